@@ -1,0 +1,44 @@
+# Everything sets itself up: a virtual environment in .venv, then the job. See README.md.
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := spine keys people vehicle_gateway webhooks delivery vehicle_unit trunkline
+
+.PHONY: setup check test unit-tests demo bench chaos fuzz docs clean
+
+setup: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/codespell $(PACKAGES) tests docs README.md CHANGELOG.md Makefile
+	$(BIN)/python -m trunkline.documents --check
+
+test: check
+	$(BIN)/python -m pytest -n 2
+
+demo: setup
+	@$(BIN)/trunkline demo $(ARGS)
+
+bench: setup
+	@$(BIN)/python -m tests.bench $(if $(BENCH),--only $(BENCH))
+
+chaos: setup
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+docs: setup
+	$(BIN)/python -m trunkline.documents
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""A parcel into a parked car: the life of a delivery."""

@@ -1,0 +1,20 @@
+"""The catalogue: everything that can happen, one file per domain, read as one discriminated union."""
+
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from spine.facts.delivery import DeliveryFact
+from spine.facts.keys import KeyFact
+from spine.facts.people import PeopleFact
+from spine.facts.vehicle import VehicleFact
+from spine.facts.webhooks import WebhookFact
+
+Fact = Annotated[
+    VehicleFact | KeyFact | DeliveryFact | PeopleFact | WebhookFact,
+    Field(discriminator="kind"),
+]
+
+FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
+
+__all__ = ["FACT", "Fact"]

@@ -1,0 +1,170 @@
+"""The life of a delivery, as the owner, the carrier and the courier would tell it."""
+
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime
+
+from spine.facts.base import Base
+from spine.ids import CarrierId, CommandId, CourierId, DeliveryId, KeyId, PersonId, QuestionId, VehicleId
+
+
+class _Delivery(Base):
+    about: ClassVar[str] = "delivery"
+    delivery: DeliveryId
+    carrier: CarrierId
+    vehicle: VehicleId | None = None
+    """None until the address is resolved, and for ever where it was not usable."""
+
+
+class DeliveryRequested(_Delivery):
+    kind: Literal["delivery.requested"] = "delivery.requested"
+    drop: Literal["dropoff", "pickup"] = "dropoff"
+    livemode: bool = True
+
+
+class DeliveryUnusable(_Delivery):
+    """Unknown, spent, blocked or another carrier's address, or silently declined: all told alike."""
+
+    kind: Literal["delivery.unusable"] = "delivery.unusable"
+    reason: str
+
+
+class DeliveryAsked(_Delivery):
+    kind: Literal["delivery.asked"] = "delivery.asked"
+    question: QuestionId
+    approve_by: AwareDatetime
+
+
+class DeliveryApproved(_Delivery):
+    kind: Literal["delivery.approved"] = "delivery.approved"
+    question: QuestionId
+    by: PersonId | None
+    level: Literal["link", "session", "passkey", "standing", "system", "test"]
+    shown: str
+    """SHA-256 of what was asked, as the approver saw it."""
+
+
+class DeliveryDeclined(_Delivery):
+    kind: Literal["delivery.declined"] = "delivery.declined"
+    question: QuestionId
+    by: PersonId | None
+    silent: bool = False
+
+
+class DeliveryExpired(_Delivery):
+    """No answer by ``approve_by``, or the window passed without an opening."""
+
+    kind: Literal["delivery.expired"] = "delivery.expired"
+
+
+class DeliveryBlocked(_Delivery):
+    kind: Literal["delivery.blocked"] = "delivery.blocked"
+    by: PersonId
+
+
+class DeliveryCancelled(_Delivery):
+    kind: Literal["delivery.cancelled"] = "delivery.cancelled"
+
+
+class CourierAssigned(_Delivery):
+    kind: Literal["delivery.courier_assigned"] = "delivery.courier_assigned"
+    courier: CourierId
+    jkt: str
+
+
+class DeliveryKeyed(_Delivery):
+    kind: Literal["delivery.keyed"] = "delivery.keyed"
+    key: KeyId
+
+
+class CourierSetOut(_Delivery):
+    kind: Literal["delivery.en_route"] = "delivery.en_route"
+
+
+class CourierArrived(_Delivery):
+    kind: Literal["delivery.arrived"] = "delivery.arrived"
+
+
+class OpeningStarted(_Delivery):
+    kind: Literal["delivery.opening"] = "delivery.opening"
+    command: CommandId
+    key: KeyId
+
+
+class DeliveryOpened(_Delivery):
+    kind: Literal["delivery.opened"] = "delivery.opened"
+
+
+class DeliveryClosed(_Delivery):
+    kind: Literal["delivery.closed"] = "delivery.closed"
+
+
+class DeliveryDelivered(_Delivery):
+    kind: Literal["delivery.delivered"] = "delivery.delivered"
+
+
+class OpeningRefused(_Delivery):
+    """An answer, not an end: nothing was consumed unless ``final``."""
+
+    kind: Literal["delivery.refused"] = "delivery.refused"
+    code: str
+    final: bool = False
+
+
+class DeliveryUnsure(_Delivery):
+    """No answer from the car: the boot may be open. Never silent."""
+
+    kind: Literal["delivery.unsure"] = "delivery.unsure"
+
+
+class DeliveryLeftOpen(_Delivery):
+    kind: Literal["delivery.left_open"] = "delivery.left_open"
+
+
+class DeliveryFailed(_Delivery):
+    kind: Literal["delivery.failed"] = "delivery.failed"
+    reason: Literal["car_not_there", "no_room", "too_big", "unsafe", "not_lifted", "other"]
+
+
+class DeliveryRescheduled(_Delivery):
+    kind: Literal["delivery.rescheduled"] = "delivery.rescheduled"
+    successor: DeliveryId
+
+
+class PhotoTaken(_Delivery):
+    kind: Literal["delivery.photo"] = "delivery.photo"
+    sha256: str
+
+
+class DeliveryEnded(_Delivery):
+    """The key is destroyed (or none was made): the true state of that is in the delivery's view."""
+
+    kind: Literal["delivery.ended"] = "delivery.ended"
+    outcome: str
+
+
+DeliveryFact = (
+    DeliveryRequested
+    | DeliveryUnusable
+    | DeliveryAsked
+    | DeliveryApproved
+    | DeliveryDeclined
+    | DeliveryExpired
+    | DeliveryBlocked
+    | DeliveryCancelled
+    | CourierAssigned
+    | DeliveryKeyed
+    | CourierSetOut
+    | CourierArrived
+    | OpeningStarted
+    | DeliveryOpened
+    | DeliveryClosed
+    | DeliveryDelivered
+    | OpeningRefused
+    | DeliveryUnsure
+    | DeliveryLeftOpen
+    | DeliveryFailed
+    | DeliveryRescheduled
+    | PhotoTaken
+    | DeliveryEnded
+)

@@ -1,0 +1,103 @@
+"""Who came, who may do what, and what was taken back. Ids only: names and mail stand in subjects."""
+
+from typing import ClassVar, Literal
+
+from spine.facts.base import Base
+from spine.ids import AddressId, CarrierId, CourierId, PersonId, VehicleId
+
+
+class PersonMade(Base):
+    kind: Literal["person.made"] = "person.made"
+    about: ClassVar[str] = "person"
+    person: PersonId
+
+
+class PersonErased(Base):
+    kind: Literal["person.erased"] = "person.erased"
+    about: ClassVar[str] = "person"
+    person: PersonId
+
+
+class _Car(Base):
+    about: ClassVar[str] = "vehicle"
+    vehicle: VehicleId
+
+
+class CarClaimed(_Car):
+    """The car's side of the saga: this person now has this role on this car."""
+
+    kind: Literal["car.claimed"] = "car.claimed"
+    person: PersonId
+    role: Literal["owner", "driver", "told"]
+
+
+class CarReleased(_Car):
+    """Sale or end of a lease, or a role taken back: keys revoked, addresses and rules dead where it was the owner."""
+
+    kind: Literal["car.released"] = "car.released"
+    person: PersonId
+    role: Literal["owner", "driver", "told"]
+
+
+class AddressMade(_Car):
+    kind: Literal["address.made"] = "address.made"
+    address: AddressId
+
+
+class AddressDied(_Car):
+    kind: Literal["address.died"] = "address.died"
+    address: AddressId
+    reason: str
+
+
+class _Carrier(Base):
+    about: ClassVar[str] = "carrier"
+    carrier: CarrierId
+
+
+class CarrierEnrolled(_Carrier):
+    kind: Literal["carrier.enrolled"] = "carrier.enrolled"
+    livemode: bool = True
+
+
+class CarrierFrozen(_Carrier):
+    """Tokens, rules and live keys of this carrier end."""
+
+    kind: Literal["carrier.frozen"] = "carrier.frozen"
+
+
+class CarrierThawed(_Carrier):
+    kind: Literal["carrier.thawed"] = "carrier.thawed"
+
+
+class CarrierOrdersStopped(_Carrier):
+    """Too many unusable addresses in an hour: the order scope is off until an operator looks."""
+
+    kind: Literal["carrier.orders_stopped"] = "carrier.orders_stopped"
+
+
+class CourierEnrolled(_Carrier):
+    kind: Literal["courier.enrolled"] = "courier.enrolled"
+    courier: CourierId
+    jkt: str
+
+
+class CourierRemoved(_Carrier):
+    kind: Literal["courier.removed"] = "courier.removed"
+    courier: CourierId
+
+
+PeopleFact = (
+    PersonMade
+    | PersonErased
+    | CarClaimed
+    | CarReleased
+    | AddressMade
+    | AddressDied
+    | CarrierEnrolled
+    | CarrierFrozen
+    | CarrierThawed
+    | CarrierOrdersStopped
+    | CourierEnrolled
+    | CourierRemoved
+)

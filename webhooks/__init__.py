@@ -1,0 +1,1 @@
+"""News out through one durable engine; verified decisions in."""
