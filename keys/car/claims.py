@@ -1,0 +1,197 @@
+"""What signed objects say: strict, closed sets of claims (keys.md 3.1, 3.2). Anything else is refused."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from keys.car.jws import Fault, Unacceptable
+
+ISSUER: Final = "trunkline"
+Act = Literal["open:trunk", "open:trunk+cabin"]
+MAX_DEAD: Final = 64
+
+_ID_BODY: Final = "[0-9a-hjkmnp-tv-z][0-9a-z._-]{3,80}"
+UnitText = Annotated[str, Field(pattern=r"^vu_[0-9a-hjkmnp-tv-z]{16}$")]
+DeliveryText = Annotated[str, Field(pattern=rf"^dlv_{_ID_BODY}$")]
+CommandText = Annotated[str, Field(pattern=rf"^cmd_{_ID_BODY}$")]
+Jti = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+Seconds = Annotated[int, Field(ge=0, le=2**40)]
+"""Unix time in whole seconds."""
+Millis = Annotated[int, Field(ge=0, le=2**50)]
+Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Seq = Annotated[int, Field(ge=1, le=2**53 - 1)]
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Geo = Annotated[
+    tuple[
+        Annotated[float, Field(ge=-90, le=90)],
+        Annotated[float, Field(ge=-180, le=180)],
+        Annotated[float, Field(ge=10, le=100_000)],
+    ],
+    BeforeValidator(_as_tuple),
+]
+"""Latitude, longitude in degrees (WGS 84), radius in metres."""
+
+
+class Claims(BaseModel):
+    """Base of all: frozen, closed, and no value is converted into another type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def of(cls, claims: Mapping[str, Any]) -> Self:
+        """Claims of verified bytes. Raises ``Unacceptable`` with ``claims``."""
+        try:
+            return cls.model_validate(dict(claims))
+        except ValidationError as cause:
+            raise Unacceptable(Fault.CLAIMS) from cause
+
+    def wire(self) -> dict[str, Any]:
+        """The claims as they are signed: absent members are absent, not null."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class _Given(Claims):
+    """Optional members are absent or have a value: null would be a second spelling, so it is refused."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_null(cls, value: object) -> object:
+        if isinstance(value, dict) and any(member is None for member in value.values()):
+            raise ValueError("null is not a value")
+        return value
+
+
+class Confirmation(Claims):
+    """``cnf``: the courier's device key, by its RFC 7638 thumbprint."""
+
+    jkt: Sha256
+
+
+class KeyClaims(_Given):
+    """The single-use key. ``geo`` is the only member that may be absent."""
+
+    iss: Literal["trunkline"] = "trunkline"
+    aud: UnitText
+    jti: Jti
+    seq: Seq
+    iat: Seconds
+    nbf: Seconds
+    exp: Seconds
+    cnf: Confirmation
+    act: Act
+    dlv: DeliveryText
+    geo: Geo | None = None
+
+
+class ProofClaims(Claims):
+    """The courier's proof: ``nonce`` is the car's challenge, ``ath`` SHA-256 of the key's compact form.
+
+    ``iat`` is the phone's clock and only for the record: the challenge is what makes a proof fresh.
+    """
+
+    aud: UnitText
+    ath: Sha256
+    act: Act
+    nonce: Sha256
+    iat: Seconds
+
+
+class Revocations(Claims):
+    """Which keys are dead: every ``seq`` below ``min_seq``, and each ``jti`` in ``dead``."""
+
+    version: Count
+    min_seq: Count
+    dead: Annotated[
+        tuple[Jti, ...],
+        BeforeValidator(_as_tuple),
+        Field(max_length=MAX_DEAD),
+    ]
+
+
+class FreshClaims(Claims):
+    """The revocation list as it is kept retained on ``dn/rev``. Lists bound to a nonce are not accepted."""
+
+    aud: UnitText
+    nonce: Literal[""] = ""
+    iat: Seconds
+    exp: Seconds
+    rev: Revocations
+
+
+class CommandClaims(Claims):
+    """What the gateway asks of a unit."""
+
+    aud: UnitText
+    cmd: CommandText
+    op: Literal["challenge", "present", "lock", "flash", "locate", "scan", "snapshot", "cfg"]
+    iat: Seconds
+    exp: Seconds
+    args: dict[str, Any]
+
+
+Out = Literal[
+    "refused",
+    "consumed",
+    "opened",
+    "not_lifted",
+    "closed",
+    "locked",
+    "left_open",
+    "indeterminate",
+    "revoked",
+]
+_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "refused": ("jti", "code"),
+    "consumed": ("jti", "gen"),
+    "opened": ("jti",),
+    "not_lifted": ("jti",),
+    "indeterminate": ("jti",),
+    "revoked": ("rev",),
+}
+
+
+class UnitClock(Claims):
+    """The unit's clock when it wrote: ``u`` is its uncertainty in milliseconds."""
+
+    state: Literal["synced", "holdover", "unset"]
+    u: Millis
+
+
+class ReceiptClaims(_Given):
+    """One link of a unit's receipt chain.
+
+    ``n`` counts from 1; ``prev`` is SHA-256 of the former receipt's compact form (43 times ``A`` before the
+    first); ``at`` is Unix milliseconds of the unit's clock. ``jti``, ``seq``, ``dlv`` are all there or none.
+    """
+
+    iss: UnitText
+    boot: Count
+    n: Seq
+    prev: Sha256
+    at: Millis
+    clk: UnitClock
+    out: Out
+    jti: Jti | None = None
+    seq: Seq | None = None
+    dlv: DeliveryText | None = None
+    cmd: CommandText | None = None
+    code: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")] | None = None
+    via: Literal["mqtt", "local"] | None = None
+    gen: Count | None = None
+    rev: Count | None = None
+
+    @model_validator(mode="after")
+    def _says_enough(self) -> Self:
+        if len({self.jti is None, self.seq is None, self.dlv is None}) > 1:
+            raise ValueError("jti, seq and dlv stand together")
+        for name in _NEEDS.get(self.out, ()):
+            if getattr(self, name) is None:
+                raise ValueError(f"{self.out} needs {name}")
+        return self

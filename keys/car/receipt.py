@@ -1,0 +1,73 @@
+"""The unit's signed, hash-chained outcomes (``tl-receipt+jwt``): write, read, follow the chain."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from keys.car.claims import ReceiptClaims
+from keys.car.jwk import ed25519_to_jwk, sha256_b64, thumbprint
+from keys.car.jws import RECEIPT, Fault, SigningKey, Unacceptable, read, sign, verify
+
+GENESIS: Final = "A" * 43
+"""``prev`` of the first receipt: 32 zero bytes."""
+
+
+class BrokenChain(Exception):
+    """Receipts that are each well signed and do not follow one another. ``n``: the first that does not."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(f"receipt {n} does not follow")
+        self.n = n
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a chain stands: the last number and the hash of that receipt."""
+
+    n: int = 0
+    hash: str = GENESIS
+
+
+def make(claims: ReceiptClaims, *, key: SigningKey) -> str:
+    """Sign one receipt with the unit's receipt key."""
+    return sign(claims.wire(), form=RECEIPT, key=key)
+
+
+def chain_hash(receipt: str) -> str:
+    """SHA-256 of the compact form: what the next receipt names as ``prev``."""
+    return sha256_b64(receipt.encode())
+
+
+def read_receipt(token: object, *, key: Ed25519PublicKey, unit: str) -> ReceiptClaims:
+    """What ``unit`` says, if ``key`` signed it. Raises ``Unacceptable``."""
+    parts = read(token, RECEIPT)
+    if parts.signer != thumbprint(ed25519_to_jwk(key)):
+        raise Unacceptable(Fault.SIGNER)
+    claims = ReceiptClaims.of(verify(parts, key))
+    if claims.iss != unit:
+        raise Unacceptable(Fault.AUDIENCE)
+    return claims
+
+
+def follows(head: Head, claims: ReceiptClaims) -> bool:
+    """Whether a receipt is the next one after ``head``."""
+    return claims.n == head.n + 1 and claims.prev == head.hash
+
+
+def verify_chain(
+    receipts: Iterable[str], *, key: Ed25519PublicKey, unit: str, head: Head | None = None
+) -> list[ReceiptClaims]:
+    """The claims of an unbroken run of receipts, beginning after ``head`` (None: anywhere in the chain).
+
+    Raises ``Unacceptable`` or ``BrokenChain``.
+    """
+    told: list[ReceiptClaims] = []
+    for receipt in receipts:
+        claims = read_receipt(receipt, key=key, unit=unit)
+        if head is not None and not follows(head, claims):
+            raise BrokenChain(claims.n)
+        head = Head(claims.n, chain_hash(receipt))
+        told.append(claims)
+    return told

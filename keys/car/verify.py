@@ -1,0 +1,207 @@
+"""Check a key inside the car, offline and without a clock. The order is the contract (keys.md 3.3)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Literal, assert_never
+
+from keys.car.challenge import Challenges
+from keys.car.claims import FreshClaims, KeyClaims
+from keys.car.jwk import sha256_b64
+from keys.car.jws import KEY, PROOF, Fault, Unacceptable, read, verify
+from keys.car.place import Position, within
+from keys.car.policy import Policy
+from keys.car.proof import check_proof
+from keys.car.trust import TrustedKey, TrustedKeys
+from keys.car.window import Standing, Window
+
+
+class Refusal(StrEnum):
+    """Why nothing opened. All but ``refused`` and ``busy`` are said to a proven holder of the key only."""
+
+    BUSY = "busy"
+    REFUSED = "refused"
+    STALE_TRUST = "stale_trust"
+    CLOCK_UNTRUSTED = "clock_untrusted"
+    TOO_EARLY = "too_early"
+    EXPIRED = "expired"
+    BAD_WINDOW = "bad_window"
+    REVOKED = "revoked"
+    BLOCKED_BY_OWNER = "blocked_by_owner"
+    ALREADY_USED = "already_used"
+    NOT_ALLOWED = "not_allowed"
+    VEHICLE_STATE = "vehicle_state"
+    WRONG_PLACE = "wrong_place"
+    INTERNAL = "internal"
+
+
+class KeyRefused(Exception):
+    """The only exception ``prove`` and ``allow`` raise, whatever the bytes.
+
+    ``proven``: possession was proven, the exact reason may be told. ``may_have_opened`` is False: nothing has
+    moved yet. ``why`` is for the unit's own counters and is never sent.
+    """
+
+    may_have_opened = False
+
+    def __init__(self, refusal: Refusal, *, proven: bool, why: str = "") -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+        self.proven = proven
+        self.why = why or refusal.value
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a courier brings: the key's and the proof's compact form."""
+
+    key: str
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A key of our service for this car, held by who presented it. Not yet allowed."""
+
+    claims: KeyClaims
+    key_hash: str
+    issuer: TrustedKey
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the unit's clock says: Unix milliseconds, and how far it may be off, in milliseconds."""
+
+    state: Literal["synced", "holdover", "unset"]
+    at: int
+    u: int
+
+
+@dataclass(frozen=True, slots=True)
+class Car:
+    """The car as its bus says. ``blocked`` is the owner's local switch; ``position`` None: not known."""
+
+    parked: bool
+    ignition_on: bool
+    speed_kmh: float
+    doors_shut: bool
+    blocked: bool = False
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Leave to open once, after ``window`` has been written durably (step 14)."""
+
+    claims: KeyClaims
+    key_hash: str
+    window: Window
+
+
+def prove(
+    presented: Presented,
+    *,
+    link: str,
+    unit: str,
+    trust: TrustedKeys,
+    challenges: Challenges,
+    uptime: float,
+) -> Proven:
+    """Steps 1 to 7: a key for this car, in its holder's hands. ``uptime``: seconds on CLOCK_BOOTTIME.
+
+    Raises ``KeyRefused`` with ``refused`` and nothing else, so that a stranger learns nothing.
+    """
+    try:
+        key, proof = read(presented.key, KEY), read(presented.proof, PROOF)  # 1, 2
+        issuer = trust.signer(key, "key")  # 3
+        claims = KeyClaims.of(verify(key, issuer.public))  # 4, 5
+        _for_me(claims, unit)  # 6
+        challenge = challenges.take(link, uptime=uptime)  # 7: gone from here on, whatever follows
+        check_proof(proof, key_token=presented.key, key=claims, unit=unit, challenge=challenge)
+    except Unacceptable as cause:
+        raise KeyRefused(Refusal.REFUSED, proven=False, why=cause.fault.value) from cause
+    return Proven(claims, sha256_b64(presented.key.encode()), issuer)
+
+
+def allow(
+    proven: Proven,
+    *,
+    policy: Policy,
+    clock: Reading,
+    revocations: FreshClaims | None,
+    window: Window,
+    car: Car,
+) -> Granted:
+    """Steps 8 to 13: whether this key may open this car now. ``revocations``: None where no list counts.
+
+    Raises ``KeyRefused`` with the exact reason.
+    """
+    claims = proven.claims
+    current = _current(revocations, policy, clock)  # 8
+    _timely(proven, policy, clock)  # 9
+    if claims.jti in current.rev.dead or claims.seq < current.rev.min_seq:  # 10
+        raise _no(Refusal.REVOKED)
+    if car.blocked:
+        raise _no(Refusal.BLOCKED_BY_OWNER)
+    _unused(claims, window)  # 11
+    if claims.act not in policy.acts:  # 13 (12 is the owner's co-signature, which no key can carry yet)
+        raise _no(Refusal.NOT_ALLOWED)
+    if not (car.parked and not car.ignition_on and car.speed_kmh == 0 and car.doors_shut):
+        raise _no(Refusal.VEHICLE_STATE)
+    if claims.geo is not None and not (car.position is not None and within(claims.geo, car.position)):
+        raise _no(Refusal.WRONG_PLACE)
+    return Granted(claims, proven.key_hash, window.mark(claims.seq))
+
+
+def _for_me(claims: KeyClaims, unit: str) -> None:
+    """``iss`` and ``typ`` are pinned by the claim model and the form."""
+    if claims.aud != unit:
+        raise Unacceptable(Fault.AUDIENCE)
+
+
+def _current(revocations: FreshClaims | None, policy: Policy, clock: Reading) -> FreshClaims:
+    """The list, if it is young enough. Where the clock cannot be trusted step 9 says so."""
+    if revocations is None:
+        raise _no(Refusal.STALE_TRUST, "no list")
+    if not _usable(clock, policy):
+        return revocations
+    latest = clock.at + clock.u
+    old = latest - revocations.iat * 1000 > policy.list_age / timedelta(milliseconds=1)
+    if old or latest >= revocations.exp * 1000:
+        raise _no(Refusal.STALE_TRUST, "old list")
+    return revocations
+
+
+def _timely(proven: Proven, policy: Policy, clock: Reading) -> None:
+    claims, issuer = proven.claims, proven.issuer
+    earliest, latest = clock.at - clock.u, clock.at + clock.u
+    slack = policy.clock_error / timedelta(milliseconds=1)
+    # A key made more than a minute ahead of us means that our clock is behind (keys.md 3.4).
+    if not _usable(clock, policy) or claims.iat * 1000 > latest + slack:
+        raise _no(Refusal.CLOCK_UNTRUSTED)
+    not_before = max(claims.nbf, issuer.not_before or 0)
+    not_after = claims.exp if issuer.not_after is None else min(claims.exp, issuer.not_after)
+    if latest < not_before * 1000:
+        raise _no(Refusal.TOO_EARLY)
+    if earliest >= not_after * 1000:
+        raise _no(Refusal.EXPIRED)
+    if not 0 < claims.exp - claims.nbf <= policy.longest_window.total_seconds():
+        raise _no(Refusal.BAD_WINDOW)
+
+
+def _usable(clock: Reading, policy: Policy) -> bool:
+    return clock.state != "unset" and clock.u <= policy.clock_error / timedelta(milliseconds=1)
+
+
+def _unused(claims: KeyClaims, window: Window) -> None:
+    standing = window.standing(claims.seq)
+    match standing:
+        case Standing.UNUSED:
+            return
+        case Standing.BELOW_FLOOR | Standing.USED | Standing.TOO_FAR:
+            raise _no(Refusal.ALREADY_USED, standing.value)
+    assert_never(standing)
+
+
+def _no(refusal: Refusal, why: str = "") -> KeyRefused:
+    return KeyRefused(refusal, proven=True, why=why)
