@@ -1,9 +1,9 @@
-"""What became of news on its way out."""
+"""What became of news on its way out, and of linked systems that may answer for a person."""
 
 from typing import ClassVar, Literal
 
 from spine.facts.base import Base
-from spine.ids import EndpointId
+from spine.ids import EndpointId, PersonId
 
 
 class _Endpoint(Base):
@@ -20,12 +20,65 @@ class EndpointDisabled(_Endpoint):
     reason: str
 
 
-class MessageDied(_Endpoint):
+class _Message(Base):
+    """About one message to one address: a webhook to ``endpoint`` or a mail to ``person``, never both."""
+
+    about: ClassVar[str] = "message"
+    message: str
+    endpoint: EndpointId | None = None
+    person: PersonId | None = None
+    type: str = ""
+
+
+class MessageQueued(_Message):
+    kind: Literal["message.queued"] = "message.queued"
+
+
+class MessageDelivered(_Message):
+    """The far end took it: 2xx, or the mail server's word."""
+
+    kind: Literal["message.delivered"] = "message.delivered"
+
+
+class MessageDied(_Message):
     """Dropped after its deadline or its last try; an attempt row says why."""
 
     kind: Literal["message.died"] = "message.died"
-    message: str
     reason: str
 
 
-WebhookFact = EndpointMade | EndpointDisabled | MessageDied
+class _Source(Base):
+    about: ClassVar[str] = "source"
+    source: str
+    person: PersonId
+
+
+class SourceLinked(_Source):
+    """From now on this system may answer for this person, at level ``session`` at most."""
+
+    kind: Literal["source.linked"] = "source.linked"
+
+
+class SourceUnlinked(_Source):
+    kind: Literal["source.unlinked"] = "source.unlinked"
+
+
+class SourceContradicted(_Source):
+    """Two bodies, both truly signed, came under one message id: an alarm, the second was refused."""
+
+    kind: Literal["source.contradicted"] = "source.contradicted"
+    message: str
+    first_hash: str
+    second_hash: str
+
+
+WebhookFact = (
+    EndpointMade
+    | EndpointDisabled
+    | MessageQueued
+    | MessageDelivered
+    | MessageDied
+    | SourceLinked
+    | SourceUnlinked
+    | SourceContradicted
+)

@@ -1,0 +1,92 @@
+"""Every duration, size and threshold of news out and decisions in."""
+
+from datetime import timedelta
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+def _seconds(*values: int) -> tuple[timedelta, ...]:
+    return tuple(timedelta(seconds=value) for value in values)
+
+
+def _hours(*values: int) -> tuple[timedelta, ...]:
+    return tuple(timedelta(hours=value) for value in values)
+
+
+class WebhooksLimits(BaseModel):
+    """Defaults are those of webhooks.md; all are checked together when built."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state_waits: tuple[timedelta, ...] = Field(
+        default=(*_seconds(5, 300, 1_800), *_hours(2, 5, 10, 14, 20, 24)),
+        description="wait after each failed try of news about a state; the first try is at once",
+    )
+    interactive_waits: tuple[timedelta, ...] = Field(
+        default=_seconds(2, 5, 15, 30, 60),
+        description="wait after each failed try of news a person waits for; the last one repeats",
+    )
+    interactive_for: timedelta = Field(
+        default=timedelta(minutes=10),
+        description="how long the short waits are kept up before the longer ones of state news follow",
+    )
+    jitter: float = Field(default=0.2, ge=0, le=0.9, description="share of a wait by which it is spread")
+    retry_after_most: timedelta = Field(
+        default=timedelta(hours=24),
+        description="longest Retry-After honoured; a longer one counts as this",
+    )
+    connect_timeout: timedelta = Field(default=timedelta(seconds=5), description="to connect, TLS included")
+    total_timeout: timedelta = Field(
+        default=timedelta(seconds=15), description="one whole try: name, connection, request and answer"
+    )
+    lease_margin: timedelta = Field(
+        default=timedelta(seconds=15),
+        description="how long after the longest possible try its message is given to another sender",
+    )
+    busy_wait: timedelta = Field(
+        default=timedelta(seconds=1),
+        description="wait of a due message while its address or sender is full",
+    )
+    in_flight: int = Field(default=64, ge=1, description="tries on the wire at once, per process")
+    in_flight_per_address: int = Field(default=8, ge=1, description="tries on the wire at once, per address")
+    answer_read: int = Field(default=8_192, ge=0, description="bytes of an answer that are read")
+    answer_kept: int = Field(default=512, ge=0, description="bytes of an answer kept in the attempt's row")
+    attempts_kept: int = Field(default=20, ge=2, description="newest attempt rows kept with a message")
+    body_most: int = Field(default=65_536, description="bytes of a body, out and in")
+    kept_for: timedelta = Field(
+        default=timedelta(days=7), description="how long a message's attempt rows outlive its end"
+    )
+    overlap: timedelta = Field(
+        default=timedelta(hours=24), description="how long a rotated secret stays good beside the new one"
+    )
+    overlap_most: timedelta = Field(default=timedelta(days=7), description="longest overlap one may ask for")
+    secrets_most: int = Field(default=5, ge=2, description="active secrets of one address or source")
+    endpoints_most: int = Field(default=10, ge=1, description="addresses of one subscriber")
+    sources_most: int = Field(default=5, ge=1, description="linked systems of one person")
+    url_most: int = Field(default=2_048, description="characters of an address")
+    tolerance: timedelta = Field(
+        default=timedelta(seconds=300), description="how far the timestamp of a decision may lie from now"
+    )
+    seen_for: timedelta = Field(
+        default=timedelta(hours=24),
+        description="how long a decision's id and body hash are remembered",
+    )
+    idempotency_for: timedelta = Field(
+        default=timedelta(hours=24), description="how long a repeated request is given the same answer"
+    )
+
+    @model_validator(mode="after")
+    def _a_replay_is_always_remembered(self) -> Self:
+        if self.seen_for < self.tolerance * 2:
+            raise ValueError("seen_for must be at least twice tolerance, else a replay is taken as new")
+        if self.connect_timeout > self.total_timeout:
+            raise ValueError("connect_timeout must not be longer than total_timeout")
+        if not self.state_waits or not self.interactive_waits:
+            raise ValueError("state_waits and interactive_waits need one wait each at least")
+        return self
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a try owns its message: always longer than the try can last (webhooks.md, Engine)."""
+        return self.total_timeout + self.lease_margin
