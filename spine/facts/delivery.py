@@ -136,6 +136,51 @@ class PhotoTaken(_Delivery):
     sha256: str
 
 
+class ParcelAdded(_Delivery):
+    """Another order for the same carrier, address and window joined this visit before it was approved."""
+
+    kind: Literal["delivery.parcel_added"] = "delivery.parcel_added"
+
+
+class ParcelWithdrawn(_Delivery):
+    """One of several parcels of the visit was cancelled; the visit goes on."""
+
+    kind: Literal["delivery.parcel_withdrawn"] = "delivery.parcel_withdrawn"
+
+
+class DeliveryExtended(_Delivery):
+    """The owner made the window longer."""
+
+    kind: Literal["delivery.extended"] = "delivery.extended"
+    until: AwareDatetime
+
+
+class PlaceChanged(_Delivery):
+    """The owner changed where the car may be; a key with the former fence is revoked."""
+
+    kind: Literal["delivery.place_changed"] = "delivery.place_changed"
+
+
+class OutOfPlace(_Delivery):
+    """The courier would have set out, but the car stands elsewhere; the owner is told how far."""
+
+    kind: Literal["delivery.out_of_place"] = "delivery.out_of_place"
+
+
+class PhotoSeen(_Delivery):
+    """A photo was looked at, and by whom."""
+
+    kind: Literal["delivery.photo_seen"] = "delivery.photo_seen"
+    sha256: str
+    by: str
+
+
+class CarrierDoubted(_Delivery):
+    """This carrier's deliveries into this car ended unopened too often after the place was shown."""
+
+    kind: Literal["delivery.carrier_doubted"] = "delivery.carrier_doubted"
+
+
 class DeliveryEnded(_Delivery):
     """The key is destroyed (or none was made): the true state of that is in the delivery's view."""
 
@@ -166,5 +211,12 @@ DeliveryFact = (
     | DeliveryFailed
     | DeliveryRescheduled
     | PhotoTaken
+    | ParcelAdded
+    | ParcelWithdrawn
+    | DeliveryExtended
+    | PlaceChanged
+    | OutOfPlace
+    | PhotoSeen
+    | CarrierDoubted
     | DeliveryEnded
 )
