@@ -1,0 +1,21 @@
+# One image for every server process and for the reference unit; the command says which.
+FROM python:3.11.14-slim-bookworm
+
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /app
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY spine spine
+COPY keys keys
+COPY people people
+COPY vehicle_gateway vehicle_gateway
+COPY webhooks webhooks
+COPY delivery delivery
+COPY vehicle_unit vehicle_unit
+COPY trunkline trunkline
+RUN pip install --constraint constraints.txt ".[server]" \
+ && useradd --uid 10001 --create-home trunkline \
+ && install -d -o trunkline -g trunkline -m 0700 /data /data/keys /data/keys/service /data/keys/gateway \
+    /data/pki /data/broker /data/roots /data/mail /data/photos /data/archive /data/unit /data/shared
+USER trunkline
+ENV TRUNKLINE_DATA_DIR=/data
+ENTRYPOINT ["trunkline"]

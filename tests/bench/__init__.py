@@ -1,0 +1,1 @@
+"""Speed against a peer in the same run: medians and ratios, one JSON line each."""
