@@ -1,0 +1,93 @@
+"""One-time links of mails: 256 bits in the URL's fragment, stored hashed, used up by POST and never by GET."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final, Protocol
+
+from people.tokens import digest, draw_secret, is_secret
+from spine.expiring import Expiring
+from spine.ids import PersonId
+from spine.store import Ack
+
+_SPACE: Final = "mail_link:"
+_REQUEST: Final = "mail_request"
+
+
+class MailKind(StrEnum):
+    """Why a person gets mail from this package."""
+
+    SIGN_IN = "sign_in"
+    CAR_CLAIMED = "car_claimed"
+    CAR_RELEASED = "car_released"
+    INVITATION = "invitation"
+    INVITATION_NOTICE = "invitation_notice"
+    EMAIL_CONFIRM = "email_confirm"
+    EMAIL_NOTICE = "email_notice"
+
+
+class Mailer(Protocol):
+    """The door to the webhooks engine, given by the composition root.
+
+    ``reference`` is the id of what the mail is about (``sgn_``, ``rol_``, ``inv_``, ``emc_``): the message is named
+    after it, so asking twice sends one mail. Nothing else is queued; ``people.letters`` writes it when it is sent.
+    """
+
+    async def mail(self, person: PersonId, kind: MailKind, reference: str, *, ack: Ack | None = None) -> None:
+        """Queue one mail; returns when it is on disk."""
+        ...
+
+
+class Purpose(StrEnum):
+    """What following a link does."""
+
+    SIGN_IN = "sign_in"
+    EMAIL = "email"
+
+
+_PAGE: Final = {Purpose.SIGN_IN: "/sign-in", Purpose.EMAIL: "/confirm-email"}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a link is for. ``to``: the path of ours to show after a sign-in, or the change of e-mail it proves."""
+
+    person: PersonId
+    purpose: Purpose
+    to: str
+
+
+class MailLinks:
+    """Links are made when a mail is written, so that no token waits in a queue."""
+
+    def __init__(self, expiring: Expiring, origin: str, life: timedelta) -> None:
+        self._expiring = expiring
+        self._origin = origin
+        self._life = life
+
+    async def make(self, link: Link, *, life: timedelta | None = None) -> str:
+        """A new one-time URL for a person. Its token is known to the URL's reader alone."""
+        token = draw_secret()
+        value = json.dumps({"person": link.person, "to": link.to})
+        await self._expiring.put(_SPACE + link.purpose, digest(token), value, life or self._life)
+        return f"{self._origin}{_PAGE[link.purpose]}#{token}"
+
+    async def take(self, purpose: Purpose, token: str) -> Link | None:
+        """Use a link up. None where it is unknown, used or too old; of two at once, one gets it."""
+        if not is_secret(token):
+            return None
+        value = await self._expiring.take(_SPACE + purpose, digest(token))
+        if value is None:
+            return None
+        kept = json.loads(value)
+        return Link(PersonId(kept["person"]), purpose, kept["to"])
+
+    async def remember(self, request: str, person: PersonId) -> None:
+        """Keep whose sign-in a queued mail is for; it is not sent later than a link lives."""
+        await self._expiring.put(_REQUEST, request, person, self._life)
+
+    async def requested(self, request: str) -> PersonId | None:
+        """Whose sign-in request this is, while it is fresh."""
+        value = await self._expiring.get(_REQUEST, request)
+        return None if value is None else PersonId(value)
