@@ -1,6 +1,7 @@
 """Real Valkey servers for tests: one, or a cluster of three primaries, that die with whoever started them."""
 
 import ctypes
+import random
 import signal
 import socket
 import subprocess
@@ -15,10 +16,14 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _cluster_port() -> int:
+    """A free port whose bus port (10,000 above) is free too."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe, socket.socket() as bus, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            bus.bind(("127.0.0.1", port + 10_000))
+            return port
 
 
 def _die_with_parent() -> None:
@@ -30,7 +35,7 @@ class Server:
 
     def __init__(self, folder: Path, *, cluster: bool = False, appendfsync: str = "always") -> None:
         self.folder = folder
-        self.port = free_port() if cluster else 0
+        self.port = _cluster_port() if cluster else 0
         self.socket = folder / "s"
         self._options = {
             "port": str(self.port),
