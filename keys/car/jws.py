@@ -46,8 +46,8 @@ PROOF: Final = Form("tl-pop+jwt", Alg.ES256, "jwk", 2048)
 FRESH: Final = Form("tl-fresh+jwt", Alg.ED25519, "kid", 4096)
 COMMAND: Final = Form("tl-cmd+jwt", Alg.ED25519, "kid", 16_384)
 RECEIPT: Final = Form("tl-receipt+jwt", Alg.ED25519, "kid", 4096)
-CHECKPOINT: Final = Form("tl-checkpoint+jwt", Alg.ED25519, "kid", 2048)
-FORMS: Final = (KEY, PROOF, FRESH, COMMAND, RECEIPT, CHECKPOINT)
+RECORD: Final = Form("tl-record+jwt", Alg.ED25519, "kid", 2048)
+FORMS: Final = (KEY, PROOF, FRESH, COMMAND, RECEIPT, RECORD)
 
 
 class Fault(StrEnum):
@@ -128,13 +128,17 @@ def _pyjws() -> jwt.PyJWS:
 _JWS: Final = _pyjws()
 
 
+def payload_bytes(claims: Mapping[str, Any]) -> bytes:
+    """The bytes that are signed for these claims: JSON with sorted names and no white space."""
+    return json.dumps(claims, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
+
+
 def sign(claims: Mapping[str, Any], *, form: Form, key: SigningKey) -> str:
     """Sign claims as an object of ``form``. With Ed25519 the same claims and key give the same bytes."""
     header: dict[str, Any] = {"typ": form.typ, form.names_key_by: getattr(key, form.names_key_by)}
     if form.names_key_by == "jwk":
         header["jwk"] = dict(key.jwk)
-    payload = json.dumps(claims, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
-    token = _JWS.encode(payload, key.private, algorithm=form.alg.value, headers=header)
+    token = _JWS.encode(payload_bytes(claims), key.private, algorithm=form.alg.value, headers=header)
     if len(token) > form.max_bytes:
         raise Unacceptable(Fault.SIZE)
     return token

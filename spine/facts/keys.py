@@ -27,6 +27,12 @@ class KeyIssued(_Key):
     claims_hash: str
 
 
+class KeySigned(_Key):
+    """The signer checked the decision itself and signed: the token can be fetched."""
+
+    kind: Literal["key.signed"] = "key.signed"
+
+
 class KeyLapsed(_Key):
     """It was not signed because its window had ended when its turn came."""
 
@@ -143,6 +149,7 @@ class ReceiptRejected(_Unit):
 
 KeyFact = (
     KeyIssued
+    | KeySigned
     | KeyLapsed
     | KeyHandedOut
     | KeyRevoked

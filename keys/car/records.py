@@ -1,0 +1,56 @@
+"""What the service signs about its own doings (``tl-record+jwt``, purpose ``log``): approvals and keys."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from keys.car.claims import Act, Claims, DeliveryText, Jti, Millis, Seconds, Seq, Sha256, UnitText
+from keys.car.jws import RECORD, Fault, Unacceptable
+from keys.car.trust import TrustedKeys
+
+Level = Literal["link", "session", "passkey", "standing", "system", "test"]
+
+
+class ApprovalRecord(Claims):
+    """A delivery was allowed. ``shown``: SHA-256 of what was asked; ``at``: Unix milliseconds."""
+
+    rec: Literal["approval"] = "approval"
+    dlv: DeliveryText
+    question: Annotated[str, Field(max_length=100)]
+    level: Level
+    by: Annotated[str, Field(max_length=100)]
+    """Id of the person; empty where a rule or a system decided."""
+    shown: Annotated[str, Field(max_length=100)]
+    at: Millis
+
+
+class KeyRecord(Claims):
+    """A key was signed. Outlives the key: ``hash`` is SHA-256 of its claims, ``ath`` of its compact form."""
+
+    rec: Literal["key"] = "key"
+    dlv: DeliveryText
+    aud: UnitText
+    jti: Jti
+    seq: Seq
+    kid: Sha256
+    hash: Sha256
+    ath: Sha256
+    jkt: Sha256
+    act: Act
+    iat: Seconds
+    nbf: Seconds
+    exp: Seconds
+
+
+_RECORD: Final[TypeAdapter[ApprovalRecord | KeyRecord]] = TypeAdapter(
+    Annotated[ApprovalRecord | KeyRecord, Field(discriminator="rec")]
+)
+
+
+def read_record(token: object, *, trust: TrustedKeys) -> ApprovalRecord | KeyRecord:
+    """The record, if the service's key of purpose ``log`` signed it. Raises ``Unacceptable``."""
+    claims = dict(trust.verified(token, RECORD, "log"))
+    try:
+        return _RECORD.validate_python(claims)
+    except ValidationError as cause:
+        raise Unacceptable(Fault.CLAIMS) from cause

@@ -1,0 +1,197 @@
+"""What cars say they did: verify each receipt and its place in the chain, and let it happen in one commit."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from keys.car.claims import ReceiptClaims
+from keys.car.jws import Unacceptable
+from keys.car.receipt import Head, chain_hash, follows, read_receipt
+from keys.ledger import Ledger
+from keys.limits import KeysLimits
+from keys.meaning import Contradiction, apply
+from keys.model import Chain, KeyBody, RevocationList, chain_id, key_id, list_id, numbers_id
+from spine.facts.keys import ReceiptRejected
+from spine.facts.vehicle import UnitReceipt
+from spine.ids import DeliveryId, KeyId, UnitId
+from spine.store import Ack, Change, Overtaken, Saved, Store, Write
+
+log = logging.getLogger("trunkline.keys")
+_TRIES = 5
+
+
+class ReceiptKeys(Protocol):
+    """Who knows the public receipt key that a unit was enrolled with."""
+
+    async def receipt_key(self, unit: UnitId) -> Ed25519PublicKey | None: ...
+
+
+class _Moved(Exception):
+    """The chain or the keys concerned are others than when the plan was made: plan again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A verified receipt."""
+
+    text: str
+    claims: ReceiptClaims
+
+    @property
+    def hash(self) -> str:
+        return chain_hash(self.text)
+
+
+@dataclass(slots=True)
+class Placed:
+    """Where a receipt belongs. ``run``: what can be taken now, in order; ``wrong``: what does not fit."""
+
+    run: list[Link] = field(default_factory=list)
+    hold: bool = False
+    wrong: dict[str, str] = field(default_factory=dict)
+
+
+def place(chain: Chain, link: Link, held: Mapping[int, Link], limits: KeysLimits) -> Placed:
+    """Find a receipt's place in the chain. Pure."""
+    if link.claims.n <= chain.n:
+        known = chain.recent.get(link.claims.n, link.hash)
+        return Placed(wrong={} if known == link.hash else {link.text: "fork"})
+    if link.claims.n > chain.n + 1:
+        before = held.get(link.claims.n)
+        if before is not None:
+            return Placed(wrong={} if before.text == link.text else {link.text: "fork"})
+        full = len(held) >= limits.receipts_held
+        return Placed(wrong={link.text: "gap"}) if full else Placed(hold=True)
+    placed, head = Placed(), Head(chain.n, chain.hash)
+    following: Link | None = link
+    while following is not None:
+        if not follows(head, following.claims):
+            placed.wrong[following.text] = "fork"
+            break
+        placed.run.append(following)
+        head = Head(following.claims.n, following.hash)
+        following = held.get(head.n + 1)
+    return placed
+
+
+class Receipts:
+    """Takes receipts as the log brings them; each changes keys, chain and facts together, or nothing."""
+
+    def __init__(self, store: Store, limits: KeysLimits, receipt_keys: ReceiptKeys) -> None:
+        self._store = store
+        self._limits = limits
+        self._receipt_keys = receipt_keys
+
+    async def take(self, fact: UnitReceipt, *, now: datetime, ack: Ack | None = None) -> None:
+        """One receipt: what does not verify is ``receipt.rejected``, what comes too early is kept aside."""
+        key = await self._receipt_keys.receipt_key(fact.unit)
+        for _ in range(_TRIES):
+            try:
+                await self._try(fact, key, now, ack)
+            except _Moved:
+                continue
+            return
+        raise Overtaken(chain_id(fact.unit))
+
+    async def _try(
+        self, fact: UnitReceipt, key: Ed25519PublicKey | None, now: datetime, ack: Ack | None
+    ) -> None:
+        unit = fact.unit
+        before = await self._store.load(chain_id(unit))
+        placed, link = self._place(fact, key, Chain.model_validate_json(before.body))
+        named, forgotten = await self._keys_named(unit, placed.run)
+        subjects = [before.id, numbers_id(unit), list_id(unit), *named]
+
+        def decide(saved: Mapping[str, Saved]) -> Change | None:
+            if saved[before.id].version != before.version:
+                raise _Moved
+            chain = Chain.model_validate_json(saved[before.id].body)
+            ledger = Ledger(saved, unit, now=now, limits=self._limits)
+            if not ledger.list.pending.keys() <= saved.keys():
+                raise _Moved
+            wrong = placed.wrong | self._take_run(chain, ledger, placed, named, forgotten)
+            for text, reason in wrong.items():
+                self._reject(chain, ledger, fact, text, reason)
+            if placed.hold and link is not None:
+                chain.held[link.claims.n] = link.text
+            if chain == Chain.model_validate_json(before.body):
+                return None
+            ledger.also(before.id, Write("open", chain.model_dump_json()))
+            return ledger.change()
+
+        await self._store.change(subjects, decide, ack=ack)
+
+    def _place(
+        self, fact: UnitReceipt, key: Ed25519PublicKey | None, chain: Chain
+    ) -> tuple[Placed, Link | None]:
+        if key is None:
+            return Placed(wrong={fact.receipt: "unknown_unit"}), None
+        try:
+            link = Link(fact.receipt, read_receipt(fact.receipt, key=key, unit=fact.unit))
+            held = {
+                n: Link(text, read_receipt(text, key=key, unit=fact.unit)) for n, text in chain.held.items()
+            }
+        except Unacceptable as cause:
+            return Placed(wrong={fact.receipt: cause.fault.value}), None
+        return place(chain, link, held, self._limits), link
+
+    async def _keys_named(self, unit: UnitId, run: Sequence[Link]) -> tuple[list[KeyId], set[str]]:
+        """The keys these receipts name or may confirm as revoked; and the deliveries long forgotten."""
+        named: list[KeyId] = []
+        forgotten: set[str] = set()
+        for delivery in sorted({link.claims.dlv for link in run if link.claims.dlv is not None}):
+            n = 1
+            while (saved := await self._store.load(key_id(DeliveryId(delivery), n))).version:
+                if saved.ended:
+                    forgotten.add(delivery)
+                else:
+                    named.append(KeyId(saved.id))
+                n += 1
+        listed = RevocationList.model_validate_json((await self._store.load(list_id(unit))).body)
+        return [*named, *(key for key in listed.pending if key not in named)], forgotten
+
+    def _take_run(
+        self, chain: Chain, ledger: Ledger, placed: Placed, named: Sequence[KeyId], forgotten: set[str]
+    ) -> dict[str, str]:
+        """Move the chain along the run. Returns the receipts that say what cannot be, with the reason."""
+        wrong: dict[str, str] = {}
+        for link in placed.run:
+            if link.claims.gen is not None and link.claims.gen < chain.gen:
+                return wrong | {link.text: "generation"}
+            chain.n, chain.hash = link.claims.n, link.hash
+            chain.gen = max(chain.gen, link.claims.gen or 0)
+            chain.held.pop(chain.n, None)
+            chain.recent[chain.n] = chain.hash
+            chain.recent.pop(chain.n - self._limits.receipts_remembered, None)
+            if link.claims.dlv in forgotten:
+                continue
+            try:
+                apply(ledger, link.claims, link.hash, _key_of(ledger, link.claims, named))
+            except Contradiction as cause:
+                wrong[link.text] = str(cause)
+        return wrong
+
+    def _reject(self, chain: Chain, ledger: Ledger, fact: UnitReceipt, text: str, reason: str) -> None:
+        """Report a receipt once; whoever hears it quarantines the unit."""
+        digest = chain_hash(text)
+        if digest in chain.rejected:
+            return
+        chain.rejected = [*chain.rejected, digest][-self._limits.receipts_remembered :]
+        log.warning("receipt_rejected", extra={"unit": fact.unit, "reason": reason})
+        ledger.facts.append(
+            ReceiptRejected(
+                at=ledger.now, vehicle=fact.vehicle, unit=fact.unit, reason=reason, receipt_hash=digest
+            )
+        )
+
+
+def _key_of(ledger: Ledger, claims: ReceiptClaims, named: Sequence[KeyId]) -> KeyId | None:
+    for key in named:
+        body: KeyBody = ledger.body(key)
+        if (body.jti, body.seq, body.unit) == (claims.jti, claims.seq, claims.iss):
+            return key
+    return None
