@@ -52,7 +52,7 @@ class Letter:
 
 
 class MailRefused(Exception):
-    """The mail did not go. ``for_good``: no later try can help. ``status``: the SMTP code, where there is one."""
+    """The mail did not go. ``for_good``: no later try can help. ``status``: the SMTP code, if any."""
 
     def __init__(self, reason: str, *, status: int | None = None, for_good: bool = False) -> None:
         super().__init__(reason)
@@ -76,7 +76,7 @@ class Mail:
         self._sender = sender
 
     async def send(self, letter: Letter, name: str, *, now: datetime) -> int | None:
-        """Mint the link, write the mail, hand it over. ``name``: the message's wire id, the same at every try.
+        """Mint the link, write the mail, hand it over. ``name``: the message's wire id.
 
         Raises ``MailRefused``; whatever the minter raises passes through.
         """
@@ -161,7 +161,7 @@ class SmtpDoor:
         self._timeout = timeout.total_seconds()
 
     async def deliver(self, mail: EmailMessage, name: str) -> int | None:  # noqa: ARG002 a file needs the name
-        """Returns 250. Raises ``MailRefused``: for good where the server refuses this address or mail with 5xx."""
+        """Returns 250. Raises ``MailRefused``: for good where the server refuses address or mail with 5xx."""
         try:
             return await asyncio.to_thread(self._talk, mail)
         except smtplib.SMTPRecipientsRefused as refused:

@@ -15,7 +15,7 @@ import aiohttp
 from webhooks.guard import AddressBlocked, Guard, GuardedResolver, Lookup, UrlRefused
 from webhooks.limits import WebhooksLimits
 
-_log = logging.getLogger("trunkline.webhooks")
+log = logging.getLogger("trunkline.webhooks")
 
 _AGENT: Final = "Trunkline-Webhooks/1"
 
@@ -54,7 +54,7 @@ class Sender(Protocol):
 
 
 class HttpSender:
-    """One shared session over aiohttp: no redirects, no proxy of the environment, no cookies, no unpacking."""
+    """One shared session over aiohttp: no redirects, no proxy of the environment, no cookies."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class HttpSender:
         ) as failure:
             if heard.status is None:
                 why = _why(failure)
-                _log.info("webhook.no_answer", extra={"why": why.value, "error": type(failure).__name__})
+                log.info("webhook.no_answer", extra={"why": why.value, "error": type(failure).__name__})
                 return Answer(_since(began), none=why)
         # The status is the answer: a body that never ends or is cut turns no 2xx into a failure.
         return Answer(_since(began), heard.status, heard.retry_after, bytes(heard.text))

@@ -1,0 +1,193 @@
+"""The life of a message as a table, its wire form, its rows, and secrets at rest."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spine.ids import EndpointId, PersonId, partition_of
+from webhooks.endpoints import ENDPOINT_STEPS, Endpoint, EndpointState, EndpointStep
+from webhooks.envelope import News, encode, wire_id
+from webhooks.keyring import KeptSecret, Keyring, TooManySecrets, exchanged
+from webhooks.messages import Attempt, Kept, MessageRefused, Outcome, Outgoing, Result, message_id
+from webhooks.sealing import NotSealedByUs, Seal
+from webhooks.sources import SOURCE_STEPS, SourceState, SourceStep
+from webhooks.states import ENDS, STEPS, State, Step, step
+
+NOW = datetime(2030, 5, 6, 9, 0, tzinfo=UTC)
+ENDPOINT = EndpointId("ep_7a1b2c3d4e5f6g7h")
+MESSAGE = message_id("dlv_7k3m9qxd4hwe2a5t", "asked", ENDPOINT)
+OUT = Outgoing(MESSAGE, "delivery.asked", NOW, NOW + timedelta(hours=1), {"delivery": "dlv_7k3m"}, ENDPOINT)
+
+
+@pytest.mark.parametrize(("state", "what"), list(product(State, Step)))
+def test_only_declared_steps_change_a_message(state: State, what: Step) -> None:
+    after = step(state, what)
+    assert after == STEPS.get((state, what))
+    if state in ENDS:
+        assert after is None
+    if state is State.NEW:
+        assert (after is not None) == (what is Step.QUEUED)
+
+
+@pytest.mark.parametrize(("state", "what"), list(product(EndpointState, EndpointStep)))
+def test_a_removed_address_stays_removed(state: EndpointState, what: EndpointStep) -> None:
+    after = ENDPOINT_STEPS.get((state, what))
+    assert after is None or state is not EndpointState.REMOVED
+    assert (after is EndpointState.ENABLED) == (state is EndpointState.NEW and what is EndpointStep.MADE)
+
+
+@pytest.mark.parametrize(("state", "what"), list(product(SourceState, SourceStep)))
+def test_an_unlinked_system_stays_unlinked(state: SourceState, what: SourceStep) -> None:
+    after = SOURCE_STEPS.get((state, what))
+    assert after is None or state is not SourceState.UNLINKED
+
+
+def test_a_message_is_named_after_its_cause() -> None:
+    assert MESSAGE == "msg_7k3m9qxd4hwe2a5t.asked.ep.7a1b2c3d4e5f6g7h"
+    assert partition_of(MESSAGE) == 7
+    assert wire_id(MESSAGE) == "msg_7k3m9qxd4hwe2a5t-asked-ep-7a1b2c3d4e5f6g7h"
+
+
+tails = st.text("abc012._-", min_size=3, max_size=80)
+
+
+@given(tails, tails)
+def test_wire_ids_are_clean_and_never_shared(one: str, other: str) -> None:
+    first, second = wire_id(f"msg_7{one}"), wire_id(f"msg_7{other}")
+    assert len(first) <= 64
+    assert first.replace("-", "").replace("_", "").isalnum()
+    assert (first == second) == (one == other)
+
+
+def test_the_envelope() -> None:
+    body = encode(MESSAGE, "delivery.asked", NOW, "/trunkline", News({"a": "Zoë"}, "dlv_7k3m", 3))
+    assert json.loads(body) == {
+        "id": wire_id(MESSAGE),
+        "type": "delivery.asked",
+        "time": "2030-05-06T09:00:00.000Z",
+        "source": "/trunkline",
+        "subject": "dlv_7k3m",
+        "sequence": 3,
+        "data": {"a": "Zoë"},
+    }
+    assert encode(MESSAGE, "delivery.asked", NOW, "/t", News({})).endswith(b'"source":"/t","data":{}}')
+
+
+@pytest.mark.parametrize("data", [{"a": float("nan")}, {"a": object()}, {"a": b"x"}])
+def test_what_is_not_json_is_refused(data: dict[str, object]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        encode(MESSAGE, "delivery.asked", NOW, "/t", News(data))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"endpoint": None},
+        {"person": PersonId("per_7abcd")},
+        {"id": "dlv_7k3m9qxd4hwe2a5t"},
+        {"type": "delivery"},
+        {"type": "Delivery.Asked"},
+        {"type": "delivery.asked\n"},
+        {"reference": {"mail": "zoe@example.com"}},
+        {"reference": {"name": "Zoë Example"}},
+        {"reference": {"place": "Main Street"}},
+        {"reference": {"empty": ""}},
+        {"reference": {"url": "https://example.com"}},
+        {"reference": {"long": "a" * 129}},
+    ],
+)
+def test_what_is_no_message(changed: dict[str, object]) -> None:
+    fields = {name: getattr(OUT, name) for name in OUT.__slots__} | changed
+    with pytest.raises(MessageRefused):
+        Outgoing(**fields).checked()
+
+
+def test_rows_are_bounded_and_count_from_one() -> None:
+    kept = Kept.of(OUT.checked(), NOW)
+    for _ in range(30):
+        kept = kept.begun(NOW, 20)
+        row = Result(Outcome.FAILED, "status", 500, answer=b"\x00oh\xff\n" + b"x" * 9_000).row(
+            kept.started, NOW, 512
+        )
+        kept = kept.ended_try(row, 20)
+    assert [each.n for each in kept.attempts] == list(range(11, 31))
+    assert kept.attempts[0].answer.startswith(" oh\ufffd x")
+    assert len(kept.attempts[0].answer) <= 512
+    assert len(kept.model_dump_json()) < 20 * 700
+
+
+def test_a_lost_sender_leaves_a_row() -> None:
+    kept = Kept.of(OUT, NOW).begun(NOW, 20).begun(NOW, 20)
+    assert kept.attempts == (Attempt(n=1, at=NOW, outcome="interrupted", reason="sender_lost"),)
+    assert [each.outcome for each in kept.dropped("deadline", NOW, 20).attempts] == [
+        "interrupted",
+        "interrupted",
+        "dropped",
+    ]
+
+
+def test_filters() -> None:
+    def wants(*types: str) -> bool:
+        return Endpoint(ENDPOINT, "car_7abcd", "https://x.example", types, EndpointState.ENABLED, NOW).wants(
+            "a.b"
+        )
+
+    assert wants()
+    assert wants("a.b")
+    assert wants("x.y", "a.*")
+    assert not wants("a.c")
+    assert not wants("a")
+    assert not wants("ab.*")
+
+
+def test_a_sealed_secret_opens_in_its_place_only() -> None:
+    seal = Seal(b"k" * 32)
+    sealed = seal.seal(b"whsec_secret", "ep_7abcd")
+    assert "secret" not in sealed
+    assert seal.open(sealed, "ep_7abcd") == b"whsec_secret"
+    assert seal.seal(b"whsec_secret", "ep_7abcd") != sealed
+    for broken, about in (
+        (sealed, "ep_7other"),
+        (sealed[:-4] + "AAAA", "ep_7abcd"),
+        (sealed[:20], "ep_7abcd"),
+        ("00000000.AAAA", "ep_7abcd"),
+        ("", "ep_7abcd"),
+        (sealed.split(".")[0] + ".é!", "ep_7abcd"),
+    ):
+        with pytest.raises(NotSealedByUs):
+            seal.open(broken, about)
+    assert "kkkk" not in repr(seal)
+
+
+def test_a_changed_sealing_key_still_opens() -> None:
+    sealed = Seal(b"k" * 32).seal(b"x", "ep_7abcd")
+    assert Seal(b"n" * 32, former=[b"k" * 32]).open(sealed, "ep_7abcd") == b"x"
+    with pytest.raises(NotSealedByUs):
+        Seal(b"n" * 32).open(sealed, "ep_7abcd")
+    with pytest.raises(ValueError, match="32 bytes"):
+        Seal(b"short")
+
+
+def test_secrets_are_exchanged_with_an_overlap() -> None:
+    day = timedelta(hours=24)
+    first, second, third = (KeptSecret(sealed=name) for name in "abc")
+    after = exchanged([first], second, now=NOW, overlap=day, most=5)
+    assert after == (second, KeptSecret(sealed="a", until=NOW + day))
+    later = exchanged(after, third, now=NOW + day / 2, overlap=day, most=5)
+    assert [each.until for each in later] == [None, NOW + day * 1.5, NOW + day]
+    assert exchanged(later, first, now=NOW + day, overlap=timedelta(), most=5) == (first,)
+    with pytest.raises(TooManySecrets):
+        exchanged(later, first, now=NOW, overlap=day, most=3)
+
+
+def test_a_keyring_opens_what_is_good_now() -> None:
+    keyring = Keyring(Seal(b"k" * 32))
+    old, kept_old = keyring.draw("ep_7abcd")
+    new, kept_new = keyring.draw("ep_7abcd")
+    both = exchanged([kept_old], kept_new, now=NOW, overlap=timedelta(hours=1), most=5)
+    assert keyring.good(both, "ep_7abcd", NOW) == [new, old]
+    assert keyring.good(both, "ep_7abcd", NOW + timedelta(hours=1)) == [new]
