@@ -175,6 +175,8 @@ class SmtpDoor:
             raise MailRefused("sign_in_refused", status=refused.smtp_code) from None
         except smtplib.SMTPResponseException as refused:
             raise MailRefused("server_refused", status=refused.smtp_code) from None
+        except smtplib.SMTPServerDisconnected:
+            raise MailRefused("no_connection") from None
         except smtplib.SMTPException:
             raise MailRefused("protocol") from None
         except (OSError, ValueError) as failure:
