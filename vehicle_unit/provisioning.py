@@ -161,7 +161,7 @@ def load(folder: Path) -> Provisioned:
 
 
 def renewal_request(unit: Provisioned, *, iat: int) -> dict[str, str]:
-    """``data`` of ``up/req/cert``: a request for a fresh mTLS key, and the receipt key's signature over it."""
+    """``data`` of ``up/req/cert``: a request for a fresh mTLS key, signed over by the receipt key."""
     path = unit.folder / _NEXT_MTLS_KEY
     if not path.exists():
         _keep_key(path, ec.generate_private_key(ec.SECP256R1()))
@@ -184,7 +184,7 @@ def take_renewal(unit: Provisioned, certificates: Mapping[str, Any]) -> None:
     following = unit.folder / _NEXT_MTLS_KEY
     if following.exists() and _is_for(renewed.mtls, _mtls_key(following)):
         _fits(renewed.mtls, _mtls_key(following), name)
-        # Both stand in one new pair before the key in use is replaced: after a crash `load` finishes the step.
+        # The new pair is whole before the key in use is replaced; after a crash `load` finishes the step.
         _keep_certificates(unit.folder, renewed)
         _finish_renewal(unit.folder)
         return
