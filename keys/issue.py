@@ -39,7 +39,7 @@ from keys.problems import (
 )
 from keys.receipts import ReceiptKeys, Receipts
 from keys.revocation import Revoking
-from keys.signer import DecisionCheck, KeySigner, StoreTime
+from keys.signer import DecisionCheck, KeySigner, ServerTime, StoreTime
 from keys.signing import SigningKeys
 from keys.states import HOW, LIVE, State
 from spine.clock import Clock
@@ -101,9 +101,9 @@ class Keys:
         self._random = random
         self._revoking = Revoking(store, limits, signing)
         self._work: Work | None = None
-        if signing and decision and receipt_keys and store_time:
+        if signing and decision and receipt_keys:
             self._work = Work(
-                KeySigner(store, clock, limits, signing, decision, store_time),
+                KeySigner(store, clock, limits, signing, decision, store_time or ServerTime(store)),
                 Receipts(store, limits, receipt_keys),
                 Approvals(store, limits, signing),
             )

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from keys.car.claims import KeyClaims
@@ -10,7 +10,7 @@ from keys.car.jwk import sha256_b64
 from keys.car.records import KeyRecord
 from keys.ledger import Ledger
 from keys.limits import KeysLimits
-from keys.model import KeyBody, list_id, numbers_id, past_use, read_key
+from keys.model import KeyBody, at, list_id, numbers_id, past_use, read_key
 from keys.problems import ClockAstray
 from keys.revocation import list_is_due, sign_list
 from keys.signing import SigningKeys
@@ -33,6 +33,17 @@ class StoreTime(Protocol):
     """The store's own clock (``TIME``)."""
 
     async def time(self) -> datetime: ...
+
+
+class ServerTime:
+    """``StoreTime`` of a real store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def time(self) -> datetime:
+        seconds, micros = (await self._store.valkey.everywhere("TIME"))[0]
+        return at(int(seconds)) + timedelta(microseconds=int(micros))
 
 
 class KeySigner:

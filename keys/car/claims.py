@@ -17,9 +17,9 @@ DeliveryText = Annotated[str, Field(pattern=rf"^dlv_{_ID_BODY}$")]
 CommandText = Annotated[str, Field(pattern=rf"^cmd_{_ID_BODY}$")]
 Jti = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
-Seconds = Annotated[int, Field(ge=0, le=2**40)]
-"""Unix time in whole seconds."""
-Millis = Annotated[int, Field(ge=0, le=2**50)]
+Seconds = Annotated[int, Field(ge=0, le=2**37)]
+"""Unix time in whole seconds, up to the year 6325."""
+Millis = Annotated[int, Field(ge=0, le=2**47)]
 Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Seq = Annotated[int, Field(ge=1, le=2**53 - 1)]
 

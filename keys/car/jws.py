@@ -159,7 +159,7 @@ def read(token: object, form: Form) -> Parts:
         header_bytes, payload_bytes, raw = unb64(header_text), unb64(payload_text), unb64(signature)
     except ValueError as cause:
         raise Unacceptable(Fault.FORM) from cause
-    header, claims = _json_object(header_bytes), _json_object(payload_bytes)
+    header, claims = read_json(header_bytes), read_json(payload_bytes)
     if set(header) != {"alg", "typ", form.names_key_by}:
         raise Unacceptable(Fault.HEADER)
     # Compared as text, never used to choose: the kind of object fixes the algorithm.
@@ -189,7 +189,11 @@ def holds(alg: Alg, key: PublicKey, signed: bytes, signature: bytes) -> bool:
         return False
 
 
-def _json_object(data: bytes) -> dict[str, Any]:
+def read_json(data: bytes, *, depth: int = _DEPTH) -> dict[str, Any]:
+    """An object of strict JSON: no name twice, no NaN, no endless number, not deeper than ``depth``.
+
+    Raises ``Unacceptable`` with ``json``.
+    """
     try:
         value = json.loads(
             data.decode("utf-8"),
@@ -200,7 +204,7 @@ def _json_object(data: bytes) -> dict[str, Any]:
         )
     except (ValueError, RecursionError) as cause:
         raise Unacceptable(Fault.JSON) from cause
-    if not isinstance(value, dict) or _deeper_than(value, _DEPTH):
+    if not isinstance(value, dict) or _deeper_than(value, depth):
         raise Unacceptable(Fault.JSON)
     return value
 

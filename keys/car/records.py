@@ -42,12 +42,21 @@ class KeyRecord(Claims):
     exp: Seconds
 
 
-_RECORD: Final[TypeAdapter[ApprovalRecord | KeyRecord]] = TypeAdapter(
-    Annotated[ApprovalRecord | KeyRecord, Field(discriminator="rec")]
-)
+class CheckpointRecord(Claims):
+    """The log stood so: the last entry's position and hash in one partition, at Unix milliseconds."""
+
+    rec: Literal["checkpoint"] = "checkpoint"
+    at: Millis
+    partition: Annotated[int, Field(ge=0, le=31)]
+    position: Annotated[str, Field(pattern=r"^[0-9]{1,20}-[0-9]{1,20}$")]
+    hash: Sha256
 
 
-def read_record(token: object, *, trust: TrustedKeys) -> ApprovalRecord | KeyRecord:
+Record = ApprovalRecord | KeyRecord | CheckpointRecord
+_RECORD: Final[TypeAdapter[Record]] = TypeAdapter(Annotated[Record, Field(discriminator="rec")])
+
+
+def read_record(token: object, *, trust: TrustedKeys) -> Record:
     """The record, if the service's key of purpose ``log`` signed it. Raises ``Unacceptable``."""
     claims = dict(trust.verified(token, RECORD, "log"))
     try:

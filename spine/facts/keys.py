@@ -64,7 +64,7 @@ class KeyDestroyed(_Key):
 
 
 class _Receipt(_Key):
-    """From a receipt whose signature and chain verified. ``n`` is its chain number, ``unit_at`` the unit's clock."""
+    """From a receipt that verified. ``n`` is its chain number, ``unit_at`` the unit's clock."""
 
     n: int
     receipt_hash: str

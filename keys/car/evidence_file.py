@@ -1,0 +1,110 @@
+"""The form of an evidence file, and the roots from outside that it is judged by."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import Field, ValidationError
+
+from keys.car.claims import Claims, DeliveryText, Millis, UnitText
+from keys.car.jws import Unacceptable, read_json
+from keys.car.trust import BadTrust, TrustedKeys
+
+FORM: Final = "trunkline-evidence/1"
+VEHICLE_CA_FILE: Final = "vehicle-ca.pem"
+SERVICE_KEYS_FILE: Final = "service-keys.json"
+_DEPTH: Final = 12
+
+
+class NotEvidence(Exception):
+    """The bytes are not an evidence file."""
+
+
+class BadRoots(Exception):
+    """The roots given cannot be used; nothing can be judged by them."""
+
+
+class Arrived(Claims):
+    """A unit's receipt, and when the service had it (Unix milliseconds; the service's word)."""
+
+    receipt: str
+    arrived: Millis
+
+
+class EvidenceFile(Claims):
+    """What happened in one delivery. Signed: records, receipts, proofs, certificates, checkpoint.
+
+    ``facts`` and arrival times are the service's word and are checked against what is signed. ``authorities``
+    and ``jwks`` only show that a file agrees with itself; trust comes from roots given from outside.
+    """
+
+    form: Literal["trunkline-evidence/1"]
+    delivery: DeliveryText
+    vehicle: str
+    unit: UnitText
+    made_at: Millis
+    approvals: list[str]
+    keys: list[str]
+    proofs: list[str]
+    receipts: list[Arrived]
+    certificates: list[str]
+    authorities: list[str]
+    jwks: dict[str, Any]
+    facts: list[dict[str, Any]]
+    checkpoint: Annotated[str, Field(max_length=2048)] | None
+
+    @classmethod
+    def read(cls, data: bytes) -> Self:
+        """The file of these bytes. Raises ``NotEvidence``."""
+        try:
+            return cls.model_validate(read_json(data, depth=_DEPTH))
+        except (Unacceptable, ValidationError) as cause:
+            raise NotEvidence("not an evidence file of form 1") from cause
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Whom to believe: vehicle CA certificates and the service's public keys, from outside the file."""
+
+    authorities: tuple[x509.Certificate, ...]
+    trust: TrustedKeys
+
+    @classmethod
+    def of(cls, authorities: str, jwks: Mapping[str, Any]) -> Self:
+        """Roots of PEM text (one certificate or several) and a JWKS. Raises ``BadRoots``."""
+        try:
+            certificates = x509.load_pem_x509_certificates(authorities.encode())
+            return cls(tuple(certificates), TrustedKeys.from_jwks(jwks))
+        except (ValueError, BadTrust) as cause:
+            raise BadRoots(str(cause)) from cause
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Roots of a folder with ``vehicle-ca.pem`` and ``service-keys.json``. Raises ``BadRoots``."""
+        try:
+            authorities = (folder / VEHICLE_CA_FILE).read_text("utf-8")
+            jwks = json.loads((folder / SERVICE_KEYS_FILE).read_bytes())
+        except (OSError, ValueError) as cause:
+            raise BadRoots(f"{folder} does not hold {VEHICLE_CA_FILE} and {SERVICE_KEYS_FILE}") from cause
+        if not isinstance(jwks, dict):
+            raise BadRoots(f"{SERVICE_KEYS_FILE} is not a JWKS")
+        return cls.of(authorities, jwks)
+
+
+def certificate_of(pem: str) -> x509.Certificate:
+    """One certificate in exactly the PEM form we write, so that no byte of it is without meaning.
+
+    Raises ``NotEvidence``.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        same = certificate.public_bytes(Encoding.PEM) == pem.encode()
+    except ValueError as cause:
+        raise NotEvidence("not a certificate") from cause
+    if not same:
+        raise NotEvidence("not the canonical form of a certificate")
+    return certificate
