@@ -80,6 +80,17 @@ class Valkey:
         line = self._line(_ONE)
         return list(await asyncio.gather(*[line.post(command) for command in commands]))
 
+    async def call_all(self, calls: Sequence[tuple[str, Sequence[str], Sequence[Word]]]) -> list[Any]:
+        """Run several of our functions at once; each is atomic, all together are not."""
+        commands = [("FCALL", name, len(keys), *keys, *args) for name, keys, args in calls]
+        if self.cluster:
+            routed = (
+                self._routed(keys[0], command) for (_, keys, _), command in zip(calls, commands, strict=True)
+            )
+            return list(await asyncio.gather(*routed))
+        line = self._line(_ONE)
+        return list(await asyncio.gather(*[line.post(command) for command in commands]))
+
     async def call(self, function: str, keys: Sequence[str], args: Sequence[Word]) -> Any:  # noqa: ANN401
         """Run one of our server-side functions, atomically. All keys share one hash tag."""
         return await self._routed(keys[0], ("FCALL", function, len(keys), *keys, *args))

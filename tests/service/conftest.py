@@ -1,12 +1,17 @@
 """A real store for every test: one Valkey server, or a cluster of three where a test asks for it."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spine.house import House, init_house, open_house
+from spine.log import Log, Tail
 from spine.store import Store
 from spine.valkey import Valkey
 from tests.service.valkeys import Server, start_cluster
@@ -76,16 +81,57 @@ async def valkey(request: pytest.FixtureRequest) -> AsyncIterator[Valkey]:
         valkey = Valkey.at(servers[0].url, cluster=True)
     else:
         valkey = Valkey.at(request.getfixturevalue("valkey_url"))
+    await init_house(valkey, 8)
+    await open_house(valkey)
     yield valkey
     await valkey.close()
 
 
 @pytest.fixture
 async def house(valkey: Valkey) -> House:
-    await init_house(valkey, 8)
     return await open_house(valkey)
 
 
 @pytest.fixture
 def store(valkey: Valkey, house: House) -> Store:
     return Store(valkey, house)
+
+
+@pytest.fixture
+def log(store: Store) -> Log:
+    return Log(store.valkey, store.house)
+
+
+@pytest.fixture
+async def tail(log: Log) -> AsyncIterator[Tail]:
+    """A tail that runs for the length of the test."""
+    tail = Tail(log)
+    async with running(tail.run()):
+        await tail.ready()
+        yield tail
+
+
+@asynccontextmanager
+async def running(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run services beside the body; one that ends by itself fails the test."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        yield
+        for task in tasks:
+            assert not task.done(), task.exception()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def until(condition: Callable[[], Any], *, within: float = 10.0) -> Any:
+    """Wait for a condition (plain or awaitable) to hold and give its value."""
+    async with asyncio.timeout(within):
+        while True:
+            value = condition()
+            if inspect.isawaitable(value):
+                value = await value
+            if value:
+                return value
+            await asyncio.sleep(0.01)
