@@ -60,10 +60,15 @@ def normalised(text: str) -> str | None:
     return typed if check_character(typed[:-1]) == typed[-1] else None
 
 
+def of(partition: int, letters: str) -> str:
+    """The address of a partition and its ten random characters."""
+    body = ALPHABET[partition] + letters
+    return body + check_character(body)
+
+
 def draw(partition: int) -> str:
     """A new address in a partition: 50 random bits."""
-    body = ALPHABET[partition] + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM))
-    return body + check_character(body)
+    return of(partition, "".join(secrets.choice(ALPHABET) for _ in range(RANDOM)))
 
 
 def partition(text: str, partitions: int) -> int:

@@ -51,7 +51,13 @@ class Cars:
     """The car's side (subject ``crw_``) is the truth and is taken first; the person's list is an index behind it."""
 
     def __init__(
-        self, store: Store, index: Index, persons: Persons, codes: Presence, mailer: Mailer, limits: PeopleLimits
+        self,
+        store: Store,
+        index: Index,
+        persons: Persons,
+        codes: Presence,
+        mailer: Mailer,
+        limits: PeopleLimits,
     ) -> None:
         self._store = store
         self._index = index
@@ -76,7 +82,9 @@ class Cars:
             owners = roles.owners(people, now)
             if owners and person not in owners:
                 raise HasOwner("This car has an owner, who can invite you or give the car up.")
-            after, bound = roles.bind(people, person, Role.OWNER, may_approve=True, limits=self._limits, now=now)
+            after, bound = roles.bind(
+                people, person, Role.OWNER, may_approve=True, limits=self._limits, now=now
+            )
             if not bound:
                 return Change({clm: taken})
             claimed = CarClaimed(at=now, vehicle=vehicle, person=person, role="owner")
@@ -162,11 +170,15 @@ class Cars:
             after, gone = roles.end(people, who(people), now=now)
             if not gone:
                 return None
-            return Change({crew: write(after, limits=self._limits, now=now)}, roles.released(vehicle, gone, now))
+            return Change(
+                {crew: write(after, limits=self._limits, now=now)}, roles.released(vehicle, gone, now)
+            )
 
         await self._store.change([crew], decide)
 
-    async def follow(self, vehicle: VehicleId, person: PersonId, *, now: datetime, ack: Ack | None = None) -> None:
+    async def follow(
+        self, vehicle: VehicleId, person: PersonId, *, now: datetime, ack: Ack | None = None
+    ) -> None:
         """The person's side of a binding: list it, or give the role back where the person is gone; then confirm.
 
         Called by the reaction to ``car.claimed`` and by the timer, again and again with the same outcome.
@@ -189,7 +201,9 @@ class Cars:
             now_held = roles.role_of(people_in(saved[crew]), person, now)
             if now_held is None or now_held.n != held.n or now_held.confirmed:
                 return None
-            return Change({crew: write(roles.confirm(people_in(saved[crew]), held.n), limits=self._limits, now=now)})
+            return Change(
+                {crew: write(roles.confirm(people_in(saved[crew]), held.n), limits=self._limits, now=now)}
+            )
 
         await self._store.change([crew], decide, ack=ack)
 
@@ -226,7 +240,9 @@ class Cars:
                 mended += await self._mend(vehicle, people, person, now=now)
         return mended
 
-    async def _mend(self, vehicle: VehicleId, people: CarPeopleBody, person: PersonId, *, now: datetime) -> int:
+    async def _mend(
+        self, vehicle: VehicleId, people: CarPeopleBody, person: PersonId, *, now: datetime
+    ) -> int:
         held: Held | None = roles.role_of(people, person, now)
         page = await self._index.page(OF_PERSON, person, after=None, limit=_PAGE)
         listed = vehicle in page.members

@@ -21,7 +21,9 @@ class PeopleLimits(BaseModel):
         timedelta(hours=24), description="When a person who never followed the first link is forgotten."
     )
     sign_ins_per_address: int = Field(5, ge=1, description="Sign-in mails to one e-mail address in an hour.")
-    sign_ins_per_client: int = Field(60, ge=1, description="Sign-in requests of one network address in an hour.")
+    sign_ins_per_client: int = Field(
+        60, ge=1, description="Sign-in requests of one network address in an hour."
+    )
     redeems_per_client: int = Field(
         60, ge=1, description="Links, codes and assertions tried by one network address in ten minutes."
     )
@@ -31,27 +33,34 @@ class PeopleLimits(BaseModel):
     )
     claims_per_person: int = Field(10, ge=1, description="Claim codes one person may try in ten minutes.")
     claim_confirmed_within: timedelta = Field(
-        timedelta(minutes=2), description="A claim that the person's side has not confirmed by then is looked at."
+        timedelta(minutes=2),
+        description="A claim that the person's side has not confirmed by then is looked at.",
     )
-    invitation_life: timedelta = Field(timedelta(days=7), description="How long an invitation to a car is open.")
+    invitation_life: timedelta = Field(
+        timedelta(days=7), description="How long an invitation to a car is open."
+    )
     invitations_per_car: int = Field(10, ge=1, description="Invitations to one car in a day.")
     people_per_car: int = Field(20, ge=1, description="People with a living role on one car.")
     notice: timedelta = Field(
         timedelta(hours=72),
         description="Wait, with notice, before a second owner or a new e-mail counts without presence in the car.",
     )
-    email_changes_per_person: int = Field(3, ge=1, description="E-mail changes one person may ask for in a day.")
+    email_changes_per_person: int = Field(
+        3, ge=1, description="E-mail changes one person may ask for in a day."
+    )
 
     addresses_per_car: int = Field(200, ge=1, description="Usable car addresses of one car.")
     address_held_for: timedelta = Field(
-        timedelta(minutes=10), description="A one-order address held for a delivery that never came is freed then."
+        timedelta(minutes=10),
+        description="A one-order address held for a delivery that never came is freed then.",
     )
 
     access_token_life: timedelta = Field(
         timedelta(minutes=10), description="Life of carriers' and couriers' access tokens."
     )
     assertion_life: timedelta = Field(
-        timedelta(seconds=60), description="Longest life of an assertion signed by a courier's or carrier's key."
+        timedelta(seconds=60),
+        description="Longest life of an assertion signed by a courier's or carrier's key.",
     )
     clock_skew: timedelta = Field(
         timedelta(seconds=30), description="How far ahead of ours the clock of a signing device may be."
@@ -60,7 +69,8 @@ class PeopleLimits(BaseModel):
         timedelta(minutes=10), description="How long a courier's enrolment code can be used, once."
     )
     device_confirmed_within: timedelta = Field(
-        timedelta(minutes=2), description="A device key taken for a courier who was never enrolled is freed then."
+        timedelta(minutes=2),
+        description="A device key taken for a courier who was never enrolled is freed then.",
     )
     tokens_per_carrier: int = Field(120, ge=1, description="Access tokens of one carrier in a minute.")
     unusable_addresses: int = Field(
@@ -71,5 +81,6 @@ class PeopleLimits(BaseModel):
         timedelta(hours=24), description="How long the answer to an Idempotency-Key is kept."
     )
     answer_awaited: timedelta = Field(
-        timedelta(seconds=30), description="A request that crashed holds its Idempotency-Key at most this long."
+        timedelta(seconds=30),
+        description="A request that crashed holds its Idempotency-Key at most this long.",
     )

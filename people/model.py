@@ -21,7 +21,9 @@ Email = Annotated[
 ]
 """An address as RFC 5321 writes nearly all: ASCII, no quoting, so that it can stand in a header as it is."""
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 
 
 class Role(StrEnum):
@@ -157,12 +159,11 @@ class AddressBody(Body):
     carrier: str = ""
     used_at: AwareDatetime | None = None
     delivery: str = ""
-    ended: str = ""
 
 
 class AddressesBody(Body):
     addresses: list[str] = []
-    """Those that may still be usable, oldest first, then the ended ones as long as there is room."""
+    """Those that can be used, oldest first."""
 
 
 class HoldBody(Body):

@@ -71,14 +71,20 @@ class Persons:
         for _ in range(3):
             known = await self._store.load(entry)
             # Person and entry are made in one partition, so that both come to be in one commit.
-            person = body_of(known, EmailEntryBody).person if is_held(known) else new_id("per", partition_of(entry))
+            person = (
+                body_of(known, EmailEntryBody).person
+                if is_held(known)
+                else new_id("per", partition_of(entry))
+            )
             body = PersonBody(email=email, email_entry=entry, name=name, made_at=now)
             made = await self._make(PersonId(person), body, how, now=now)
             if made is not None:
                 return made
         raise Overtaken("This e-mail is just being freed.")
 
-    async def _make(self, person: PersonId, body: PersonBody, how: PersonStep, *, now: datetime) -> PersonId | None:
+    async def _make(
+        self, person: PersonId, body: PersonBody, how: PersonStep, *, now: datetime
+    ) -> PersonId | None:
         entry = body.email_entry
         if partition_of(person) != partition_of(entry):
             # Reached by a change of e-mail: the person is older than this entry.

@@ -78,7 +78,8 @@ def end(people: CarPeopleBody, who: set[str], *, now: datetime) -> tuple[CarPeop
 def released(vehicle: VehicleId, gone: list[Held], now: datetime) -> list[CarReleased]:
     """The facts of roles that ended."""
     return [
-        CarReleased(at=now, vehicle=vehicle, person=PersonId(held.person), role=held.role.value) for held in gone
+        CarReleased(at=now, vehicle=vehicle, person=PersonId(held.person), role=held.role.value)
+        for held in gone
     ]
 
 

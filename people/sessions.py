@@ -78,7 +78,9 @@ class Sessions:
     async def all_of(self, person: PersonId, *, now: datetime) -> list[SessionView]:
         """A person's live sessions, newest first."""
         kept = _of(await self._store.load(named_after("sns", person)), now)
-        views = [SessionView(name, person, one.level, one.made_at, one.expires_at) for name, one in kept.items()]
+        views = [
+            SessionView(name, person, one.level, one.made_at, one.expires_at) for name, one in kept.items()
+        ]
         return sorted(views, key=lambda view: view.made_at, reverse=True)
 
     async def revoke(self, person: PersonId, session: str | None, *, now: datetime) -> None:
@@ -97,6 +99,10 @@ class Sessions:
 
         def decide(found: Mapping[str, Saved]) -> Change | None:
             due = found[saved.id]
-            return None if due.ended or due.version != saved.version else Change({saved.id: _write(_of(due, now))})
+            return (
+                None
+                if due.ended or due.version != saved.version
+                else Change({saved.id: _write(_of(due, now))})
+            )
 
         await self._store.change([saved.id], decide)

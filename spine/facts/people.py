@@ -76,6 +76,13 @@ class CarrierOrdersStopped(_Carrier):
     kind: Literal["carrier.orders_stopped"] = "carrier.orders_stopped"
 
 
+class CourierInvited(_Carrier):
+    """Named by the carrier; a code is out that enrols one device."""
+
+    kind: Literal["courier.invited"] = "courier.invited"
+    courier: CourierId
+
+
 class CourierEnrolled(_Carrier):
     kind: Literal["courier.enrolled"] = "courier.enrolled"
     courier: CourierId
@@ -85,6 +92,21 @@ class CourierEnrolled(_Carrier):
 class CourierRemoved(_Carrier):
     kind: Literal["courier.removed"] = "courier.removed"
     courier: CourierId
+    jkt: str = ""
+    """The device key that is free again; empty where none was enrolled."""
+
+
+class _Operator(Base):
+    about: ClassVar[str] = "operator"
+    operator: str
+
+
+class OperatorMade(_Operator):
+    kind: Literal["operator.made"] = "operator.made"
+
+
+class OperatorRemoved(_Operator):
+    kind: Literal["operator.removed"] = "operator.removed"
 
 
 PeopleFact = (
@@ -98,6 +120,9 @@ PeopleFact = (
     | CarrierFrozen
     | CarrierThawed
     | CarrierOrdersStopped
+    | CourierInvited
     | CourierEnrolled
     | CourierRemoved
+    | OperatorMade
+    | OperatorRemoved
 )

@@ -1,0 +1,158 @@
+"""Who is asking: FastAPI dependencies that turn a token or a session's cookie into a frozen principal."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Request, Security
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+
+from people.courier_tokens import CourierPrincipal, CourierTokens
+from people.model import Scope
+from people.oauth import CarrierPrincipal, CarrierTokens
+from people.operators import OperatorPrincipal, Operators
+from people.problems import CrossSite, OrdersStopped, ScopeMissing, Unauthenticated
+from people.sessions import Sessions
+from people.tokens import Token, read
+from spine.clock import Clock
+from spine.ids import PersonId
+
+__all__ = ["Access", "CarrierPrincipal", "CourierPrincipal", "OperatorPrincipal", "PersonPrincipal"]
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPrincipal:
+    """A person in a session. ``session_level``: how it was begun (``link``); ``session``: its name in lists."""
+
+    id: PersonId
+    session_level: str
+    session: str
+
+
+class Access:
+    """Makes dependencies: ``carrier(scope)``, ``courier()``, ``owner()``, ``operator()``.
+
+    Raise ``Unauthenticated`` (401) alike for no, unknown, expired, revoked and somebody else's kind of token.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        carriers: CarrierTokens,
+        couriers: CourierTokens,
+        operators: Operators,
+        clock: Clock,
+        origin: str,
+    ) -> None:
+        self._sessions = sessions
+        self._carriers = carriers
+        self._couriers = couriers
+        self._operators = operators
+        self._clock = clock
+        self._origin = origin
+        self.secure = origin.startswith("https://")
+        self.cookie = "__Host-tl_session" if self.secure else "tl_session"
+        """Name of the session's cookie; without TLS (loopback) browsers refuse the ``__Host-`` form."""
+
+    def carrier(
+        self, scope: Scope, *, even_stopped: bool = False
+    ) -> Callable[..., Awaitable[CarrierPrincipal]]:
+        """A carrier's program whose token has ``scope``. ``even_stopped``: also while its orders are stopped.
+
+        Raises ``ScopeMissing``, and ``OrdersStopped`` for ``deliveries:write`` of a stopped carrier.
+        """
+        bearer = HTTPBearer(
+            scheme_name="carrier", description="OAuth 2 client credentials.", auto_error=False
+        )
+
+        async def principal(
+            found: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+        ) -> CarrierPrincipal:
+            token = _presented(found)
+            carrier = await self._carriers.find(token)
+            if carrier is None:
+                raise Unauthenticated("This token is not good (any more).", presented=True)
+            if scope not in carrier.scopes:
+                raise ScopeMissing(scope)
+            if carrier.stopped and scope is Scope.DELIVERIES_WRITE and not even_stopped:
+                raise OrdersStopped("Too many addresses were not usable; the operator has been told.")
+            return carrier
+
+        return principal
+
+    def courier(self) -> Callable[..., Awaitable[CourierPrincipal]]:
+        """A courier's enrolled device."""
+        bearer = HTTPBearer(
+            scheme_name="courier", description="Token of /v1/courier/session.", auto_error=False
+        )
+
+        async def principal(
+            found: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+        ) -> CourierPrincipal:
+            courier = await self._couriers.find(_presented(found))
+            if courier is None:
+                raise Unauthenticated("This token is not good (any more).", presented=True)
+            return courier
+
+        return principal
+
+    def operator(self) -> Callable[..., Awaitable[OperatorPrincipal]]:
+        """Somebody who runs the installation."""
+        bearer = HTTPBearer(
+            scheme_name="operator", description="Token of `trunkline init`.", auto_error=False
+        )
+
+        async def principal(
+            found: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+        ) -> OperatorPrincipal:
+            operator = await self._operators.find(_presented(found))
+            if operator is None:
+                raise Unauthenticated("This token is not good (any more).", presented=True)
+            return operator
+
+        return principal
+
+    def owner(self) -> Callable[..., Awaitable[PersonPrincipal]]:
+        """A person in a session: bearer token, or cookie. With the cookie, unsafe methods only from our own pages.
+
+        Raises ``CrossSite`` (403). What the person may do on which car is asked of ``people.cars``.
+        """
+        bearer = HTTPBearer(scheme_name="session", description="Token of /v1/session.", auto_error=False)
+        cookie = APIKeyCookie(name=self.cookie, scheme_name="session cookie", auto_error=False)
+
+        async def principal(
+            request: Request,
+            found: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+            kept: Annotated[str | None, Security(cookie)],
+        ) -> PersonPrincipal:
+            if found is None and kept is not None:
+                self.refuse_cross_site(request)
+                token = read(kept)
+            else:
+                token = _presented(found)
+            session = None if token is None else await self._sessions.find(token, now=self._clock.now())
+            if session is None:
+                raise Unauthenticated("This session is over.", presented=True)
+            return PersonPrincipal(session.person, session.level, session.id)
+
+        return principal
+
+    def refuse_cross_site(self, request: Request) -> None:
+        """A request that may change something comes from our own pages: ``Sec-Fetch-Site``, else ``Origin``."""
+        if request.method in _SAFE:
+            return
+        site = request.headers.get("sec-fetch-site")
+        ours = request.headers.get("origin") == self._origin if site is None else site == "same-origin"
+        if not ours:
+            raise CrossSite("Requests with the session's cookie come from our own pages.")
+
+
+def _presented(found: HTTPAuthorizationCredentials | None) -> Token:
+    if found is None:
+        raise Unauthenticated
+    token = read(found.credentials)
+    if token is None:
+        raise Unauthenticated("This token is not good (any more).", presented=True)
+    return token

@@ -1,0 +1,88 @@
+"""Couriers' access tokens: given for an assertion that the device key signed, dead when courier or carrier is."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from people import device_proof
+from people.carriers import Carriers
+from people.couriers import Couriers
+from people.limits import PeopleLimits
+from people.problems import ProofRefused, Unauthenticated
+from people.states import Carrier, Courier
+from people.tokens import Bearer, Token, digest, draw
+from spine.expiring import Expiring
+from spine.ids import CarrierId, CourierId, NotAnId, partition_of
+
+SESSION_PATH: Final = "/v1/courier/session"
+_SPACE: Final = "courier_token"
+_SEEN: Final = "courier_assertion"
+
+
+@dataclass(frozen=True, slots=True)
+class CourierPrincipal:
+    """A courier's device, as its access token shows it. ``jkt``: thumbprint of the device key."""
+
+    id: CourierId
+    carrier: CarrierId
+    jkt: str
+
+
+@dataclass(frozen=True, slots=True)
+class CourierToken:
+    """A new access token; ``seconds``: its life."""
+
+    token: str = field(repr=False)
+    seconds: int
+
+
+class CourierTokens:
+    """Opaque tokens, kept by hash until they expire."""
+
+    def __init__(
+        self, couriers: Couriers, carriers: Carriers, expiring: Expiring, origin: str, limits: PeopleLimits
+    ) -> None:
+        self._couriers = couriers
+        self._carriers = carriers
+        self._expiring = expiring
+        self._audience = origin + SESSION_PATH
+        self._limits = limits
+
+    async def sign_in(self, assertion: str, *, now: datetime) -> CourierToken:
+        """A token for an assertion, each of which is good once. Raises ``Unauthenticated``, all reasons alike."""
+        try:
+            named = device_proof.courier_named(assertion)
+            partition_of(named)
+            checked = device_proof.sign_in(
+                assertion,
+                await self._couriers.public_jwk(CourierId(named)),
+                courier=named,
+                audience=self._audience,
+                window=self._couriers.window,
+                now=now,
+            )
+        except (ProofRefused, NotAnId, Unauthenticated) as cause:
+            raise Unauthenticated("This device is not enrolled, or its assertion is not good.") from cause
+        once = digest(f"{named}:{checked.jti}")
+        if not await self._expiring.put(_SEEN, once, "seen", checked.remember, only_new=True):
+            raise Unauthenticated("This device is not enrolled, or its assertion is not good.")
+        token = draw(Bearer.COURIER, named)
+        await self._expiring.put(_SPACE, token.hash, named, self._limits.access_token_life)
+        if await self.find(token) is None:
+            raise Unauthenticated("This device is not enrolled, or its assertion is not good.")
+        return CourierToken(token.text, int(self._limits.access_token_life.total_seconds()))
+
+    async def find(self, token: Token) -> CourierPrincipal | None:
+        """Whose token this is, while it lives, the courier is enrolled and the carrier not frozen."""
+        if token.bearer is not Bearer.COURIER:
+            return None
+        kept, courier = await asyncio.gather(
+            self._expiring.get(_SPACE, token.hash), self._couriers.courier(CourierId(token.subject))
+        )
+        if kept != token.subject or courier is None or courier.state is not Courier.ENROLLED:
+            return None
+        carrier = await self._carriers.load(courier.carrier)
+        if carrier is None or carrier[0] is Carrier.FROZEN:
+            return None
+        return CourierPrincipal(courier.id, courier.carrier, courier.jkt)

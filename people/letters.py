@@ -1,0 +1,99 @@
+"""What a mail of this package says, written at the moment it is sent: address and link never wait in a queue."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from people.email_change import EmailChanges, number_of
+from people.invitations import Invitations
+from people.mail_links import Link, MailKind, MailLinks, Purpose
+from people.model import Role
+from people.persons import Persons
+from people.states import Invitation
+from spine.ids import PersonId
+
+
+_ONCE: Final = "The link is good once, and only for some minutes."
+_TIME: Final = "%Y-%m-%d %H:%M UTC"
+_ROLE: Final = {Role.OWNER: "an owner", Role.DRIVER: "a driver", Role.TOLD: "somebody who is told"}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One mail: to whom, plain paragraphs, and a link whose one-time URL the sender makes last (``MailLinks.make``)."""
+
+    address: str = field(repr=False)
+    subject: str
+    paragraphs: tuple[str, ...]
+    label: str
+    link: Link
+
+
+class Letters:
+    """Writes what ``Mailer.mail`` queued by ids."""
+
+    def __init__(
+        self,
+        persons: Persons,
+        invitations: Invitations,
+        changes: EmailChanges,
+        links: MailLinks,
+    ) -> None:
+        self._persons = persons
+        self._invitations = invitations
+        self._changes = changes
+        self._links = links
+
+    async def write(self, person: PersonId, kind: MailKind, reference: str) -> Letter | None:
+        """The letter for a person; None where it has no more reason: too old, taken back, person erased."""
+        view = await self._persons.view(person)
+        if view is None:
+            return None
+        match kind:
+            case MailKind.SIGN_IN:
+                return await self._sign_in(person, view.email, reference)
+            case MailKind.CAR_CLAIMED:
+                text = f"Somebody new is bound to your car (binding {reference})."
+                return self._notice(person, view.email, "A person was added to your car", text, "/")
+            case MailKind.CAR_RELEASED:
+                text = f"Your role on a car has ended (binding {reference}). You see nothing later of it."
+                return self._notice(person, view.email, "Your role on a car has ended", text, "/")
+            case MailKind.INVITATION | MailKind.INVITATION_NOTICE:
+                return await self._invitation(person, view.email, kind, reference)
+            case MailKind.EMAIL_CONFIRM | MailKind.EMAIL_NOTICE:
+                return await self._email(person, view.email, kind, reference)
+
+    async def _sign_in(self, person: PersonId, email: str, request: str) -> Letter | None:
+        if await self._links.requested(request) != person:
+            return None
+        text = "You, or somebody who typed your e-mail, asked to sign in. Not you? Do nothing."
+        return self._notice(person, email, "Sign in to Trunkline", text, "/")
+
+    @staticmethod
+    def _notice(person: PersonId, email: str, subject: str, text: str, to: str) -> Letter:
+        return Letter(email, subject, (text, _ONCE), "Sign in", Link(person, Purpose.SIGN_IN, to))
+
+    async def _invitation(
+        self, person: PersonId, email: str, kind: MailKind, reference: str
+    ) -> Letter | None:
+        invitation = await self._invitations.view(reference)
+        if invitation is None or invitation.state not in {Invitation.OFFERED, Invitation.ACCEPTED}:
+            return None
+        named = _ROLE[invitation.role]
+        if kind is MailKind.INVITATION:
+            text = f"You are invited to a car as {named}."
+            return self._notice(person, email, "You are invited to a car", text, f"/invitations/{reference}")
+        waits = f" It counts from {invitation.ripe_at:{_TIME}}." if invitation.role is Role.OWNER else ""
+        text = f"Somebody was invited to your car as {named}.{waits} You can take that back."
+        return self._notice(person, email, "Somebody was invited to your car", text, "/")
+
+    async def _email(self, person: PersonId, email: str, kind: MailKind, reference: str) -> Letter | None:
+        pending = await self._changes.pending(person)
+        if pending is None or pending[1].n != number_of(reference):
+            return None
+        _, change = pending
+        if kind is MailKind.EMAIL_NOTICE:
+            text = f"A new e-mail was asked for your account. It counts from {change.ripe_at:{_TIME}} unless you take it back."
+            return self._notice(person, email, "A new e-mail for your account", text, "/")
+        text = "Is this your new e-mail for Trunkline? Not you? Do nothing."
+        link = Link(person, Purpose.EMAIL, reference)
+        return Letter(change.email, "Confirm your new e-mail", (text, _ONCE), "This is my e-mail", link)

@@ -1,0 +1,129 @@
+"""Everything of people, built once by the composition root."""
+
+from dataclasses import dataclass
+
+from people.access import Access
+from people.addresses import Addresses
+from people.carriers import Carriers
+from people.cars import Cars
+from people.courier_tokens import CourierTokens
+from people.couriers import Couriers
+from people.device_keys import DeviceKeys
+from people.email_change import EmailChanges
+from people.idempotency import Idempotency
+from people.invitations import Invitations
+from people.letters import Letters
+from people.limits import PeopleLimits
+from people.mail_links import Mailer, MailLinks
+from people.oauth import CarrierTokens
+from people.operators import Operators
+from people.persons import Persons
+from people.presence import Presence
+from people.pseudonyms import Pseudonyms
+from people.reactions import Reactions
+from people.sessions import Sessions
+from people.sign_in import Doorkeeper, SignIn
+from spine.clock import Clock
+from spine.expiring import Expiring
+from spine.index import Index
+from spine.rates import Rates
+from spine.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who may do what on which car, and how each of them shows who they are."""
+
+    limits: PeopleLimits
+    origin: str
+    clock: Clock
+    persons: Persons
+    sessions: Sessions
+    links: MailLinks
+    letters: Letters
+    sign_in: SignIn
+    doorkeeper: Doorkeeper
+    presence: Presence
+    cars: Cars
+    invitations: Invitations
+    changes: EmailChanges
+    addresses: Addresses
+    carriers: Carriers
+    carrier_tokens: CarrierTokens
+    devices: DeviceKeys
+    couriers: Couriers
+    courier_tokens: CourierTokens
+    operators: Operators
+    access: Access
+    idempotency: Idempotency
+    reactions: Reactions
+
+
+def build(
+    *,
+    store: Store,
+    index: Index,
+    expiring: Expiring,
+    rates: Rates,
+    mailer: Mailer,
+    clock: Clock,
+    limits: PeopleLimits,
+    origin: str,
+    secret: bytes,
+) -> People:
+    """Wire the package. ``origin``: of the public URL, no slash at its end. ``secret``: 32 bytes or more, kept
+    outside the store (``people.pseudonyms``); whoever changes it finds no person and no address any more.
+    """
+    partitions = store.house.partitions
+    pseudonyms = Pseudonyms(secret, partitions)
+    persons = Persons(store, pseudonyms, limits)
+    sessions = Sessions(store, limits)
+    links = MailLinks(expiring, origin, limits.mail_link_life)
+    doorkeeper = Doorkeeper(rates, pseudonyms, limits)
+    presence = Presence(store, expiring, rates, limits)
+    cars = Cars(store, index, persons, presence, mailer, limits)
+    invitations = Invitations(store, persons, presence, mailer, limits)
+    changes = EmailChanges(store, persons, cars, links, mailer, limits)
+    addresses = Addresses(store, pseudonyms, limits, partitions)
+    carriers = Carriers(store, limits)
+    carrier_tokens = CarrierTokens(carriers, expiring, rates, origin, limits)
+    devices = DeviceKeys(store, partitions, limits)
+    couriers = Couriers(store, expiring, index, devices, origin, limits)
+    courier_tokens = CourierTokens(couriers, carriers, expiring, origin, limits)
+    operators = Operators(store)
+    return People(
+        limits=limits,
+        origin=origin,
+        clock=clock,
+        persons=persons,
+        sessions=sessions,
+        links=links,
+        letters=Letters(persons, invitations, changes, links),
+        sign_in=SignIn(persons, sessions, links, mailer, doorkeeper),
+        doorkeeper=doorkeeper,
+        presence=presence,
+        cars=cars,
+        invitations=invitations,
+        changes=changes,
+        addresses=addresses,
+        carriers=carriers,
+        carrier_tokens=carrier_tokens,
+        devices=devices,
+        couriers=couriers,
+        courier_tokens=courier_tokens,
+        operators=operators,
+        access=Access(sessions, carrier_tokens, courier_tokens, operators, clock, origin),
+        idempotency=Idempotency(expiring, pseudonyms, limits),
+        reactions=Reactions(
+            persons=persons,
+            sessions=sessions,
+            presence=presence,
+            cars=cars,
+            invitations=invitations,
+            changes=changes,
+            addresses=addresses,
+            carriers=carriers,
+            devices=devices,
+            clock=clock,
+        ),
+    )

@@ -1,0 +1,91 @@
+"""Sign-in of persons by a one-time link of a mail: asked for, redeemed, turned into a session."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from people.limits import PeopleLimits
+from people.mail_links import Mailer, MailKind, MailLinks, Purpose
+from people.persons import Persons
+from people.problems import LinkRefused, TooMany
+from people.pseudonyms import Pseudonyms
+from people.sessions import Sessions, SessionView
+from people.tokens import Token
+from spine.ids import new_id, partition_of
+from spine.rates import Rates
+
+_HOUR: Final = timedelta(hours=1)
+_TEN_MINUTES: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new session; ``to``: the path of ours that the mail was about."""
+
+    token: Token
+    session: SessionView
+    to: str
+
+
+class Doorkeeper:
+    """Counts what strangers try, by network address, whose pseudonym alone is kept."""
+
+    def __init__(self, rates: Rates, pseudonyms: Pseudonyms, limits: PeopleLimits) -> None:
+        self._rates = rates
+        self._pseudonyms = pseudonyms
+        self._limits = limits
+
+    async def redeems(self, client: str, *, now: datetime) -> None:
+        """One more link, code, secret or assertion tried from a network address. Raises ``TooMany``."""
+        await self._count("redeem", client, self._limits.redeems_per_client, _TEN_MINUTES, now)
+
+    async def asks(self, client: str, *, now: datetime) -> None:
+        """One more sign-in mail asked for from a network address. Raises ``TooMany``."""
+        await self._count("sign_in_client", client, self._limits.sign_ins_per_client, _HOUR, now)
+
+    async def mails(self, email: str, *, now: datetime) -> bool:
+        """Whether an e-mail address may get one more sign-in mail."""
+        pseudonym = self._pseudonyms.text("email", email)
+        limit = self._limits.sign_ins_per_address
+        return await self._rates.take("sign_in_email", pseudonym, limit=limit, per=_HOUR, now=now) == 0
+
+    async def _count(self, space: str, client: str, limit: int, per: timedelta, now: datetime) -> None:
+        pseudonym = self._pseudonyms.text("client", client)
+        wait = await self._rates.take(space, pseudonym, limit=limit, per=per, now=now)
+        if wait:
+            raise TooMany("Too many tries from your network.", retry_after=wait)
+
+
+class SignIn:
+    """The one way in for persons; level ``link`` (webhooks.md, "Levels")."""
+
+    def __init__(
+        self, persons: Persons, sessions: Sessions, links: MailLinks, mailer: Mailer, doorkeeper: Doorkeeper
+    ) -> None:
+        self._persons = persons
+        self._sessions = sessions
+        self._links = links
+        self._mailer = mailer
+        self._doorkeeper = doorkeeper
+
+    async def ask(self, email: str, *, client: str, now: datetime) -> None:
+        """Queue a mail with a link. A known, an unknown and an impatient e-mail get the same answer.
+
+        ``client``: network address. Raises ``TooMany`` by that alone.
+        """
+        await self._doorkeeper.asks(client, now=now)
+        if not await self._doorkeeper.mails(email, now=now):
+            return
+        person = await self._persons.ask(email, now=now)
+        request = new_id("sgn", partition_of(person))
+        await self._links.remember(request, person)
+        await self._mailer.mail(person, MailKind.SIGN_IN, request)
+
+    async def redeem(self, token: str, *, client: str, now: datetime) -> SignedIn:
+        """Use a link up and make a session. Raises ``LinkRefused``, ``TooMany``."""
+        await self._doorkeeper.redeems(client, now=now)
+        link = await self._links.take(Purpose.SIGN_IN, token)
+        if link is None or not await self._persons.confirm(link.person, now=now):
+            raise LinkRefused("This link was used or is too old. Ask for a new one.")
+        made, session = await self._sessions.make(link.person, now=now)
+        return SignedIn(made, session, link.to)
