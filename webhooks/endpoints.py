@@ -219,6 +219,7 @@ class Endpoints:
         Both sign meanwhile. ``key``: as in ``add``. Raises ``EndpointUnknown``, ``OverlapRefused``,
         ``TooManySecrets``.
         """
+        await self.one(endpoint, subscriber)  # before a change: any text may come as an id
         now = self._clock.now()
         overlap = self._limits.overlap if overlap is None else overlap
         if not timedelta() <= overlap <= self._limits.overlap_most:
@@ -270,6 +271,7 @@ class Endpoints:
 
     async def remove(self, endpoint: EndpointId, subscriber: str) -> None:
         """Gone, its secrets erased. Raises ``EndpointUnknown``, also the second time."""
+        await self.one(endpoint, subscriber)  # before a change: any text may come as an id
         now = self._clock.now()
         listed = named_after("eps", subscriber)
 

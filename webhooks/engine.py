@@ -89,7 +89,7 @@ class Engine:
         now = self._clock.now()
         message = read(saved)
         if message.state in ENDS:
-            await self._forget(saved.id)
+            await self._forget(saved.id, now)
             return
         kept = message.kept
         if kept is None or (saved.wake_at is not None and saved.wake_at > now):
@@ -269,13 +269,15 @@ class Engine:
 
         await self._store.change([message], decide)
 
-    async def _forget(self, message: str) -> None:
+    async def _forget(self, message: str, now: datetime) -> None:
         """Its rows have been kept long enough: a tombstone stays, so that it can never be queued again."""
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             here = saved[message]
-            if here.ended or State(here.state) not in ENDS:
+            early = here.wake_at is None or here.wake_at > now
+            if here.ended or early or State(here.state) not in ENDS:
                 return None
-            return Change({message: Write(here.state, "{}", ended=True)})
+            kept = Kept.model_validate_json(here.body)
+            return Change({message: Write(here.state, "{}", ended=True)}, [kept.erased(message, now)])
 
         await self._store.change([message], decide)

@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from spine.facts.webhooks import MessageDelivered, MessageDied, MessageQueued
+from spine.facts.webhooks import MessageDelivered, MessageDied, MessageErased, MessageQueued
 from spine.ids import EndpointId, PersonId, named_after, prefix_of
 from spine.problems import Kind, Problem
 from spine.store import Saved
@@ -163,6 +163,12 @@ class Kept(BaseModel):
             person=self.person,
             type=self.type,
             reason=reason,
+        )
+
+    def erased(self, message: str, now: datetime) -> MessageErased:
+        """The fact that its rows are gone."""
+        return MessageErased(
+            at=now, message=message, endpoint=self.endpoint, person=self.person, type=self.type
         )
 
 

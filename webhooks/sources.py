@@ -135,6 +135,7 @@ class Sources:
 
     async def rotate(self, source: SourceId, person: PersonId, *, overlap: timedelta | None = None) -> Secret:
         """A new secret; former ones stay good for ``overlap``. Raises as ``Endpoints.rotate``."""
+        _owned(await self._store.load(source), person)  # before a change: any text may come as an id
         now = self._clock.now()
         overlap = self._limits.overlap if overlap is None else overlap
         if not timedelta() <= overlap <= self._limits.overlap_most:
@@ -151,7 +152,14 @@ class Sources:
         return secret
 
     async def unlink(self, source: SourceId, person: PersonId) -> None:
-        """It may decide nothing any more, and its secrets are erased. Again: nothing changes."""
+        """It may decide nothing any more, and its secrets are erased. Again: nothing changes.
+
+        Raises ``SourceUnknown``.
+        """
+        before = await self._store.load(source)  # before a change: any text may come as an id
+        if before.ended:
+            return
+        _owned(before, person)
         now = self._clock.now()
         listed = named_after("srs", person)
 
@@ -160,7 +168,6 @@ class Sources:
             after = SOURCE_STEPS.get((SourceState(saved[source].state), SourceStep.UNLINKED))
             if after is None:
                 return None
-            _owned(saved[source], person)
             rest = _List(sources=tuple(each for each in known if each != source))
             return Change(
                 {

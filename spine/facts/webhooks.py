@@ -47,6 +47,12 @@ class MessageDied(_Message):
     reason: str
 
 
+class MessageErased(_Message):
+    """It ended a while ago: its rows are erased, a tombstone stays."""
+
+    kind: Literal["message.erased"] = "message.erased"
+
+
 class _Source(Base):
     about: ClassVar[str] = "source"
     source: str
@@ -78,6 +84,7 @@ WebhookFact = (
     | MessageQueued
     | MessageDelivered
     | MessageDied
+    | MessageErased
     | SourceLinked
     | SourceUnlinked
     | SourceContradicted

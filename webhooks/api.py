@@ -1,0 +1,197 @@
+"""A subscriber's own addresses over HTTP: add, look, exchange the secret, remove, see what became of news."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Query, status
+from pydantic import BaseModel, ConfigDict, Field
+
+from spine.ids import EndpointId
+from webhooks.endpoints import Endpoint, Endpoints, EndpointState
+from webhooks.envelope import wire_id
+from webhooks.history import History
+from webhooks.messages import Attempt, Message
+from webhooks.states import State
+
+_PAGE_MOST: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """Who asks, as the sign-in of the caller's domain says: a carrier or a person. Nobody sees another's."""
+
+    id: str
+    livemode: bool = True
+
+
+SignedIn = Callable[..., Awaitable[Subscriber]]
+"""A FastAPI dependency that names the subscriber or raises its own problem."""
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key", min_length=1, max_length=255, description="The same answer for 24 hours."
+    ),
+]
+
+
+class NewEndpoint(BaseModel):
+    """Where news shall go."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"url": "https://shop.example/hooks", "types": ["delivery.*"]}]},
+    )
+
+    url: str = Field(
+        min_length=1, max_length=2_048, description="https, port 443 or 8443, on the open internet"
+    )
+    types: list[str] = Field(
+        default=[], max_length=50, description="such as delivery.opened, delivery.*; empty: all"
+    )
+
+
+class NewSecret(BaseModel):
+    """How long the former secret stays good."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    overlap_seconds: int = Field(
+        default=86_400, ge=0, le=7 * 86_400, description="the former secrets sign for so long; 0: end at once"
+    )
+
+
+class EndpointOut(BaseModel):
+    """An address of the subscriber."""
+
+    id: EndpointId
+    url: str
+    types: list[str]
+    state: EndpointState
+    reason: str | None = Field(description="why it is disabled")
+    made_at: datetime
+    held_until: datetime | None = Field(description="the receiver asked to be left alone until then")
+    livemode: bool
+
+
+class EndpointMadeOut(EndpointOut):
+    """A new address. Its secret is shown here and never again."""
+
+    secret: str
+
+
+class EndpointsOut(BaseModel):
+    """Every address of the subscriber."""
+
+    data: list[EndpointOut]
+
+
+class SecretOut(BaseModel):
+    """The new secret, shown here and never again."""
+
+    secret: str
+
+
+class MessageOut(BaseModel):
+    """A message to this address and its attempts, newest last."""
+
+    id: str = Field(description="the webhook-id, the same at every attempt")
+    type: str
+    state: State
+    queued_at: datetime
+    expires_at: datetime
+    next_at: datetime | None
+    attempts: list[Attempt]
+    livemode: bool
+
+
+class MessagesOut(BaseModel):
+    """A page of messages, newest first. ``next`` is the cursor of the following page."""
+
+    data: list[MessageOut]
+    next: str | None
+
+
+def routes(endpoints: Endpoints, history: History, signed_in: SignedIn) -> APIRouter:
+    """The routes under ``/v1/webhook-endpoints``. ``signed_in`` comes from the composition root."""
+    router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhooks"])
+    who: Any = Annotated[Subscriber, Depends(signed_in)]
+
+    @router.post("", status_code=status.HTTP_201_CREATED)
+    async def add(asked: NewEndpoint, subscriber: who, key: IdempotencyKey = None) -> EndpointMadeOut:
+        """Add an address. Its secret is in this answer only."""
+        made, secret = await endpoints.add(subscriber.id, asked.url, asked.types, key=key)
+        return EndpointMadeOut(**_fields(made, subscriber), secret=secret.reveal())
+
+    @router.get("")
+    async def listed(subscriber: who) -> EndpointsOut:
+        """Every address of yours."""
+        found = await endpoints.of(subscriber.id)
+        return EndpointsOut(data=[EndpointOut(**_fields(each, subscriber)) for each in found])
+
+    @router.get("/{endpoint}")
+    async def one(endpoint: EndpointId, subscriber: who) -> EndpointOut:
+        """One address of yours."""
+        return EndpointOut(**_fields(await endpoints.one(endpoint, subscriber.id), subscriber))
+
+    @router.delete("/{endpoint}", status_code=status.HTTP_204_NO_CONTENT)
+    async def remove(endpoint: EndpointId, subscriber: who) -> None:
+        """Remove an address; what waits for it is dropped."""
+        await endpoints.remove(endpoint, subscriber.id)
+
+    @router.post("/{endpoint}/rotate")
+    async def rotate(
+        endpoint: EndpointId, asked: NewSecret, subscriber: who, key: IdempotencyKey = None
+    ) -> SecretOut:
+        """Exchange the secret. Until the overlap has ended, each message has a signature under both."""
+        overlap = timedelta(seconds=asked.overlap_seconds)
+        secret = await endpoints.rotate(endpoint, subscriber.id, overlap=overlap, key=key)
+        return SecretOut(secret=secret.reveal())
+
+    @router.get("/{endpoint}/attempts")
+    async def attempts(
+        endpoint: EndpointId,
+        subscriber: who,
+        after: Annotated[
+            str | None, Query(max_length=200, description="the cursor of the page before")
+        ] = None,
+        limit: Annotated[int, Query(ge=1, le=_PAGE_MOST)] = 20,
+    ) -> MessagesOut:
+        """What became of the news to this address."""
+        await endpoints.one(endpoint, subscriber.id)
+        page = await history.page(endpoint, after=after, limit=limit)
+        found = [_message(each, subscriber) for each in page.messages]
+        return MessagesOut(data=[each for each in found if each is not None], next=page.next)
+
+    return router
+
+
+def _fields(endpoint: Endpoint, subscriber: Subscriber) -> dict[str, Any]:
+    return {
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "types": list(endpoint.types),
+        "state": endpoint.state,
+        "reason": endpoint.reason,
+        "made_at": endpoint.made_at,
+        "held_until": endpoint.held_until,
+        "livemode": subscriber.livemode,
+    }
+
+
+def _message(message: Message, subscriber: Subscriber) -> MessageOut | None:
+    kept = message.kept
+    if kept is None:
+        return None
+    return MessageOut(
+        id=wire_id(message.id),
+        type=kept.type,
+        state=message.state,
+        queued_at=kept.queued_at,
+        expires_at=kept.expires_at,
+        next_at=message.next_at,
+        attempts=list(kept.attempts),
+        livemode=subscriber.livemode,
+    )
