@@ -1,0 +1,203 @@
+"""From a key presented to a boot opened and locked again: steps 0 to 16 of keys.md 3.3, each key once."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keys.car.challenge import Challenges, TooManyLinks
+from keys.car.claims import Out
+from keys.car.policy import Policy
+from keys.car.trust import TrustedKeys
+from keys.car.verify import Granted, KeyRefused, Presented, Proven, Refusal, allow, prove
+from keys.car.window import Window
+from vehicle_unit.bucket import Buckets
+from vehicle_unit.clock import UnitClock
+from vehicle_unit.executed import Answer
+from vehicle_unit.latch import Latch
+from vehicle_unit.limits import UnitLimits
+from vehicle_unit.lock import Act, Input, Lock
+from vehicle_unit.receipts import ENDS, Opening, Receipt, Receipts
+from vehicle_unit.record import NotWritten, RecordStore
+from vehicle_unit.revocations import Revocations
+from vehicle_unit.vehicle import Vehicle
+
+_log = logging.getLogger("trunkline.vehicle_unit")
+
+_OUT: dict[Act, Out] = {
+    Act.OPENED: "opened",
+    Act.NOT_LIFTED: "not_lifted",
+    Act.CLOSED: "closed",
+    Act.LOCKED: "locked",
+    Act.LEFT_OPEN: "left_open",
+    Act.INDETERMINATE: "indeterminate",
+}
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """What a key is checked against."""
+
+    unit: str
+    trust: TrustedKeys
+    policy: Policy
+    challenges: Challenges
+    clock: UnitClock
+    record: RecordStore
+    receipts: Receipts
+    revocations: Revocations
+    vehicle: Vehicle
+
+
+class Openings:
+    """``say`` sends a receipt that is durable. ``latch`` is given once it exists: it tells us its acts."""
+
+    latch: Latch
+
+    def __init__(self, verifier: Verifier, limits: UnitLimits, *, say: Callable[[Receipt], None]) -> None:
+        self._verifier = verifier
+        self._limits = limits
+        self._say = say
+        self._buckets = Buckets(limits.link_burst, limits.link_every)
+        self._going_on: Opening | None = None
+        self._opened: asyncio.Future[Act] | None = None
+        self._unsaid: list[Receipt] = []
+        self._presenting = False
+
+    def resume(self, opening: Opening | None) -> None:
+        """After a power cut: the opening whose end the lid and the latch will tell."""
+        self._going_on = opening
+
+    def challenge(self, link: str) -> Answer:
+        """A challenge for one link; it can be answered once, for 30 s."""
+        verifier = self._verifier
+        uptime = verifier.clock.uptime()
+        if not self._buckets.take(link, uptime):
+            return _no(Refusal.BUSY)
+        try:
+            nonce = verifier.challenges.draw(link, uptime=uptime)
+        except TooManyLinks:
+            return _no(Refusal.BUSY)
+        life = int(verifier.policy.challenge_life.total_seconds())
+        return Answer("done", data={"challenge": nonce, "link": link, "expires_in": life})
+
+    async def present(self, presented: Presented, *, link: str, command: str, arrived: float) -> Answer:
+        """Open if the key may. ``arrived``: when it came, on CLOCK_BOOTTIME.
+
+        Whatever fails before possession is proven is answered alike, 25 ms after arrival.
+        """
+        verifier = self._verifier
+        uptime = verifier.clock.uptime()
+        if not self._buckets.take(link, uptime):
+            return _no(Refusal.BUSY)
+        try:
+            proven = prove(
+                presented,
+                link=link,
+                unit=verifier.unit,
+                trust=verifier.trust,
+                challenges=verifier.challenges,
+                uptime=uptime,
+            )
+        except KeyRefused as refused:
+            _log.info("key.refused", extra={"why": refused.why})
+            rest = arrived + self._limits.refusal_time.total_seconds() - verifier.clock.uptime()
+            await asyncio.sleep(max(rest, 0))
+            return _no(Refusal.REFUSED)
+        opening = Opening(proven.claims.jti, proven.claims.seq, proven.claims.dlv, command)
+        try:
+            granted = self._allowed(proven)
+            self._consume(granted, opening)
+        except KeyRefused as refused:
+            _log.info("key.refused", extra={"why": refused.why, "jti": opening.jti})
+            self._tell_refusal(opening, refused.refusal)
+            return _no(refused.refusal)
+        return await self._open(opening)
+
+    def on_act(self, act: Act) -> None:
+        """The lock did something: a receipt, if one of our keys opened it."""
+        opening = self._going_on
+        if opening is None:
+            return
+        out = _OUT[act]
+        self._keep(out, opening)
+        if out in ENDS:
+            self._going_on = None
+        if act in {Act.OPENED, Act.INDETERMINATE} and self._opened is not None and not self._opened.done():
+            self._opened.set_result(act)
+        if not self._presenting:
+            self._flush()
+
+    def _allowed(self, proven: Proven) -> Granted:
+        """Steps 8 to 13, and whether there is room and the boot is shut. Raises ``KeyRefused``."""
+        verifier = self._verifier
+        record = verifier.record.current
+        verifier.clock.hear(proven.claims.iat)
+        granted = allow(
+            proven,
+            policy=verifier.policy,
+            clock=verifier.clock.read(),
+            revocations=verifier.revocations.current if record is not None else None,
+            window=record.window if record is not None else Window(),
+            car=verifier.vehicle.car(),
+        )
+        ready = self.latch.state is Lock.LATCHED and self._going_on is None
+        if not ready or not verifier.receipts.room_for(2):
+            raise KeyRefused(Refusal.BUSY, proven=True)
+        return granted
+
+    def _consume(self, granted: Granted, opening: Opening) -> None:
+        """Step 14. The receipt goes first: at a restart it burns the number whatever became of the record.
+
+        Raises ``KeyRefused`` with ``internal``: nothing has moved.
+        """
+        record = self._verifier.record.current
+        assert record is not None
+        try:
+            receipt = self._verifier.receipts.append(
+                "consumed", self._verifier.clock.read(), opening=opening, gen=record.generation + 1
+            )
+            self._unsaid.append(receipt)
+            self._verifier.record.advance(window=granted.window, clock_floor=granted.claims.iat)
+        except (OSError, NotWritten) as cause:
+            _log.exception("opening.not_consumed", extra={"jti": opening.jti})
+            raise KeyRefused(Refusal.INTERNAL, proven=True) from cause
+
+    async def _open(self, opening: Opening) -> Answer:
+        """Step 15 and 16: unlatch, and answer as soon as the latch has said that it did."""
+        self._going_on = opening
+        self._opened = asyncio.get_running_loop().create_future()
+        self._presenting = True
+        try:
+            self.latch.feed(Input.RELEASE)
+        finally:
+            self._presenting = False
+            self._flush()
+        act = await self._opened
+        if act is Act.OPENED:
+            return Answer("done", "opened", data={"receipts": self._verifier.receipts.last})
+        return Answer("refused", "may_have_opened", may_have_opened=True)
+
+    def _tell_refusal(self, opening: Opening, refusal: Refusal) -> None:
+        if self._verifier.receipts.room_for(1):
+            self._keep("refused", opening, code=refusal.value)
+        self._flush()
+
+    def _keep(self, out: Out, opening: Opening, code: str | None = None) -> None:
+        try:
+            receipt = self._verifier.receipts.append(
+                out, self._verifier.clock.read(), opening=opening, code=code
+            )
+        except OSError:
+            _log.exception("receipt.not_written", extra={"out": out})
+        else:
+            self._unsaid.append(receipt)
+
+    def _flush(self) -> None:
+        unsaid, self._unsaid = self._unsaid, []
+        for receipt in unsaid:
+            self._say(receipt)
+
+
+def _no(refusal: Refusal) -> Answer:
+    return Answer("refused", refusal.value)

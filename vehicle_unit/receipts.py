@@ -1,0 +1,193 @@
+"""The unit's receipt log: a signed chain on disk, kept until each link is acknowledged (keys.md 3.3, 3.5)."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keys.car.claims import Out, ReceiptClaims, UnitClock
+from keys.car.jws import RECEIPT, SigningKey, read
+from keys.car.receipt import Head, chain_hash, follows, make
+from keys.car.verify import Reading
+from vehicle_unit.disk import Disk
+from vehicle_unit.journal import Damaged, Journal
+from vehicle_unit.limits import UnitLimits
+
+FILE = "receipts.log"
+ENDS: frozenset[Out] = frozenset({"locked", "not_lifted"})
+"""After one of these the boot is shut and locked again: the opening is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Which key an opening belongs to, and the command that brought it."""
+
+    jti: str
+    seq: int
+    dlv: str
+    cmd: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One receipt: its chain number, its compact form, what it says."""
+
+    n: int
+    token: str
+    claims: ReceiptClaims
+
+    @property
+    def message_id(self) -> str:
+        """A UUID version 7 made of the receipt itself: after a restart it goes out under the same id."""
+        digest = hashlib.sha256(self.token.encode()).digest()
+        moment = (self.claims.at & (2**48 - 1)).to_bytes(6, "big").hex()
+        rand = digest.hex()
+        variant = "89ab"[digest[31] & 3]
+        return f"{moment[:8]}-{moment[8:12]}-7{rand[:3]}-{variant}{rand[3:6]}-{rand[6:18]}"
+
+
+class Receipts:
+    """Append-only. A line is ``head``, a receipt, or ``ack``; when it gets long it is written anew.
+
+    A damaged chain is not continued: ``Damaged`` is raised at start, and the unit opens nothing.
+    """
+
+    def __init__(self, disk: Disk, *, unit: str, key: SigningKey, boot: int, limits: UnitLimits) -> None:
+        self._journal = Journal(disk, FILE)
+        self._unit = unit
+        self._key = key
+        self._boot = boot
+        self._limits = limits
+        self._head = Head()
+        self._kept: dict[int, Receipt] = {}
+        self._acked: set[int] = set()
+        self._broken = False
+        self.last_list = 0
+        """The highest revocation list version that a receipt says was taken."""
+        for line in self._journal.load(every_line_was_synced=False):
+            self._read_line(line)
+
+    def append(
+        self,
+        out: Out,
+        reading: Reading,
+        *,
+        opening: Opening | None = None,
+        code: str | None = None,
+        gen: int | None = None,
+        rev: int | None = None,
+    ) -> Receipt:
+        """Sign the next link and write it durably.
+
+        Raises ``OSError``, from then on always: whether that link is on disk is known only after a restart,
+        and two links of one number would look like a forked chain.
+        """
+        if self._broken:
+            raise OSError("the receipt log could not be written before")
+        claims = ReceiptClaims(
+            iss=self._unit,
+            boot=self._boot,
+            n=self._head.n + 1,
+            prev=self._head.hash,
+            at=reading.at,
+            clk=UnitClock(state=reading.state, u=reading.u),
+            out=out,
+            jti=opening.jti if opening else None,
+            seq=opening.seq if opening else None,
+            dlv=opening.dlv if opening else None,
+            cmd=opening.cmd if opening else None,
+            code=code,
+            via="mqtt" if opening else None,
+            gen=gen,
+            rev=rev,
+        )
+        receipt = Receipt(claims.n, make(claims, key=self._key), claims)
+        self._broken = True
+        self._journal.append(receipt.token, sync=True)
+        self._broken = False
+        self._take(receipt)
+        return receipt
+
+    @property
+    def last(self) -> int:
+        """The chain number of the last receipt."""
+        return self._head.n
+
+    def room_for(self, count: int) -> bool:
+        """Whether that many more can be kept until they are acknowledged."""
+        return len(self.pending()) + count <= self._limits.receipts_kept
+
+    def pending(self) -> Sequence[Receipt]:
+        """Those not yet acknowledged, in chain order."""
+        return [receipt for n, receipt in self._kept.items() if n not in self._acked]
+
+    def acknowledged(self, n: int) -> None:
+        """The server has it durably. Losing this line costs one repetition, so it is not synced."""
+        if n in self._kept and n not in self._acked:
+            self._acked.add(n)
+            self._journal.append(f"ack {n}", sync=False)
+            self._compact()
+
+    def consumed(self) -> Sequence[Receipt]:
+        """All kept receipts that say a key was consumed: their numbers are used, whatever the record says."""
+        return [receipt for receipt in self._kept.values() if receipt.claims.out == "consumed"]
+
+    def unfinished(self) -> tuple[Opening, frozenset[Out]] | None:
+        """The last opening and what was said of it so far, if the boot was not locked again after it."""
+        opening: Opening | None = None
+        said: set[Out] = set()
+        for receipt in self._kept.values():
+            claims = receipt.claims
+            if claims.out == "consumed":
+                assert claims.jti is not None
+                assert claims.seq is not None
+                assert claims.dlv is not None
+                opening, said = Opening(claims.jti, claims.seq, claims.dlv, claims.cmd), {"consumed"}
+            elif opening is not None and claims.jti == opening.jti:
+                said.add(claims.out)
+        if opening is None or said & ENDS or (said == {"consumed", "refused"}):
+            return None
+        return opening, frozenset(said)
+
+    # ---- lines
+
+    def _take(self, receipt: Receipt) -> None:
+        self._head = Head(receipt.n, chain_hash(receipt.token))
+        self._kept[receipt.n] = receipt
+        if receipt.claims.out == "revoked" and receipt.claims.rev is not None:
+            self.last_list = max(self.last_list, receipt.claims.rev)
+
+    def _read_line(self, line: str) -> None:
+        word, _, rest = line.partition(" ")
+        if word == "ack":
+            self._acked.add(int(rest))
+        elif word == "head":
+            kept: dict[str, Any] = json.loads(rest)
+            self._head = Head(kept["n"], kept["hash"])
+            self.last_list = kept["list"]
+        else:
+            self._read_receipt(line)
+
+    def _read_receipt(self, token: str) -> None:
+        claims = ReceiptClaims.of(read(token, RECEIPT).claims)
+        receipt = Receipt(claims.n, token, claims)
+        if claims.n <= self._head.n:  # kept from before the head was written anew
+            self._kept[claims.n] = receipt
+            return
+        if not follows(self._head, claims):
+            raise Damaged(f"receipt {claims.n} does not follow")
+        self._take(receipt)
+
+    def _compact(self) -> None:
+        if self._journal.lines < self._limits.compact_after or self.unfinished():
+            return
+        pending = self.pending()
+        if len(pending) * 2 > self._journal.lines:
+            return
+        head = {"n": self._head.n, "hash": self._head.hash, "list": self.last_list}
+        self._journal.rewrite(
+            [f"head {json.dumps(head, separators=(',', ':'))}", *(receipt.token for receipt in pending)]
+        )
+        self._kept = {receipt.n: receipt for receipt in pending}
+        self._acked.clear()
