@@ -55,9 +55,9 @@ def build(  # noqa: PLR0913 - each is one part of the file
 ) -> dict[str, Any]:
     """The evidence of one delivery, ready for ``json.dumps``.
 
-    ``receipts``: what the log has of this unit, with arrival times (see ``segment``). ``certificates``: PEM of
-    the unit's receipt certificates in force meanwhile; ``authorities``: PEM of the vehicle CA; ``facts``: those
-    of the delivery and its keys, in order.
+    ``receipts``: what the log has of this unit, with arrival times (see ``segment``).
+    ``certificates``: PEM of the unit's receipt certificates in force meanwhile; ``authorities``: PEM of the
+    vehicle CA; ``facts``: those of the delivery and its keys, in order.
     """
     return EvidenceFile(
         form=FORM,
