@@ -63,7 +63,7 @@ def write(layout: Layout, passwords: Mapping[str, str]) -> Path:
     """Write configuration, ACL and password file (0600) for ``layout``; gives the configuration's path.
 
     ``passwords``: account to password, ``svc_...`` and, without a vehicle listener, unit ids. Accounts
-    already in the file and not named here stay. Raises ``BrokerMisconfigured`` if its own text fails the check.
+    already in the file and not named here stay. Raises ``BrokerMisconfigured`` if its text fails the check.
     """
     layout.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     (layout.directory / "db").mkdir(exist_ok=True, mode=0o700)

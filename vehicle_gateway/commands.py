@@ -278,7 +278,7 @@ class Commands:
     async def become(
         self, command: CommandId, kind: Outcome, *, now: datetime, ack: Ack | None = None
     ) -> None:
-        """Commit what became of it (sent, undeliverable, expired, ...); no change where it does not follow."""
+        """Commit what became of it (sent, expired, ...); no change where that does not follow."""
         await self._store.change([command], self._becoming(command, kind, now), ack=ack)
 
     def _becoming(

@@ -53,10 +53,24 @@ class GatewayLimits(BaseModel):
     answer_grace: timedelta = Field(
         timedelta(seconds=10), description="After exp: how long an answer to a sent command may take."
     )
+    send_patience: timedelta = Field(
+        timedelta(seconds=1), description="A command that cannot leave for this long lets the next ones pass."
+    )
+    send_again: timedelta = Field(
+        timedelta(milliseconds=50), description="Wait where too many messages are on their way already."
+    )
     result_kept: timedelta = Field(
         timedelta(minutes=10), description="How long an ended command's answer can be read; args go at once."
     )
     args_bytes: int = Field(12_288, description="Largest args of a command, as JSON.")
+
+    list_patience: timedelta = Field(
+        timedelta(seconds=5),
+        description="A list not taken by the broker in this goes with the next connection.",
+    )
+    list_age: timedelta = Field(
+        timedelta(hours=24), description="Revocation lists younger than this are repeated after a reconnect."
+    )
 
     # presence
     awake: timedelta = Field(timedelta(seconds=60), description="Heard within this: awake.")

@@ -15,11 +15,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from spine.problems import Kind, Problem
+from vehicle_gateway.broker_config import SERVICE
 from vehicle_gateway.limits import GatewayLimits
 from vehicle_gateway.wire import UNIT
 
 RECEIPT_USE: Final = x509.ObjectIdentifier("2.25.230495812768349120394858712930485761")
 """Extended key usage of receipt certificates: with it (critical) no TLS library takes one for a client."""
+
+ORGANISATION: Final = "Trunkline unit"
+"""First part of every unit's name: the CA's own constraints allow no other, and no service's name (rule 11)."""
 
 VEHICLE_CA: Final = "vehicle-ca"
 BROKER_CA: Final = "broker-ca"
@@ -41,6 +45,24 @@ class NoAuthority(Problem):
     kind: ClassVar[Kind] = Kind.UNAVAILABLE
 
 
+# Mosquitto knows accounts by name alone, on whatever listener: TLS itself shall refuse a service's name.
+_UNITS_ONLY: Final = x509.NameConstraints(
+    permitted_subtrees=[
+        x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANISATION)]))
+    ],
+    excluded_subtrees=[
+        x509.DirectoryName(
+            x509.Name(
+                [
+                    x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANISATION),
+                    x509.NameAttribute(NameOID.COMMON_NAME, SERVICE),
+                ]
+            )
+        )
+    ],
+)
+
+
 @dataclass(frozen=True)
 class _Authority:
     certificate: x509.Certificate
@@ -52,13 +74,16 @@ def make(directory: Path, *, hosts: Sequence[str], now: datetime, limits: Gatewa
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if (directory / f"{VEHICLE_CA}.key").exists():
         return
-    for name, title in ((BROKER_CA, "Trunkline broker CA"), (VEHICLE_CA, "Trunkline vehicle CA")):
+    for name, title, bounds in (
+        (BROKER_CA, "Trunkline broker CA", None),
+        (VEHICLE_CA, "Trunkline vehicle CA", _UNITS_ONLY),
+    ):
         key = ec.generate_private_key(ec.SECP256R1())
-        _save(directory, name, _self_signed(title, key, now, limits), key)
+        _save(directory, name, _self_signed(title, key, now, limits, bounds), key)
     authority = _read(directory, BROKER_CA)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
-        _builder(authority, hosts[0], key.public_key(), now, limits.broker_certificate_life, limits)
+        _builder(authority, _cn(hosts[0]), key.public_key(), now, limits.broker_certificate_life, limits)
         .add_extension(x509.SubjectAlternativeName([_name_of(host) for host in hosts]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(authority.key, hashes.SHA256())
@@ -131,10 +156,12 @@ class Pki:
     ) -> x509.Certificate:
         if not UNIT.fullmatch(unit):
             raise NotAUnit("the vehicle CA signs unit ids only")
+        name = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANISATION)]
+        if part is not None:
+            name.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, part))
+        name += _cn(unit)
         return (
-            _builder(
-                self._authority, unit, key, now, self._limits.unit_certificate_life, self._limits, part=part
-            )
+            _builder(self._authority, name, key, now, self._limits.unit_certificate_life, self._limits)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=critical)
             .sign(self._authority.key, hashes.SHA256())
         )
@@ -158,10 +185,14 @@ def _read(directory: Path, name: str) -> _Authority:
 
 
 def _self_signed(
-    title: str, key: ec.EllipticCurvePrivateKey, now: datetime, limits: GatewayLimits
+    title: str,
+    key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+    limits: GatewayLimits,
+    bounds: x509.NameConstraints | None,
 ) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
-    return (
+    name = x509.Name(_cn(title))
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -172,23 +203,20 @@ def _self_signed(
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(ca=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
     )
+    if bounds is not None:
+        builder = builder.add_extension(bounds, critical=True)
+    return builder.sign(key, hashes.SHA256())
 
 
-def _builder(  # what every leaf has
+def _builder(
     authority: _Authority,
-    common_name: str,
+    subject: list[x509.NameAttribute[str]],
     key: ec.EllipticCurvePublicKey | Ed25519PublicKey,
     now: datetime,
     life: timedelta,
     limits: GatewayLimits,
-    *,
-    part: str | None = None,
 ) -> x509.CertificateBuilder:
-    subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
-    if part is not None:
-        subject.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, part))
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name(subject))
@@ -204,6 +232,10 @@ def _builder(  # what every leaf has
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False
         )
     )
+
+
+def _cn(value: str) -> list[x509.NameAttribute[str]]:
+    return [x509.NameAttribute(NameOID.COMMON_NAME, value)]
 
 
 def _key_usage(*, ca: bool) -> x509.KeyUsage:

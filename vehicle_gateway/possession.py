@@ -60,9 +60,14 @@ def receipt_request(pem: str) -> tuple[Requested, Ed25519PublicKey]:
     key = requested.csr.public_key()
     if not isinstance(key, Ed25519PublicKey):
         raise NoPossession("the receipt request's key is not Ed25519")
-    if int.from_bytes(_raw(key), "little") % 2**255 % _P in _LOW_ORDER_Y:
+    if is_low_order(_raw(key)):
         raise NoPossession("the receipt request's key is a low-order point")
     return requested, key
+
+
+def is_low_order(encoded: bytes) -> bool:
+    """Whether an Ed25519 public key (32 bytes, any of the 14 encodings) is one that proves nothing."""
+    return int.from_bytes(encoded, "little") % 2**255 % _P in _LOW_ORDER_Y
 
 
 def binding(

@@ -49,7 +49,7 @@ class UnitBody(_Body):
     mtls: str
     receipts: str
     until: AwareDatetime
-    renewals: int = 0
+    renewal: str = ""
     renewal_iat: int = 0
     reason: str = ""
 

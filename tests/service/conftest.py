@@ -14,7 +14,10 @@ from spine.house import House, init_house, open_house
 from spine.log import Log, Tail
 from spine.store import Store
 from spine.valkey import Valkey
+from tests.service.brokers import mosquitto
 from tests.service.valkeys import Server, start_cluster
+
+__all__ = ["mosquitto"]  # a fixture of tests.service.brokers, found here by name
 
 MORNING = datetime(2030, 5, 6, 9, 0, tzinfo=UTC)
 

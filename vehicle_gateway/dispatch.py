@@ -1,0 +1,232 @@
+"""Carry commands from the log to the cars: signed when sent, sent while in time, repeated only unchanged."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final, Protocol
+
+from spine.clock import Clock
+from spine.facts import Fact
+from spine.facts.keys import ReceiptRejected, RevocationRaised
+from spine.facts.vehicle import (
+    CommandCreated,
+    CommandExpired,
+    CommandSent,
+    CommandUndeliverable,
+    UnitAsked,
+)
+from spine.ids import CommandId
+from spine.log import Log, order
+from spine.store import Ack, Store
+from spine.valkey import StoreDown
+from vehicle_gateway.commands import CommandBody, Commands
+from vehicle_gateway.limits import GatewayLimits
+from vehicle_gateway.link import Lost, NotConnected
+from vehicle_gateway.lists import Lists
+from vehicle_gateway.standing import Standing
+from vehicle_gateway.states import CommandState, UnitState
+from vehicle_gateway.wire import Command, down, up
+
+_log = logging.getLogger("trunkline.vehicle_gateway")
+
+GROUP: Final = "gateway"
+KINDS: Final = frozenset({"command.created", "revocation.raised", "receipt.rejected", "unit.asked"})
+
+
+Fate = type[CommandSent] | type[CommandUndeliverable] | type[CommandExpired]
+
+
+class CommandSigner(Protocol):
+    """The gateway's own key, purpose ``cmd``: claims to a ``tl-cmd+jwt``."""
+
+    def sign(self, claims: Mapping[str, Any]) -> str: ...
+
+
+class Downlink(Protocol):
+    """How a message leaves the house (``vehicle_gateway.link.Link``)."""
+
+    async def wait_connected(self) -> None: ...
+
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        expiry: int | None = None,
+        response_topic: str | None = None,
+        correlation: bytes | None = None,
+    ) -> int: ...
+
+
+class Received(Protocol):
+    """An entry of the log as a reader hands it over."""
+
+    @property
+    def partition(self) -> int: ...
+
+    @property
+    def position(self) -> str: ...
+
+    @property
+    def fact(self) -> Fact: ...
+
+    @property
+    def ack(self) -> Ack | None: ...
+
+
+class Dispatch:
+    """The gateway's reactions (group ``gateway``)."""
+
+    def __init__(
+        self,
+        store: Store,
+        log: Log,
+        clock: Clock,
+        limits: GatewayLimits,
+        *,
+        signer: CommandSigner,
+        downlink: Downlink,
+    ) -> None:
+        self._store = store
+        self._facts = log
+        self._clock = clock
+        self._limits = limits
+        self._signer = signer
+        self._downlink = downlink
+        self._commands = Commands(store, clock, limits)
+        self._standing = Standing(store)
+        self._lists = Lists(store, clock, limits, downlink)
+        self._since: dict[int, str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def on_up(self) -> None:
+        """To be run after each connection: the lists again; the first time, note where the log stands.
+
+        What was created after that place cannot have been sent by a gateway before us: the broker has given
+        its session to us.
+        """
+        if not self._since:
+            self._since = {
+                partition: await self._facts.last(partition)
+                for partition in range(self._store.house.partitions)
+            }
+        self._start(self._lists.repeat_all(), "lists")
+
+    async def react(self, received: Received) -> None:
+        """Handle one entry; what cannot leave at once goes on in the background until it is too late."""
+        fact = received.fact
+        match fact:
+            case CommandCreated():
+                await self._send(fact, received)
+            case RevocationRaised():
+                await self._lists.raised(fact, ack=received.ack)
+            case ReceiptRejected():
+                await self._standing.quarantine(
+                    fact.unit, reason="receipt_rejected", now=self._clock.now(), ack=received.ack
+                )
+            case UnitAsked(name="revocations"):
+                await self._lists.repeat(fact.vehicle)
+            case _:
+                return
+
+    async def close(self) -> None:
+        """Stop what goes on in the background; their commands end as ``unanswered``."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _send(self, fact: CommandCreated, received: Received) -> None:
+        """Wait until it has left, or a moment: order is kept, and a broker that is away holds up nobody."""
+        found = await self._store.load_many([fact.command, fact.unit])
+        command, unit = found[fact.command], found[fact.unit]
+        if command.state != CommandState.CREATED:
+            return
+        if unit.state != UnitState.ACTIVE:
+            await self._commands.become(
+                fact.command, CommandUndeliverable, now=self._clock.now(), ack=received.ack
+            )
+            return
+        left = asyncio.Event()
+        body = CommandBody.model_validate_json(command.body)
+        doubt = not self._surely_unsent(received)
+        self._start(self._carry(fact, body, left, doubt=doubt), f"command-{fact.command}")
+        try:
+            async with asyncio.timeout(self._limits.send_patience.total_seconds()):
+                await left.wait()
+        except TimeoutError:
+            _log.info("command.waits", extra={"command": fact.command})
+
+    def _surely_unsent(self, received: Received) -> bool:
+        since = self._since.get(received.partition)
+        return since is not None and order(received.position) > order(since)
+
+    async def _carry(
+        self, fact: CommandCreated, body: CommandBody, left: asyncio.Event, *, doubt: bool
+    ) -> None:
+        """From ``created`` to what became of sending it; in doubt the timer will say ``unanswered``."""
+        try:
+            fate = await self._send_in_time(fact.command, body, doubt=doubt)
+        finally:
+            left.set()
+        if fate is None:
+            _log.warning("command.in_doubt", extra={"command": fact.command})
+            return
+        try:
+            await self._commands.become(fact.command, fate, now=self._clock.now())
+        except StoreDown:
+            # the unit's result or the timer will say how it ended
+            _log.warning("command.fate_not_kept", extra={"command": fact.command, "fate": fate.__name__})
+
+    async def _send_in_time(self, command: CommandId, body: CommandBody, *, doubt: bool) -> Fate | None:
+        """Publish until it is out or too late. None: it may have left, and nobody knows.
+
+        ``expired`` and ``undeliverable`` are said only of what surely never reached the car.
+        """
+        payload = Command(cmd=self._signer.sign(body.claims(command))).model_dump_json().encode()
+        while (remaining := self._remaining(body)) > 0:
+            try:
+                async with asyncio.timeout(remaining):
+                    await self._downlink.wait_connected()
+            except TimeoutError:
+                break
+            try:
+                async with asyncio.timeout(remaining):
+                    code = await self._publish(command, body, payload, remaining)
+            except NotConnected:
+                await asyncio.sleep(self._limits.send_again.total_seconds())
+                continue
+            except (Lost, TimeoutError):
+                doubt = True
+                continue
+            if code == 0:
+                return CommandSent
+            _log.warning("command.not_taken", extra={"command": command, "reason_code": code})
+            return None if doubt else CommandUndeliverable
+        return None if doubt else CommandExpired
+
+    async def _publish(self, command: str, body: CommandBody, payload: bytes, remaining: float) -> int:
+        expiry = max(1, int(min(remaining, self._limits.command_expiry.total_seconds())))
+        return await self._downlink.publish(
+            down(body.shard, body.unit, "cmd"),
+            payload,
+            qos=1,
+            expiry=expiry,
+            response_topic=up(body.shard, body.unit, "res"),
+            correlation=command.encode(),
+        )
+
+    def _remaining(self, body: CommandBody) -> float:
+        """Seconds until the signed ``exp``, which is whole seconds."""
+        return int(body.expires_at.timestamp()) - self._clock.now().timestamp()
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failed := task.exception()) is not None:
+            _log.error("dispatch.failed", exc_info=failed, extra={"task": task.get_name()})
