@@ -46,7 +46,12 @@ class Claims(BaseModel):
 
     @classmethod
     def of(cls, claims: Mapping[str, Any]) -> Self:
-        """Claims of verified bytes. Raises ``Unacceptable`` with ``claims``."""
+        """Claims of verified bytes. Raises ``Unacceptable`` with ``claims``.
+
+        An optional member is absent or has a value: null would be a second spelling of absent.
+        """
+        if any(member is None for member in claims.values()):
+            raise Unacceptable(Fault.CLAIMS)
         try:
             return cls.model_validate(dict(claims))
         except ValidationError as cause:
@@ -57,24 +62,13 @@ class Claims(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-class _Given(Claims):
-    """Optional members are absent or have a value: null would be a second spelling, so it is refused."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_null(cls, value: object) -> object:
-        if isinstance(value, dict) and any(member is None for member in value.values()):
-            raise ValueError("null is not a value")
-        return value
-
-
 class Confirmation(Claims):
     """``cnf``: the courier's device key, by its RFC 7638 thumbprint."""
 
     jkt: Sha256
 
 
-class KeyClaims(_Given):
+class KeyClaims(Claims):
     """The single-use key. ``geo`` is the only member that may be absent."""
 
     iss: Literal["trunkline"] = "trunkline"
@@ -164,7 +158,7 @@ class UnitClock(Claims):
     u: Millis
 
 
-class ReceiptClaims(_Given):
+class ReceiptClaims(Claims):
     """One link of a unit's receipt chain.
 
     ``n`` counts from 1; ``prev`` is SHA-256 of the former receipt's compact form (43 times ``A`` before the
