@@ -5,6 +5,8 @@ import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import ClassVar, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -146,9 +148,9 @@ class Guard:
 class GuardedResolver(AbstractResolver):
     """Looks names up and leaves out what may not be reached, so that a name with one good address works."""
 
-    def __init__(self, guard: Guard, lookup: Lookup | None = None) -> None:
+    def __init__(self, guard: Guard, lookup: Lookup) -> None:
         self._guard = guard
-        self._lookup = lookup or _system_lookup
+        self._lookup = lookup
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -169,10 +171,21 @@ class GuardedResolver(AbstractResolver):
         """Nothing is held."""
 
 
-async def _system_lookup(host: str, port: int) -> Sequence[tuple[socket.AddressFamily, str]]:
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    return [(socket.AddressFamily(family), str(target[0])) for family, _, _, _, target in found]
+class SystemLookup:
+    """The system's resolver on threads of its own: a name server that hangs holds up no other work."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="webhooks.lookup")
+
+    async def __call__(self, host: str, port: int) -> Sequence[tuple[socket.AddressFamily, str]]:
+        """Every address of ``host``. Raises ``OSError``."""
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        return [(socket.AddressFamily(family), str(target[0])) for family, _, _, _, target in found]
+
+    def close(self) -> None:
+        """Give the threads back as they come to an end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _literal(host: str) -> Address | None:

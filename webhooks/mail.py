@@ -7,6 +7,7 @@ import re
 import smtplib
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -154,16 +155,22 @@ class SmtpServer:
 
 
 class SmtpDoor:
-    """Hands each mail to a mail server, on a thread of its own."""
+    """Hands each mail to a mail server, on threads of its own: one that hangs holds up no other work.
 
-    def __init__(self, server: SmtpServer, *, timeout: timedelta = timedelta(seconds=5)) -> None:
+    ``timeout``: of each step of the conversation. ``threads``: mails on their way at once.
+    """
+
+    def __init__(
+        self, server: SmtpServer, *, timeout: timedelta = timedelta(seconds=5), threads: int = 8
+    ) -> None:
         self._server = server
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="webhooks.smtp")
         self._timeout = timeout.total_seconds()
 
     async def deliver(self, mail: EmailMessage, name: str) -> int | None:  # noqa: ARG002 a file needs the name
         """Returns 250. Raises ``MailRefused``: for good where the server refuses address or mail with 5xx."""
         try:
-            return await asyncio.to_thread(self._talk, mail)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._talk, mail)
         except smtplib.SMTPRecipientsRefused as refused:
             code = max((code for code, _ in refused.recipients.values()), default=0)
             raise MailRefused("recipient_refused", status=code, for_good=code >= 500) from None

@@ -12,7 +12,7 @@ from typing import Final, Protocol, Self
 
 import aiohttp
 
-from webhooks.guard import AddressBlocked, Guard, GuardedResolver, Lookup, UrlRefused
+from webhooks.guard import AddressBlocked, Guard, GuardedResolver, Lookup, SystemLookup, UrlRefused
 from webhooks.limits import WebhooksLimits
 
 log = logging.getLogger("trunkline.webhooks")
@@ -67,13 +67,13 @@ class HttpSender:
         self._limits = limits
         self._guard = guard
         self._tls = tls
-        self._lookup = lookup
+        self._own_lookup = SystemLookup(limits.in_flight)
+        self._lookup = lookup or self._own_lookup
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(
-            limit=self._limits.in_flight,
-            limit_per_host=self._limits.in_flight_per_address,
+            limit=self._limits.in_flight,  # the engine caps each address; one host may serve several
             resolver=GuardedResolver(self._guard, self._lookup),
             socket_factory=self._guard.make_socket,
             ssl=self._tls if self._tls is not None else True,
@@ -92,6 +92,7 @@ class HttpSender:
     ) -> None:
         if self._session is not None:
             await self._session.close()
+        self._own_lookup.close()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, within: float) -> Answer:
         """Post once, all in ``within`` seconds. Whatever the far end does comes back as an ``Answer``."""

@@ -2,12 +2,18 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from spine.ids import EndpointId
 from spine.store import Store
@@ -363,6 +369,63 @@ async def test_a_body_that_never_ends_turns_no_200_into_a_failure(office: Office
     assert message.state is State.DELIVERED
     assert message.kept is not None
     assert message.kept.attempts[0].answer == "thanks"
+
+
+async def test_no_proxy_and_no_cookie_of_the_surroundings(
+    office: Office, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    sink.says(200, headers={"set-cookie": "track=1"})
+    endpoint, _ = await office.address(sink.url)
+    for what in ("opened", "closed"):
+        news = office.news(endpoint, what)
+        await office.engine.queue(news)
+        assert (await office.due(news.id)).state is State.DELIVERED
+    assert all("Cookie" not in headers for headers, _ in sink.got)
+
+
+async def test_only_a_certificate_we_trust(tmp_path: Path) -> None:
+    serving, trusting = certificate(tmp_path)
+
+    async def taken(request: web.Request) -> web.StreamResponse:
+        return web.Response()
+
+    runner = web.ServerRunner(web.Server(taken))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=serving).start()
+    url = f"https://localhost:{runner.addresses[0][1]}/"
+    async with HttpSender(LIMITS, Guard(dev=True)) as sender:
+        assert (await sender.post(url, {}, b"{}", within=2)).none == "tls_failed"
+    async with HttpSender(LIMITS, Guard(dev=True), tls=trusting) as sender:
+        assert (await sender.post(url, {}, b"{}", within=2)).status == 200
+    await runner.cleanup()
+
+
+def certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A certificate for localhost that signs itself: to serve with, and to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    text = made.public_bytes(serialization.Encoding.PEM)
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = folder / "localhost.pem"
+    file.write_bytes(secret + text)
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(file)
+    return serving, ssl.create_default_context(cadata=text.decode())
 
 
 async def test_nobody_listens(office: Office) -> None:
