@@ -57,3 +57,7 @@ class Keyspace:
     def lease(self, partition: int, name: str) -> str:
         """The token of whoever works on this now."""
         return self.at(partition, "lease", name)
+
+    def car(self, partition: int, vehicle_id: str) -> str:
+        """Hash: a car's last values, each with where it stands in its unit's order."""
+        return self.at(partition, "car", vehicle_id)
