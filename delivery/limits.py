@@ -30,12 +30,6 @@ class DeliveryLimits(BaseModel):
         description="an address that cannot be used is told at a moment drawn within this, so that waiting "
         "says nothing about whether a car exists; 0 tells at once",
     )
-    unusable_most: int = Field(
-        default=20, ge=1, description="unusable addresses that stop a carrier's orders"
-    )
-    unusable_per: timedelta = Field(
-        default=timedelta(hours=1), description="the time in which they are counted"
-    )
 
     # the key
     key_ahead: timedelta = Field(
@@ -50,8 +44,8 @@ class DeliveryLimits(BaseModel):
         description="less than this before the window's end no key is made any more",
     )
     keys_most: int = Field(default=3, ge=1, description="one key and two replacements inside one approval")
-    revocation_age: timedelta = Field(
-        default=timedelta(minutes=10), description="`fra` of keys: how old revocation news may be at opening"
+    key_again: timedelta = Field(
+        default=timedelta(seconds=30), description="when a key that could not be made is tried again"
     )
     again_within: timedelta = Field(
         default=timedelta(minutes=3),
@@ -77,6 +71,15 @@ class DeliveryLimits(BaseModel):
     )
     flashes_most: int = Field(default=6, ge=1, description="flashes a delivery may ask for in a minute")
     openings_most: int = Field(default=20, ge=1, description="attempts to open in one delivery")
+    unsure_after: timedelta = Field(
+        default=timedelta(minutes=2),
+        description="an opening that nothing was heard of is called unsure after this",
+    )
+    closed_within: timedelta = Field(
+        default=timedelta(minutes=5),
+        description="a boot that opened and was not heard to close and lock within this is called unsure; "
+        "the car itself says `left_open` after 2 minutes",
+    )
     command_life: timedelta = Field(
         default=timedelta(seconds=10), description="how long a car may take to begin what a person waits for"
     )

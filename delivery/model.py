@@ -7,7 +7,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from delivery.place import Anywhere, Place
 from delivery.states import ENDS, Act, State, require
-from spine.ids import CarrierId, CommandId, CourierId, DeliveryId, KeyId, PersonId, QuestionId, VehicleId
+from spine.ids import (
+    CarrierId,
+    CommandId,
+    CourierId,
+    DeliveryId,
+    KeyId,
+    PersonId,
+    QuestionId,
+    UnitId,
+    VehicleId,
+)
 from spine.store import Saved, Write
 
 Kind = Literal["dropoff", "pickup"]
@@ -23,6 +33,10 @@ class Frozen(BaseModel):
     """A value: never changed, no unknown members, and its content never in an error's text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    def but(self, **changes: object) -> Self:
+        """A copy with these fields changed, checked as if new."""
+        return type(self).model_validate({**dict(self), **changes})
 
 
 class Window(Frozen):
@@ -69,10 +83,13 @@ class KeyMemory(Frozen):
     key: KeyId
     n: int
     jkt: str
+    made_at: AwareDatetime
     nbf: AwareDatetime
     exp: AwareDatetime
+    signed: bool = False
     handed_out: bool = False
-    revoked: bool = False
+    dies_at: AwareDatetime | None = None
+    """Once it is revoked: from then on it opens nothing, even if the car never hears of it."""
     how: str | None = None
 
     @property
@@ -87,6 +104,13 @@ class Opening(Frozen):
     command: CommandId
     proof: str
     at: AwareDatetime
+
+
+class Receipt(Frozen):
+    """Where the receipts of a unit stand."""
+
+    unit: UnitId
+    n: int
 
 
 class Arrival(Frozen):
@@ -132,21 +156,26 @@ class Delivery(Frozen):
     told_at: AwareDatetime | None = None
     vehicle: VehicleId | None = None
     place: Place = Field(default_factory=Anywhere, repr=False)
+    place_at: AwareDatetime | None = None
+    """When the owner changed the place after the approval: an older key has the former fence."""
     out_by: int | None = None
     """Metres by which the car stood out of its place when the courier would have set out."""
     question: QuestionId | None = None
     silently: bool = False
     approval: Approval | None = None
     courier: Assigned | None = None
-    place_shown: bool = False
 
     key: KeyMemory | None = None
+    key_again_at: AwareDatetime | None = None
+    """The key service could not make one just now; when to try again."""
     wants_again: bool = False
     """The courier asked for a replacement key: it did not fit."""
     openings: int = 0
     opening: Opening | None = None
     arrival: Arrival | None = None
     refusal: str | None = None
+    receipt: Receipt | None = None
+    """The newest receipt that was taken in; what is read again has no higher number."""
     consumed_at: AwareDatetime | None = None
     opened_at: AwareDatetime | None = None
     closed_at: AwareDatetime | None = None
@@ -168,14 +197,22 @@ class Delivery(Frozen):
     test: Behaviour | None = None
     test_at: AwareDatetime | None = None
 
-    def but(self, **changes: object) -> Self:
-        """A copy with these fields changed, checked as if new."""
-        return type(self).model_validate({**dict(self), **changes})
-
     @property
     def key_alive(self) -> bool:
         """A key exists that may still open."""
         return self.key is not None and not self.key.dead
+
+    @property
+    def key_outdated(self) -> bool:
+        """The key was made for another device, an earlier assignment or another place."""
+        if self.key is None or self.courier is None:
+            return False
+        made = self.key.made_at
+        return (
+            self.key.jkt != self.courier.jkt
+            or made < self.courier.at
+            or (self.place_at is not None and made < self.place_at)
+        )
 
 
 class Read(Frozen):

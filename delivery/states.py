@@ -114,7 +114,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
     (_OPENABLE - {S.OPEN, S.CLOSED}, facts.DeliveryOpened, S.OPEN),
     (_OPENABLE - {S.CLOSED}, facts.DeliveryClosed, S.CLOSED),
     (_OPENABLE - {S.LEFT_OPEN, S.CLOSED}, facts.DeliveryLeftOpen, S.LEFT_OPEN),
-    (_OPENABLE - {S.UNSURE, S.OPEN, S.CLOSED, S.LEFT_OPEN}, facts.DeliveryUnsure, S.UNSURE),
+    (_OPENABLE - {S.UNSURE, S.LEFT_OPEN}, facts.DeliveryUnsure, S.UNSURE),
     (frozenset({S.OPENING, S.UNSURE}), facts.OpeningRefused, S.ARRIVED),
     (frozenset({S.CLOSED}), facts.DeliveryDelivered, S.DELIVERED),
     (frozenset({S.KEYED, S.EN_ROUTE, S.ARRIVED, S.CLOSED, S.UNSURE}), facts.DeliveryFailed, S.FAILED),

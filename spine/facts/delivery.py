@@ -70,6 +70,8 @@ class CourierAssigned(_Delivery):
     kind: Literal["delivery.courier_assigned"] = "delivery.courier_assigned"
     courier: CourierId
     jkt: str
+    former: CourierId | None = None
+    """Whose job it was before."""
 
 
 class DeliveryKeyed(_Delivery):
@@ -186,6 +188,7 @@ class DeliveryEnded(_Delivery):
 
     kind: Literal["delivery.ended"] = "delivery.ended"
     outcome: str
+    courier: CourierId | None = None
 
 
 DeliveryFact = (

@@ -1,0 +1,125 @@
+"""From an address to a car to its people: resolve and ask, or note that the address cannot be used."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from delivery import questions
+from delivery.model import Read
+from delivery.ports import Addresses, CarPeople, Carriers, Couriers
+from delivery.rules import RuleBook
+from delivery.service import Deliveries, Turn, told
+from delivery.states import State
+from spine.facts.delivery import DeliveryAsked, DeliveryUnusable
+from spine.ids import DeliveryId, QuestionId, VehicleId, named_after
+from spine.store import Saved, Write
+
+
+def question_id(delivery: DeliveryId) -> QuestionId:
+    """A delivery asks once; a change that needs another answer is another delivery."""
+    return QuestionId(named_after("qst", delivery, 1))
+
+
+class Asking:
+    """What follows ``delivery.requested``. Doing it again changes nothing."""
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        addresses: Addresses,
+        people: CarPeople,
+        carriers: Carriers,
+        couriers: Couriers,
+        rules: RuleBook,
+    ) -> None:
+        self._deliveries = deliveries
+        self._addresses = addresses
+        self._people = people
+        self._carriers = carriers
+        self._couriers = couriers
+        self._rules = rules
+
+    async def begin(self, delivery: DeliveryId) -> None:
+        """Resolve the address under the order's id and ask whoever decides about the car."""
+        read = await self._deliveries.read(delivery)
+        if read.state is not State.REQUESTED or read.body.unusable is not None or read.body.test is not None:
+            return
+        now = self._deliveries.clock.now()
+        vehicle = read.body.vehicle or await self._resolved(read, now)
+        why_not = "address" if vehicle is None else await self._why_not(read, vehicle, now)
+        if vehicle is None or why_not:
+            await self._note_unusable(delivery, why_not)
+        else:
+            await self._ask(read, vehicle)
+
+    async def tell_unusable(self, delivery: DeliveryId) -> None:
+        """The moment drawn for it has come."""
+        now = self._deliveries.clock.now()
+
+        def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
+            if read.state is not State.REQUESTED or read.body.unusable is None:
+                return None
+            unusable = told(DeliveryUnusable, read, now, reason=read.body.unusable, vehicle=None)
+            return Turn(read.body.but(address=None), [unusable])
+
+        await self._deliveries.change(delivery, decide)
+
+    async def _resolved(self, read: Read, now: datetime) -> VehicleId | None:
+        # a test carrier has its test addresses and no others: it never gets near a real car
+        if read.body.address is None or not read.body.livemode:
+            return None
+        found = await self._addresses.resolve(
+            read.body.address, carrier=read.body.carrier, delivery=read.body.order, now=now
+        )
+        return found.vehicle if found else None
+
+    async def _why_not(self, read: Read, vehicle: VehicleId, now: datetime) -> str:
+        """Why this car does not take the order at all; empty where it may be asked for."""
+        rules, _ = await self._rules.of(vehicle)
+        if rules.block_all:
+            return "blocked"
+        if read.body.act == "cabin" and not rules.cabin:
+            return "cabin"
+        deciders = [one for one in await self._people.people_of(vehicle, now=now) if one.may_approve]
+        return "" if deciders else "nobody"
+
+    async def _note_unusable(self, delivery: DeliveryId, why: str) -> None:
+        limits, now = self._deliveries.limits, self._deliveries.clock.now()
+        longest = limits.unusable_told_within.total_seconds()
+        delay = timedelta(seconds=secrets.SystemRandom().uniform(0, longest))
+
+        def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
+            if read.state is not State.REQUESTED or read.body.unusable is not None:
+                return None
+            told_at = min(now + delay, read.body.approve_by)
+            return Turn(read.body.but(unusable=why, told_at=told_at, vehicle=None))
+
+        await self._deliveries.change(delivery, decide)
+        if longest == 0:
+            await self.tell_unusable(delivery)
+
+    async def _ask(self, before: Read, vehicle: VehicleId) -> None:
+        carrier = await self._carriers.view(before.body.carrier)
+        if carrier is None:
+            await self._note_unusable(before.id, "carrier")
+            return
+        rules, _ = await self._rules.of(vehicle)
+        named = before.body.courier
+        courier = await self._couriers.courier(named.courier) if named else None
+        question, nonce = question_id(before.id), secrets.token_urlsafe(16)
+        now = self._deliveries.clock.now()
+
+        def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
+            if read.state is not State.REQUESTED or read.body.unusable is not None:
+                return None
+            body = read.body.but(vehicle=vehicle, place=rules.place, address=None, question=question)
+            if body.courier != named:
+                # assigned while we looked: the question shows nobody, so nobody is held to it
+                body = body.but(courier=body.courier.but(named=False)) if body.courier else body
+            shown = courier if body.courier == named else None
+            asks = Read(id=read.id, state=read.state, body=body)
+            asked = questions.put(question, asks, carrier, shown, nonce=nonce)
+            fact = told(DeliveryAsked, asks, now, question=question, approve_by=body.approve_by)
+            return Turn(body, [fact], writes={question: Write("open", asked.model_dump_json())})
+
+        await self._deliveries.change(before.id, decide, also=[question])

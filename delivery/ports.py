@@ -1,0 +1,114 @@
+"""What deliveries ask of the packages below, said by the one who asks: small, and easy to play in a test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from delivery.place import Point
+from keys.model import KeyView, Wanted
+from people.model import CarrierView, CourierView, PersonView, Resolved, RoleOnCar
+from spine.facts import Fact
+from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, UnitId, VehicleId
+from spine.store import Ack
+from webhooks.messages import Outgoing
+
+
+class Received(Protocol):
+    """An entry of the log as a reader hands it over."""
+
+    @property
+    def position(self) -> str: ...
+
+    @property
+    def fact(self) -> Fact: ...
+
+    @property
+    def ack(self) -> Ack | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Car:
+    """A car as it stands. ``reach``: awake, dozing, asleep or no_coverage, as the gateway says."""
+
+    reach: str
+    last_seen: datetime | None = None
+    wakes_at: datetime | None = None
+    position: Point | None = field(default=None, repr=False)
+
+    @property
+    def online(self) -> bool:
+        """Whether a command can get there now."""
+        return self.reach in {"awake", "dozing"}
+
+
+class Cars(Protocol):
+    """How a car stands now, and which unit is in it."""
+
+    async def car(self, vehicle: VehicleId, *, now: datetime) -> Car: ...
+
+    async def unit(self, vehicle: VehicleId) -> UnitId: ...
+
+
+class CarPeople(Protocol):
+    """Who is what on which car (``people.cars.Cars``)."""
+
+    async def role_of(self, person: PersonId, vehicle: VehicleId, *, now: datetime) -> RoleOnCar | None: ...
+
+    async def people_of(self, vehicle: VehicleId, *, now: datetime) -> list[RoleOnCar]: ...
+
+    async def cars_of(self, person: PersonId, *, now: datetime) -> list[RoleOnCar]: ...
+
+
+class Persons(Protocol):
+    """Where a person's mail goes (``people.persons.Persons``)."""
+
+    async def view(self, person: PersonId) -> PersonView | None: ...
+
+
+class Carriers(Protocol):
+    """Carriers by id (``people.carriers.Carriers``)."""
+
+    async def view(self, carrier: CarrierId) -> CarrierView | None: ...
+
+
+class Couriers(Protocol):
+    """Couriers by id."""
+
+    async def courier(self, courier: CourierId) -> CourierView | None: ...
+
+
+class Addresses(Protocol):
+    """From a car address to a car; one for one order is taken under the order's id, spent or given back."""
+
+    async def resolve(
+        self, text: str, *, carrier: CarrierId, delivery: DeliveryId, now: datetime
+    ) -> Resolved | None: ...
+
+    async def spend(self, delivery: DeliveryId, *, now: datetime) -> None: ...
+
+    async def give_back(self, delivery: DeliveryId, *, now: datetime) -> None: ...
+
+
+class Keys(Protocol):
+    """The key service. Raises its own problems; ``hand_out`` gives the token."""
+
+    async def issue(self, wanted: Wanted, *, now: datetime, ack: Ack | None = None) -> KeyId: ...
+
+    async def hand_out(self, key: KeyId, *, jkt: str, now: datetime) -> str: ...
+
+    async def revoke(self, key: KeyId, *, reason: str, now: datetime, ack: Ack | None = None) -> None: ...
+
+    async def keys_of(self, delivery: DeliveryId) -> list[KeyView]: ...
+
+
+class Engine(Protocol):
+    """News out: one message to one address, composed when it is sent (``webhooks.engine.Engine``)."""
+
+    async def queue(self, message: Outgoing, *, ack: Ack | None = None) -> bool: ...
+
+
+class Endpoints(Protocol):
+    """Where a subscriber hears of a type (``webhooks.endpoints.Endpoints``)."""
+
+    async def for_subscriber(self, subscriber: str, type_: str) -> Sequence[EndpointId]: ...

@@ -1,0 +1,179 @@
+"""The one question to an owner: exactly what was shown, its links, and the decision. Pure."""
+
+import hmac
+import json
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final, Literal
+
+from pydantic import AwareDatetime, Field
+
+from delivery.model import Frozen, Level, Read
+from delivery.place import Anywhere, Circle, Point, Polygon
+from delivery.problems import LinkUnknown, OtherDecision, QuestionOver
+from delivery.states import State
+from people.model import CarrierView, CourierView
+from spine.ids import PersonId, QuestionId, partition_of, prefix_of
+from spine.store import Saved
+
+Decision = Literal["approve", "decline"]
+_SECRET: Final = 32
+
+
+class Link(Frozen):
+    """A link of a mail: its token's hash, and who got it."""
+
+    hash: str
+    person: PersonId
+    at: AwareDatetime
+
+
+class Decided(Frozen):
+    """The decision and how it came. ``source``: ``link:<token hash>``, ``session:<id>`` or ``system:<src_>``.
+
+    ``record``: for a linked system what proves the message: its id, MAC and body hash.
+    """
+
+    answer: Decision
+    silent: bool = False
+    by: PersonId | None
+    level: Level
+    at: AwareDatetime
+    source: str
+    record: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Question(Frozen):
+    """The body of ``qst_<delivery body>.<n>``. ``shown``: canonical JSON, ``digest``: its SHA-256 in hex."""
+
+    shown: str = Field(repr=False)
+    digest: str
+    expires_at: AwareDatetime
+    links: tuple[Link, ...] = ()
+    decided: Decided | None = None
+
+    @classmethod
+    def of(cls, saved: Saved) -> "Question | None":
+        """None where it never was, or its content is erased."""
+        return cls.model_validate_json(saved.body) if saved.version and not saved.ended else None
+
+    def content(self) -> dict[str, Any]:
+        """What was shown, as values."""
+        content: dict[str, Any] = json.loads(self.shown)
+        return content
+
+
+class Answer(Frozen):
+    """Somebody's answer on its way in. ``shown``: SHA-256 of what that person saw."""
+
+    decision: Decision
+    shown: str
+    silent: bool = False
+    by: PersonId | None
+    level: Level
+    source: str
+    record: Mapping[str, str] = Field(default_factory=dict)
+
+
+def canonical(content: Mapping[str, Any]) -> str:
+    """RFC 8785 for what we put in: members sorted, no blanks; strings, whole numbers and null only."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def put(
+    question: QuestionId, read: Read, carrier: CarrierView, courier: CourierView | None, *, nonce: str
+) -> Question:
+    """The question about a delivery. All of it comes from our records, nothing from a request's text."""
+    body = read.body
+    content = {
+        "question": question,
+        "delivery": read.id,
+        "vehicle": body.vehicle,
+        "carrier": {"id": carrier.id, "name": carrier.name},
+        "courier": {"id": courier.id, "name": courier.name} if courier else None,
+        "kind": body.kind,
+        "opens": body.act,
+        "window": {"start": body.window.start.isoformat(), "end": body.window.end.isoformat()},
+        "place": place_in_words(body.place),
+        "expires_at": body.approve_by.isoformat(),
+        "nonce": nonce,
+    }
+    shown = canonical(content)
+    return Question(shown=shown, digest=sha256(shown.encode()).hexdigest(), expires_at=body.approve_by)
+
+
+def place_in_words(place: Circle | Polygon | Anywhere) -> dict[str, Any]:
+    """A place without fractions, so that its canonical JSON is the same everywhere (degrees as text)."""
+    match place:
+        case Anywhere():
+            return {"kind": "anywhere"}
+        case Circle():
+            return {"kind": "circle", "centre": _degrees(place.centre), "radius_m": int(place.radius)}
+        case Polygon():
+            return {"kind": "polygon", "corners": [_degrees(corner) for corner in place.corners]}
+
+
+def _degrees(point: Point) -> list[str]:
+    return [f"{point.lat:.6f}", f"{point.lon:.6f}"]
+
+
+def judge(question: Question, state: State, answer: Answer, now: datetime) -> Decided | None:
+    """The decision to record, or None where the same one stands already (webhooks.md, Approval).
+
+    Raises ``OtherDecision`` for a different one and for an answer to something else than what was shown,
+    ``QuestionOver`` where nothing is asked any more.
+    """
+    if not hmac.compare_digest(answer.shown.encode(), question.digest.encode()):
+        raise OtherDecision("this is not what was asked: look at the question again")
+    if question.decided is not None:
+        if question.decided.answer != answer.decision:
+            raise OtherDecision(f"it was answered already: {question.decided.answer}")
+        return None
+    if state is not State.ASKED or now >= question.expires_at:
+        raise QuestionOver("nothing is asked any more")
+    return Decided(
+        answer=answer.decision,
+        silent=answer.silent and answer.decision == "decline",
+        by=answer.by,
+        level=answer.level,
+        at=now,
+        source=answer.source,
+        record=answer.record,
+    )
+
+
+def draw_token(question: QuestionId) -> tuple[str, str]:
+    """A link's token (it says which question, and 256 random bits) and the hash to keep of it."""
+    token = urlsafe_b64encode(question.encode() + b"\0" + secrets.token_bytes(_SECRET)).decode().rstrip("=")
+    return token, token_hash(token)
+
+
+def token_hash(token: str) -> str:
+    """What is stored of a token."""
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def question_of(token: str) -> QuestionId:
+    """Which question a token is for; raises ``LinkUnknown`` for anything that is no token."""
+    try:
+        raw = urlsafe_b64decode(token + "=" * (-len(token) % 4)) if len(token) < 400 else b""
+        question, secret = raw[: -_SECRET - 1].decode("ascii"), raw[-_SECRET - 1 :]
+        if not secret.startswith(b"\0") or prefix_of(question) != "qst":
+            raise LinkUnknown("this link is not known")
+        partition_of(question)
+    except (NotBase64, UnicodeError, ValueError) as cause:
+        raise LinkUnknown("this link is not known") from cause
+    return QuestionId(question)
+
+
+def link_of(question: Question | None, token: str) -> Link:
+    """Whose link this is; raises ``LinkUnknown`` where it is not (any more) one of the question's."""
+    hashed = token_hash(token)
+    for link in question.links if question else ():
+        if hmac.compare_digest(link.hash, hashed):
+            return link
+    raise LinkUnknown("this link is not known, or newer ones replaced it")
