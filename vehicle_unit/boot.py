@@ -7,10 +7,17 @@ from keys.car.verify import Reading
 from keys.car.window import Standing
 from vehicle_unit.clock import Time
 from vehicle_unit.disk import Disk
+from vehicle_unit.executed import Answer, Executed
 from vehicle_unit.receipts import Opening, Receipts
 from vehicle_unit.record import RecordStore
 
 FILE: Final = "boot"
+_LONGEST_COMMAND: Final = 86_400
+"""Seconds: no command lives longer."""
+_ANSWERS: Final = {
+    "opened": Answer("done", "opened"),
+    "indeterminate": Answer("refused", "may_have_opened", may_have_opened=True),
+}
 
 
 def count_boot(disk: Disk, time: Time) -> int:
@@ -43,6 +50,18 @@ def burn_consumed(record: RecordStore, receipts: Receipts) -> None:
             window = window.mark(seq)
     if window != record.current.window:
         record.advance(window=window)
+
+
+def remember_answers(executed: Executed, receipts: Receipts) -> None:
+    """Commands that brought a key before the power went get the answer that the receipts know."""
+    for receipt in receipts.about_commands():
+        claims = receipt.claims
+        assert claims.cmd is not None
+        answer = _ANSWERS.get(claims.out)
+        if claims.out == "refused":
+            answer = Answer("refused", claims.code or "")
+        if answer is not None:
+            executed.restore(claims.cmd, claims.at // 1000 + _LONGEST_COMMAND, answer)
 
 
 def interrupted(receipts: Receipts, reading: Reading) -> Opening | None:

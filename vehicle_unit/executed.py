@@ -1,8 +1,8 @@
 """Which commands have been executed: a repeat gets the stored answer and is not done again (rule 6)."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from enum import Enum
 from typing import Any, Final, Literal
 
 from vehicle_unit.disk import Disk
@@ -22,16 +22,27 @@ class Answer:
     data: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
+INTERRUPTED: Final = Answer("refused", "interrupted")
+"""Begun before the power went, and it did not come to an answer. Nothing of this kind opens the boot."""
+
+
 class TooMany(Exception):
     """More live commands than can be remembered."""
 
 
-class Executed:
-    """Command ids until their ``exp`` (Unix seconds) with the answer, None while it is being worked on.
+class Keep(Enum):
+    """How long a command must be remembered."""
 
-    What acts is written before it is done, so that a repeat after a crash finds it; a challenge or a look at
-    the car is remembered in memory only, for it changes nothing that outlives the boot.
-    """
+    BOOT = "boot"
+    """It only looks, or makes what ends with the boot."""
+    ANSWER = "answer"
+    """Its answer outlives the boot; that it was begun stands elsewhere (a receipt)."""
+    BEGINNING = "beginning"
+    """It acts: written durably before it is begun."""
+
+
+class Executed:
+    """Command ids until their ``exp`` (Unix seconds) with the answer, None while it is being worked on."""
 
     def __init__(self, disk: Disk, *, now: float, limits: UnitLimits) -> None:
         self._journal = Journal(disk, FILE)
@@ -40,8 +51,11 @@ class Executed:
         self._durable: set[str] = set()
         for line in self._journal.load(every_line_was_synced=False):
             self._read_line(line)
-        for command in [command for command, (exp, _) in self._known.items() if exp <= now]:
-            self._drop(command)
+        for command, (exp, answer) in list(self._known.items()):
+            if exp <= now:
+                self._drop(command)
+            elif answer is None:
+                self._known[command] = (exp, INTERRUPTED)
         self._journal.rewrite(self._lines())
 
     def __contains__(self, command: str) -> bool:
@@ -51,11 +65,7 @@ class Executed:
         """The stored answer; None while there is none."""
         return self._known[command][1]
 
-    def unanswered(self) -> Sequence[str]:
-        """Begun before the power went, and nobody knows how far they came."""
-        return [command for command, (_, answer) in self._known.items() if answer is None]
-
-    def begin(self, command: str, exp: int, *, now: float, durable: bool) -> None:
+    def begin(self, command: str, exp: int, *, now: float, keep: Keep) -> None:
         """Remember before doing. Raises ``TooMany``."""
         if len(self._known) >= self._limits.executed_most:
             for old in [old for old, (until, _) in self._known.items() if until <= now]:
@@ -63,8 +73,9 @@ class Executed:
             if len(self._known) >= self._limits.executed_most:
                 raise TooMany
         self._known[command] = (exp, None)
-        if durable:
+        if keep is not Keep.BOOT:
             self._durable.add(command)
+        if keep is Keep.BEGINNING:
             self._journal.append(_line(command, exp, None), sync=True)
 
     def finish(self, command: str, answer: Answer) -> None:
@@ -76,9 +87,9 @@ class Executed:
             if self._journal.lines > self._limits.compact_after + len(self._durable):
                 self._journal.rewrite(self._lines())
 
-    def burnt(self, command: str, exp: int) -> None:
-        """A receipt says that this command's key was consumed before the power went."""
-        self._known.setdefault(command, (exp, None))
+    def restore(self, command: str, exp: int, answer: Answer) -> None:
+        """What receipts say of a command whose own answer was lost with the power."""
+        self._known.setdefault(command, (exp, answer))
 
     def _lines(self) -> list[str]:
         return [_line(command, *self._known[command]) for command in self._known if command in self._durable]

@@ -1,6 +1,7 @@
 """Run the lock's table over a real or simulated latch: one input after the other, each state's own time."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -39,6 +40,7 @@ class Latch:
         self.state = Lock.UNKNOWN
         self._inputs: deque[Input] = deque()
         self._busy = False
+        self._moved = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
     def feed(self, happened: Input) -> None:
@@ -52,6 +54,15 @@ class Latch:
                 self._one(self._inputs.popleft())
         finally:
             self._busy = False
+
+    async def wait_for(self, state: Lock, patience: timedelta) -> bool:
+        """Whether it is in ``state`` or comes there in time; a lid that is up is not waited for."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience.total_seconds()):
+                while self.state is not state and self.state not in {Lock.AJAR, Lock.LEFT_OPEN}:
+                    self._moved.clear()
+                    await self._moved.wait()
+        return self.state is state
 
     def stop(self) -> None:
         """No timer fires any more."""
@@ -73,6 +84,7 @@ class Latch:
                     self._on_act(act)
         if self.state is not former:
             _log.info("lock.state", extra={"former": former.value, "state": self.state.value})
+            self._moved.set()
             self._on_state(self.state)
 
     def _set_timer(self) -> None:

@@ -64,6 +64,11 @@ class Openings:
         self._unsaid: list[Receipt] = []
         self._presenting = False
 
+    @property
+    def going_on(self) -> bool:
+        """Whether the boot was opened by one of our keys and is not locked again."""
+        return self._going_on is not None
+
     def resume(self, opening: Opening | None) -> None:
         """After a power cut: the opening whose end the lid and the latch will tell."""
         self._going_on = opening

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -34,6 +35,8 @@ class Presence:
         self._clock = clock
         self._limits = limits
         self.mode = Mode.AWAKE
+        self.busy: Callable[[], bool] = lambda: False
+        """Whether the boot is not shut and locked: then nobody dozes off."""
         self._wakes_at: datetime | None = None
         self._changed = asyncio.Event()
 
@@ -78,6 +81,8 @@ class Presence:
 
     async def _doze(self) -> None:
         """Listen, leave, come back every 15 s: what was sent meanwhile waits in the session."""
+        if self.link.connected:
+            await self._try_to_say(wire.Presence.DOZING)
         while not self._changed.is_set():
             self.link.come_back()
             with contextlib.suppress(TimeoutError):
@@ -85,7 +90,8 @@ class Presence:
                     await self.link.wait_connected()
             if await self._rest(self._limits.doze_listen):
                 return
-            await self._try_to_say(wire.Presence.DOZING)
+            if self.busy():
+                continue
             self.link.leave()
             if await self._rest(self._limits.doze_every - self._limits.doze_listen):
                 return

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,7 +127,7 @@ class Identity:
 
 
 def init(folder: Path) -> dict[str, Any]:
-    """Make the mTLS key (P-256) and the receipt key (Ed25519) unless they exist; gives the enrolment request."""
+    """Make the mTLS key (P-256) and the receipt key (Ed25519) unless they exist; gives the request."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _keep_new(folder / MTLS_KEY, lambda: SigningKey.of(generate_private_key(SECP256R1())).pem())
     _keep_new(folder / RECEIPT_KEY, lambda: SigningKey.draw().pem())
@@ -146,7 +146,7 @@ def init(folder: Path) -> dict[str, Any]:
 
 
 def install(folder: Path, answer: Mapping[str, Any]) -> Enrolled:
-    """Store what enrolment answered and write the first record. Raises ``NotProvisioned``, changing nothing."""
+    """Store what enrolment answered, and the first record. Raises ``NotProvisioned``, changing nothing."""
     try:
         enrolled = Enrolled.model_validate(dict(answer))
         TrustedKeys.from_jwks(enrolled.service_keys)
@@ -156,7 +156,7 @@ def install(folder: Path, answer: Mapping[str, Any]) -> Enrolled:
     check_certificates(folder, certificates)
     disk = FolderDisk(folder)
     try:
-        store_certificates(disk, certificates)
+        store_certificates(folder, certificates)
         disk.replace(IDENTITY, json.dumps(dict(answer)).encode())
         RecordStore(disk).provision()
         if disk.read("boot") is None:
@@ -179,8 +179,9 @@ def check_certificates(folder: Path, certificates: Mapping[str, str]) -> None:
             raise NotProvisioned(f"the {name} certificate is for another key")
 
 
-def store_certificates(disk: FolderDisk, certificates: Mapping[str, str]) -> None:
+def store_certificates(folder: Path, certificates: Mapping[str, str]) -> None:
     """Replace the PEM files, each at once."""
+    disk = FolderDisk(folder)
     for name, file in CERTIFICATES.items():
         if name in certificates:
             disk.replace(file, certificates[name].encode())
@@ -200,7 +201,7 @@ def renewal_request(identity: Identity, now: datetime) -> dict[str, str]:
     return {"csr": _pem(csr), "proof": sign(claims, form=RENEW, key=identity.receipt_key)}
 
 
-def _keep_new(path: Path, make: Any) -> None:
+def _keep_new(path: Path, make: Callable[[], bytes]) -> None:
     """Write a private key once, readable by its owner only; an existing one stays."""
     disk = FolderDisk(path.parent)
     try:

@@ -133,6 +133,10 @@ class Receipts:
         """All kept receipts that say a key was consumed: their numbers are used, whatever the record says."""
         return [receipt for receipt in self._kept.values() if receipt.claims.out == "consumed"]
 
+    def about_commands(self) -> Sequence[Receipt]:
+        """All kept receipts that name the command they answer."""
+        return [receipt for receipt in self._kept.values() if receipt.claims.cmd is not None]
+
     def unfinished(self) -> tuple[Opening, frozenset[Out]] | None:
         """The last opening and what was said of it so far, if the boot was not locked again after it."""
         opening: Opening | None = None

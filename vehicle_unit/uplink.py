@@ -1,5 +1,6 @@
 """What leaves the unit: the outbox over the link, and what needs no acknowledgement beside it."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -120,11 +121,13 @@ class Uplink:
         )
         kind = name.split("/", 1)[0]
         try:
-            self.link.send(up(self._shard, self._unit, name), payload, qos=qos, expiry=EXPIRY[kind])
+            sent = self.link.send(up(self._shard, self._unit, name), payload, qos=qos, expiry=EXPIRY[kind])
         except NotConnected:
             _log.info("uplink.not_sent", extra={"topic": name})
+        else:
+            sent.add_done_callback(_look_at)
 
-    def _put(  # noqa: PLR0913  # what an item is made of
+    def _put(
         self,
         name: str,
         d: Mapping[str, Any],
@@ -166,12 +169,19 @@ class Uplink:
         )
         kind = item.name.split("/", 1)[0]
         crash = item.urgency is Urgency.CRASH
-        self.link.send(
+        sent = self.link.send(
             up(self._shard, self._unit, item.name),
             payload,
             expiry=None if crash else EXPIRY[kind],
             correlation=item.correlation.encode() if item.correlation else None,
         )
+        sent.add_done_callback(_look_at)
 
     def _mono(self) -> int:
         return int(self._clock.uptime() * 1000)
+
+
+def _look_at(sent: asyncio.Future[int]) -> None:
+    """A refusal of the broker is logged; what keeps an order goes out again until the server's own word."""
+    if not sent.cancelled() and sent.exception() is None and sent.result() >= 0x80:
+        _log.error("uplink.not_authorized", extra={"reason_code": sent.result()})

@@ -1,0 +1,300 @@
+"""A unit at work: its memory read, what a power cut broke off settled, then on the air until stopped."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from keys.car.challenge import Challenges
+from keys.car.jws import Unacceptable
+from keys.car.place import Position
+from vehicle_gateway import wire
+from vehicle_gateway.link import Incoming, Link, LinkLimits
+from vehicle_unit import boot, pairing, provisioning
+from vehicle_unit.clock import SystemTime, Time, UnitClock
+from vehicle_unit.commands import Commands
+from vehicle_unit.control import Control
+from vehicle_unit.disk import Disk, FolderDisk
+from vehicle_unit.executed import Answer, Executed
+from vehicle_unit.latch import Latch
+from vehicle_unit.limits import UnitLimits
+from vehicle_unit.lock import Act, Lock
+from vehicle_unit.opening import Openings, Verifier
+from vehicle_unit.outbox import Outbox
+from vehicle_unit.presence import Mode, Presence
+from vehicle_unit.provisioning import Identity, NotProvisioned
+from vehicle_unit.receipts import Receipts
+from vehicle_unit.record import NotWritten, RecordStore
+from vehicle_unit.revocations import Revocations
+from vehicle_unit.simulated import SimulatedBoot
+from vehicle_unit.uplink import Uplink
+from vehicle_unit.vehicle import Value, Vehicle
+
+_log = logging.getLogger("trunkline.vehicle_unit")
+
+
+@dataclass(frozen=True)
+class UnitOptions:
+    """How a simulated car behaves. ``lifts_after``, ``shuts_after``: the person at the boot; None: never."""
+
+    lifts_after: timedelta | None = timedelta(seconds=1)
+    shuts_after: timedelta | None = timedelta(seconds=3)
+    position: Position | None = None
+    mode: Mode = Mode.AWAKE
+    durable: bool = True
+    """False skips fsync: for load tests of the server only."""
+    control: bool = True
+    """Listen on ``control.sock`` in the unit's folder."""
+    limits: UnitLimits = field(default_factory=UnitLimits)
+    link: LinkLimits = field(default_factory=LinkLimits)
+
+
+class Unit:
+    """One unit. Raises ``journal.Damaged`` where its receipt chain does not hold: it must not go on."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        options: UnitOptions,
+        *,
+        disk: Disk | None = None,
+        vehicle: Vehicle | None = None,
+        time: Time | None = None,
+    ) -> None:
+        self.identity = identity
+        self.options = options
+        self.vehicle = vehicle or Vehicle(position=options.position)
+        limits, enrolled, time = options.limits, identity.enrolled, time or SystemTime()
+        self._disk = disk or FolderDisk(identity.folder, durable=options.durable)
+        self.boot = boot.count_boot(self._disk, time)
+        self.record = RecordStore(self._disk)
+        if self.record.current is None:
+            _log.error("record.amnesia", extra={"unit": identity.unit})
+        floor = self.record.current.clock_floor if self.record.current else 0
+        self.clock = UnitClock(time, floor=floor, limits=limits)
+        self.receipts = Receipts(
+            self._disk, unit=identity.unit, key=identity.receipt_key, boot=self.boot, limits=limits
+        )
+        boot.burn_consumed(self.record, self.receipts)
+        self.executed = Executed(self._disk, now=self.clock.now().timestamp(), limits=limits)
+        boot.remember_answers(self.executed, self.receipts)
+        self.revocations = Revocations(
+            self._disk,
+            unit=identity.unit,
+            trust=identity.trust,
+            clock=self.clock,
+            record=self.record,
+            receipts=self.receipts,
+        )
+        self.outbox = Outbox(self._disk, boot=self.boot, limits=limits)
+        self.uplink = Uplink(
+            unit=identity.unit,
+            shard=enrolled.shard,
+            boot=self.boot,
+            clock=self.clock,
+            outbox=self.outbox,
+            receipts=self.receipts,
+        )
+        verifier = Verifier(
+            unit=identity.unit,
+            trust=identity.trust,
+            policy=enrolled.policy,
+            challenges=Challenges(enrolled.policy, os.urandom),
+            clock=self.clock,
+            record=self.record,
+            receipts=self.receipts,
+            revocations=self.revocations,
+            vehicle=self.vehicle,
+        )
+        self.openings = Openings(verifier, limits, say=self.uplink.receipt)
+        self.motor = SimulatedBoot(
+            self.vehicle, lifts_after=options.lifts_after, shuts_after=options.shuts_after
+        )
+        self.latch = Latch(self.motor, limits, on_act=self._acted, on_state=lambda _: None)
+        self.openings.latch = self.latch
+        self.commands = Commands(
+            verifier=verifier,
+            executed=self.executed,
+            openings=self.openings,
+            latch=self.latch,
+            uplink=self.uplink,
+            configure=self._configure,
+            limits=limits,
+        )
+        self.presence = Presence(
+            topic=wire.up(enrolled.shard, identity.unit, "state"),
+            boot=self.boot,
+            clock=self.clock,
+            limits=limits,
+        )
+        self.presence.busy = lambda: self.latch.state is not Lock.LATCHED
+        self.presence.go(options.mode)
+        self.link = self._make_link()
+        self.uplink.link = self.presence.link = self.link
+        self._heartbeat = limits.heartbeat
+        self._working: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Until cancelled; then the broker says ``offline`` for us after the will's delay."""
+        self.openings.resume(boot.interrupted(self.receipts, self.clock.read()))
+        self.uplink.offer_receipts()
+        self.revocations.confirm()
+        self.motor.connect(self.latch.feed)
+        self.vehicle.heard = self._signals_changed
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.link.run(), name="unit-link")
+                tasks.create_task(self.presence.run(), name="unit-presence")
+                tasks.create_task(self._pulse(), name="unit-pulse")
+                tasks.create_task(self._renew(), name="unit-renewal")
+                if self.options.control:
+                    tasks.create_task(Control(self.identity.folder, self).run(), name="unit-control")
+        finally:
+            self.motor.stop()
+            self.latch.stop()
+            for task in self._working:
+                task.cancel()
+            if isinstance(self._disk, FolderDisk):
+                self._disk.close()
+
+    def pair(self) -> str:
+        """Show a claim code, and tell its hash. Raises ``pairing.IgnitionOff``."""
+        code, told = pairing.show_code(self.vehicle, self.clock.now(), self.options.limits)
+        self.uplink.event("pair", told)
+        return code
+
+    # ---- from the broker
+
+    def _make_link(self) -> Link:
+        limits = self.options.limits
+        return Link(
+            self.identity.broker(),
+            client_id=self.identity.unit,
+            on_message=self._heard,
+            on_up=self._connected,
+            session_expiry=int(limits.session.total_seconds()),
+            receive_maximum=limits.receive_maximum,
+            keepalive=max(1, int(limits.keepalive.total_seconds())),
+            will=self.presence.will(),
+            limits=self.options.link,
+        )
+
+    async def _connected(self, present: bool) -> None:  # noqa: FBT001  # the link's own word
+        enrolled = self.identity.enrolled
+        await self.link.subscribe({wire.down(enrolled.shard, self.identity.unit, "#"): 1})
+        await self.presence.greet()
+        self.uplink.connected()
+        self.uplink.signals(self.vehicle.signals(), full=True)
+        self._ask_for_the_list()
+        _log.info("unit.connected", extra={"unit": self.identity.unit, "session_present": present})
+
+    def _ask_for_the_list(self) -> None:
+        current = self.revocations.current
+        oldest = self.clock.now().timestamp() - self.options.limits.list_asked_after.total_seconds()
+        if current is None or current.iat < oldest:
+            self.uplink.ask("revocations", {})
+
+    def _heard(self, message: Incoming) -> None:
+        """Whatever comes on ``dn/#``: nothing of it may stop the unit."""
+        name = message.topic.rpartition("/")[2] if isinstance(message.topic, str) else ""
+        if len(message.payload) > self.options.limits.message_bytes:
+            _log.warning("unit.too_large", extra={"topic": name, "bytes": len(message.payload)})
+        elif name == "cmd":
+            task = asyncio.create_task(self._command(message), name="unit-command")
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
+            return
+        else:
+            self._read(name, message.payload)
+        self.link.acknowledge(message)
+
+    async def _command(self, message: Incoming) -> None:
+        try:
+            await self.commands.handle(message.payload)
+        finally:
+            self.link.acknowledge(message)
+
+    def _read(self, name: str, payload: bytes) -> None:
+        try:
+            match name:
+                case "ack":
+                    self.uplink.acknowledged(wire.Ack.model_validate_json(payload))
+                case "err":
+                    self.uplink.refused(wire.Err.model_validate_json(payload))
+                case "rev":
+                    if (receipt := self.revocations.take(payload.decode("ascii"))) is not None:
+                        self.uplink.receipt(receipt)
+                case _:
+                    _log.info("unit.not_for_me", extra={"topic": name})
+        except (ValidationError, UnicodeDecodeError, Unacceptable) as cause:
+            _log.warning("unit.not_taken", extra={"topic": name, "why": type(cause).__name__})
+        except (OSError, NotWritten):
+            _log.exception("unit.not_kept", extra={"topic": name})
+
+    # ---- from the car
+
+    def _acted(self, act: Act) -> None:
+        if act is Act.LEFT_OPEN and self.openings.going_on:
+            self.uplink.event("left_open", {})
+        self.openings.on_act(act)
+
+    def _signals_changed(self, changed: Mapping[str, Value]) -> None:
+        """Told a moment later, so that an opening's receipts and answer go first."""
+        asyncio.get_running_loop().call_soon(lambda: self.uplink.signals(changed, full=False))
+
+    # ---- by the clock
+
+    async def _pulse(self) -> None:
+        """Send again what was not acknowledged; be heard at least every half minute."""
+        beat = self.clock.uptime()
+        while True:
+            await asyncio.sleep(1)
+            self.uplink.pump()
+            if self.clock.uptime() - beat >= self._heartbeat.total_seconds():
+                beat = self.clock.uptime()
+                self.uplink.telemetry({"Vehicle.Speed": self.vehicle.speed_kmh, **self.vehicle.place()})
+
+    async def _renew(self) -> None:
+        """In the last third of the certificate's life ask for a new one, until it comes."""
+        limits = self.options.limits
+        while True:
+            await self.link.wait_connected()
+            now = self.clock.now()
+            if provisioning.life_left(self.identity.folder, now) < limits.renew_within:
+                self.uplink.ask("cert", provisioning.renewal_request(self.identity, now))
+            await asyncio.sleep(limits.renew_every.total_seconds())
+
+    def _configure(self, args: Mapping[str, Any]) -> Answer:
+        """``cfg`` sets how often we report and brings renewed certificates; nothing that the verifier reads."""
+        unknown = set(args) - {"certificates", "heartbeat_seconds", "version"}
+        if unknown:
+            return Answer("refused", "not_supported")
+        beat = args.get("heartbeat_seconds", self._heartbeat.total_seconds())
+        if not isinstance(beat, int | float) or not 5 <= beat <= 3600:
+            return Answer("refused", "bad_value")
+        self._heartbeat = timedelta(seconds=beat)
+        if "certificates" in args:
+            return self._take_certificates(args["certificates"])
+        return Answer("done")
+
+    def _take_certificates(self, pems: object) -> Answer:
+        if not isinstance(pems, dict) or not all(isinstance(pem, str) for pem in pems.values()):
+            return Answer("refused", "bad_value")
+        try:
+            provisioning.check_certificates(self.identity.folder, pems)
+        except NotProvisioned as cause:
+            _log.warning("certificates.refused", extra={"why": str(cause)})
+            return Answer("refused", "bad_value")
+        provisioning.store_certificates(self.identity.folder, pems)
+        return Answer("done")
+
+
+async def run(directory: Path, options: UnitOptions | None = None) -> None:
+    """Run the unit of a provisioned folder until cancelled. Raises ``NotProvisioned`` or ``Damaged``."""
+    await Unit(Identity.load(directory), options or UnitOptions()).run()
