@@ -24,7 +24,7 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class PersonPrincipal:
-    """A person in a session. ``session_level``: how it was begun (``link``); ``session``: its name in lists."""
+    """A person in a session. ``session_level``: how it began (``link``); ``session``: its name in lists."""
 
     id: PersonId
     session_level: str
@@ -115,7 +115,7 @@ class Access:
         return principal
 
     def owner(self) -> Callable[..., Awaitable[PersonPrincipal]]:
-        """A person in a session: bearer token, or cookie. With the cookie, unsafe methods only from our own pages.
+        """A person in a session: bearer token, or cookie (then unsafe methods only from our own pages).
 
         Raises ``CrossSite`` (403). What the person may do on which car is asked of ``people.cars``.
         """
@@ -140,7 +140,7 @@ class Access:
         return principal
 
     def refuse_cross_site(self, request: Request) -> None:
-        """A request that may change something comes from our own pages: ``Sec-Fetch-Site``, else ``Origin``."""
+        """What may change something comes from our own pages: ``Sec-Fetch-Site``, else ``Origin``."""
         if request.method in _SAFE:
             return
         site = request.headers.get("sec-fetch-site")

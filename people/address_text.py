@@ -1,15 +1,18 @@
-"""How a car address is written, typed again and checked: ``TL-7K3M-9QXD-4HWE`` (delivery.md, "Car address")."""
+"""How a car address is written, typed and checked: ``TL-7K3M-9QXD-4HWE`` (delivery.md, "Car address")."""
 
 import secrets
+import unicodedata
 from functools import reduce
 from typing import Final
 
 ALPHABET: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-"""32 characters without I, O, 0 and 1. The first of an address is its partition, 10 are random, the last checks."""
+"""Without I, O, 0 and 1. The first of an address is its partition, 10 are random, the last checks."""
 
 RANDOM: Final = 10
 LENGTH: Final = 1 + RANDOM + 1
 _LEAD: Final = "TL"
+_DASHES: Final = frozenset({"Pd", "Pc"})
+"""Unicode categories of dashes and underscores: phones and shops like to replace a plain hyphen."""
 
 
 def _double(element: int) -> int:
@@ -52,7 +55,7 @@ def normalised(text: str) -> str | None:
     """
     if len(text) > 64:
         return None
-    typed = "".join(c for c in text.upper() if not c.isspace() and c not in "-‐‑‒–—_.")
+    typed = "".join(c for c in text.upper() if not c.isspace() and unicodedata.category(c) not in _DASHES)
     if len(typed) == LENGTH + len(_LEAD) and typed.startswith(_LEAD):
         typed = typed.removeprefix(_LEAD)
     if len(typed) != LENGTH or any(c not in ALPHABET for c in typed):
@@ -72,7 +75,7 @@ def draw(partition: int) -> str:
 
 
 def partition(text: str, partitions: int) -> int:
-    """The partition a delivery to this text lives in, whether the address exists, can exist or is nonsense."""
+    """The partition a delivery to this text lives in, be the address known, unknown or nonsense."""
     typed = normalised(text)
     if typed is None:
         return sum(text.encode("utf-8", "surrogatepass")) % partitions

@@ -1,4 +1,4 @@
-"""Car addresses: made by an owner, resolved for a delivery; one for one order is taken, spent or given back."""
+"""Car addresses: made by an owner, resolved for a delivery; one-order ones are taken, spent or given back."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -38,7 +38,7 @@ def hold_of(delivery: str) -> str:
 
 
 class Addresses:
-    """Subjects ``adr_`` (named by a pseudonym of the text), ``ads_`` (a car's list), ``hld_`` (held by a delivery).
+    """Subjects ``adr_`` (named by a pseudonym of its text), ``ads_`` (a car's list), ``hld_`` (a hold).
 
     All lie in the vehicle's partition, which is the first character of the text, and so does the delivery.
     """
@@ -96,6 +96,8 @@ class Addresses:
             return Change(writes, [AddressMade(at=now, vehicle=vehicle, address=address)])
 
         done = await self._store.change([address, listed, crew], decide)
+        if done.saved[address].ended:
+            raise NotFound("This address was made before and has ended.")
         return _view(done.saved[address])
 
     def _drawn(self, vehicle: VehicleId, seed: str) -> str:
@@ -142,8 +144,8 @@ class Addresses:
     ) -> Resolved | None:
         """What an address leads to for this carrier's delivery, which uses it. None for every reason alike.
 
-        One for one order is taken under the delivery's id (again for the same delivery: the same answer); one for one
-        carrier is bound by its first use. ``delivery`` lies in ``partition(text)``.
+        One for one order is taken under the delivery's id (again for the same delivery: the same answer);
+        one for one carrier is bound by its first use. ``delivery`` lies in ``partition(text)``.
         """
         typed = address_text.normalised(text)
         if typed is None:
@@ -180,7 +182,7 @@ class Addresses:
         return _resolved(done.saved[address], delivery, changed=done.changed)
 
     async def spend(self, delivery: DeliveryId, *, now: datetime) -> None:
-        """The order was decided on: the one-order address it holds is used up. Nothing where it holds none."""
+        """The order was decided on: a one-order address that it holds is used up."""
         await self._settle(delivery, AddressStep.SPENT, now)
 
     async def give_back(self, delivery: DeliveryId, *, now: datetime) -> None:
@@ -226,7 +228,7 @@ class Addresses:
         await self._store.change([saved.id], confirmed)
 
     async def bury(self, vehicle: VehicleId, *, now: datetime) -> None:
-        """Reaction to ``car.released``: addresses of a former era are dead already; say so and take them off the list."""
+        """Reaction to ``car.released``: addresses of a former era are dead already; say so in the log."""
         crew, listed = subject_of(vehicle), list_of(vehicle)
         era = people_in(await self._store.load(crew)).era
         for address in body_of(await self._store.load(listed), AddressesBody).addresses:

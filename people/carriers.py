@@ -24,7 +24,7 @@ from spine.store import Ack, Change, Saved, Store, Write
 KEPT: Final = "kept"
 HOUR: Final = timedelta(hours=1)
 WITH_SECRET: Final = frozenset({Scope.DELIVERIES_WRITE, Scope.DELIVERIES_READ, Scope.COURIERS_READ})
-"""What a client secret allows; ``couriers:enrol`` takes a key (private_key_jwt) as well (delivery.md, "Who")."""
+"""What a client secret allows; ``couriers:enrol`` takes private_key_jwt (delivery.md, "Who")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +89,13 @@ class Carriers:
         """Another secret; the former one and every token end at once."""
         secret, salt = draw_secret(), secrets.token_hex(16)
         update = {"salt": salt, "secret_hash": _hashed(secret, salt)}
-        await self._move(carrier, CarrierStep.CHANGED, lambda: [], update=update, revoke=True)
+        await self._move(carrier, CarrierStep.CHANGED, list, update=update, revoke=True)
         return Credentials(carrier, secret)
 
     async def new_key(self, carrier: CarrierId, public_jwk: Mapping[str, object]) -> None:
         """Set the public key for ``private_key_jwt``; every token ends at once. Raises ``ProofRefused``."""
         update = {"public_jwk": read_jwk(public_jwk).jwk, "scopes": sorted(Scope)}
-        await self._move(carrier, CarrierStep.CHANGED, lambda: [], update=update, revoke=True)
+        await self._move(carrier, CarrierStep.CHANGED, list, update=update, revoke=True)
 
     async def freeze(self, carrier: CarrierId, *, now: datetime) -> None:
         """Tokens of the carrier and its couriers end with this commit; the fact ends rules and live keys."""
@@ -128,7 +128,7 @@ class Carriers:
             after = step(states.CARRIER, state, how)
             body = body_of(saved[carrier], CarrierBody)
             changed = body.model_copy(update={**(update or {}), "epoch": body.epoch + int(revoke)})
-            writes = {carrier: Write(after, changed.model_dump_json())}
+            writes: dict[str, Write] = {carrier: Write(after, changed.model_dump_json())}
             if how is CarrierStep.THAWED and saved[counted].version:
                 writes[counted] = Write(KEPT, UnusableBody().model_dump_json())
             return Change(writes, facts())
@@ -153,7 +153,7 @@ class Carriers:
         return Carrier(saved.state), body_of(saved, CarrierBody)
 
     async def count_unusable(self, fact: DeliveryUnusable, *, ack: Ack | None = None) -> None:
-        """Reaction to ``delivery.unusable``: 20 in an hour stop the carrier's orders. Each delivery counts once."""
+        """Reaction to ``delivery.unusable``: 20 in an hour stop the orders. Each delivery counts once."""
         carrier, counted = fact.carrier, counted_of(fact.carrier)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:

@@ -1,4 +1,4 @@
-"""Who is bound to which car: claim by the unit's code, roles, release, and the person's own list that follows."""
+"""Who is bound to which car: claim by the unit's code, roles, release, and the person's list that follows."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -48,7 +48,7 @@ def write(people: CarPeopleBody, *, limits: PeopleLimits, now: datetime) -> Writ
 
 
 class Cars:
-    """The car's side (subject ``crw_``) is the truth and is taken first; the person's list is an index behind it."""
+    """The car's side (subject ``crw_``) is the truth and taken first; the person's list is an index."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Cars:
         self._limits = limits
 
     async def claim(self, person: PersonId, code: str, *, now: datetime) -> RoleOnCar:
-        """Bind a person as owner of the car that shows this code. The same person and code again: the same answer.
+        """Bind a person as owner of the car that shows this code. Same person and code: same answer.
 
         Raises ``CodeRefused``, ``HasOwner`` (nothing is used up then), ``TooMany``.
         """
@@ -142,7 +142,7 @@ class Cars:
         await self._end(vehicle, who, now=now)
 
     async def remove(self, vehicle: VehicleId, person: PersonId, *, by: PersonId, now: datetime) -> None:
-        """An owner takes a driver's or told-only role back. A co-owner leaves alone, or an operator releases."""
+        """An owner takes a driver's or told-only role back; a co-owner leaves by himself."""
 
         def who(people: CarPeopleBody) -> set[str]:
             owners = roles.owners(people, now)
@@ -179,7 +179,7 @@ class Cars:
     async def follow(
         self, vehicle: VehicleId, person: PersonId, *, now: datetime, ack: Ack | None = None
     ) -> None:
-        """The person's side of a binding: list it, or give the role back where the person is gone; then confirm.
+        """The person's side of a binding: list it and confirm, or give it back where the person is gone.
 
         Called by the reaction to ``car.claimed`` and by the timer, again and again with the same outcome.
         """
@@ -189,7 +189,7 @@ class Cars:
         if held is None:
             return
         await self._index.put(OF_PERSON, person, vehicle, held.since.timestamp())
-        # Listed before it is looked up: erasing reads this list after the person's end, so one of us sees the other.
+        # Listed before the look: erasing reads this list after the person's end, so one sees the other.
         if not await self._persons.is_active(person):
             await self._end(vehicle, lambda _: {person}, now=now)
             await self._index.remove(OF_PERSON, person, vehicle)
@@ -208,7 +208,7 @@ class Cars:
         await self._store.change([crew], decide, ack=ack)
 
     async def forget(self, fact: CarReleased, *, now: datetime) -> None:
-        """Reaction to ``car.released``: tell the person, and drop the car from the list unless a role is held again."""
+        """Reaction to ``car.released``: tell the person, drop the car from the list unless held again."""
         people = people_in(await self._store.load(subject_of(fact.vehicle)))
         ended = [held.n for held in people.roles if held.person == fact.person and held.until == fact.at]
         for n in ended:
@@ -232,7 +232,7 @@ class Cars:
             await self.follow(vehicle, PersonId(held.person), now=now)
 
     async def sweep(self, vehicles: Iterable[VehicleId], *, now: datetime) -> int:
-        """Compare both sides for these cars and mend the person's lists; returns how many entries were wrong."""
+        """Compare both sides for these cars and mend the persons' lists; how many entries were wrong."""
         mended = 0
         for vehicle in vehicles:
             people = people_in(await self._store.load(subject_of(vehicle)))

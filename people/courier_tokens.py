@@ -1,4 +1,4 @@
-"""Couriers' access tokens: given for an assertion that the device key signed, dead when courier or carrier is."""
+"""Couriers' access tokens: for an assertion signed by the device key, dead when courier or carrier is."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class CourierTokens:
         self._limits = limits
 
     async def sign_in(self, assertion: str, *, now: datetime) -> CourierToken:
-        """A token for an assertion, each of which is good once. Raises ``Unauthenticated``, all reasons alike."""
+        """A token for an assertion, good once. Raises ``Unauthenticated``, for all reasons alike."""
         try:
             named = device_proof.courier_named(assertion)
             partition_of(named)

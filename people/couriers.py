@@ -71,7 +71,7 @@ class Couriers:
     async def invite(
         self, carrier: CarrierId, name: str, *, courier: CourierId | None = None, now: datetime
     ) -> Invited:
-        """Name a courier, or (``courier`` known, not yet enrolled) give a new code; the former code is dead then.
+        """Name a courier, or give one who is not enrolled yet (``courier``) a new code in place of the old.
 
         Raises ``NotFound`` for another carrier's courier, ``NotNow`` for an enrolled or removed one.
         """

@@ -1,4 +1,4 @@
-"""Device keys: one belongs to one courier, everywhere; taken before the courier's own side, freed if that fails."""
+"""Device keys: one belongs to one courier; taken before the courier's own side, freed if that fails."""
 
 import hashlib
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class DeviceKeys:
         return f"dvk_{ALPHABET[int(hashed[:8], 16) % self._partitions]}{hashed[:40]}"
 
     async def take(self, thumbprint: str, courier: CourierId, *, now: datetime) -> None:
-        """Hold a key for a courier; a timer lets it go if the courier's side never has it. Raises ``DeviceTaken``."""
+        """Hold a key; a timer lets it go if the courier's side never has it. Raises ``DeviceTaken``."""
         device = self.id_of(thumbprint)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:

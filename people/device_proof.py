@@ -23,7 +23,7 @@ class _Claims(BaseModel):
 
 
 class _Enrolment(_Claims):
-    """``code``: SHA-256 in hexadecimal of the enrolment code, so that the proof is good for this code alone."""
+    """``code``: SHA-256 in hexadecimal of the enrolment code: the proof is good for this code alone."""
 
     aud: str
     code: str
@@ -98,7 +98,7 @@ def courier_named(assertion: str) -> str:
 def sign_in(
     assertion: str, jwk: Mapping[str, Any], *, courier: str, audience: str, window: Window, now: datetime
 ) -> Assertion:
-    """Check a courier's assertion: signed by the device key, for us, at most a minute long. Raises ``ProofRefused``."""
+    """Check a courier's assertion: by the device key, for us, of this minute. Raises ``ProofRefused``."""
     claims = _model(_SignIn, signed.verify(assertion, signed.read_jwk(jwk), typ=SIGN_IN))
     if (claims.iss, claims.sub, claims.aud) != (courier, courier, audience):
         raise ProofRefused("The assertion is not for this sign-in.")

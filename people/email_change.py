@@ -1,4 +1,4 @@
-"""A new e-mail for a person: proven by a link to it, then presence in the own car or 72 h with notice to the former."""
+"""A new e-mail for a person: proven by a link, then presence in the own car or 72 h with notice."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ def number_of(reference: str) -> int:
 
 
 class EmailChanges:
-    """Subject ``emc_`` of a person. The new e-mail's entry is taken first, the person's body follows, then the old is freed."""
+    """Subject ``emc_``. The new e-mail's entry is taken first, the person follows, the old one is freed."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class EmailChanges:
     async def ask(self, person: PersonId, email: str, *, now: datetime) -> None:
         """Ask for a new (normalised) e-mail; both addresses get mail. Whether it is in use is not told.
 
-        A new wish replaces a former one and waits anew. Raises ``EmailTaken`` for the present e-mail, ``TooMany``.
+        A new wish replaces a former one and waits anew. Raises ``EmailTaken`` (the present one), ``TooMany``.
         """
         emc = subject_of(person)
 
@@ -116,7 +116,7 @@ class EmailChanges:
         await self.on_due(done.saved[emc], now=now)
 
     async def show_presence(self, person: PersonId, code: str, *, now: datetime) -> None:
-        """An owner who sits in the own car need not wait. Raises ``CodeRefused``, ``NotYours``, ``NotFound``."""
+        """An owner in the own car need not wait. Raises ``CodeRefused``, ``NotYours``, ``NotFound``."""
         if await self.pending(person) is None:
             raise NotFound("No change of e-mail is under way.")
         await self._cars.show_presence(person, code, now=now)
@@ -154,7 +154,7 @@ class EmailChanges:
         return Change({saved.id: Write(after, rest.model_dump_json(), body.recent[-1])})
 
     async def on_due(self, saved: Saved, *, now: datetime) -> None:
-        """Timer of ``emc_``: carry out what is proven and ripe, let go of what is not, finish what was begun."""
+        """Timer of ``emc_``: carry out what is proven and ripe, let go of the rest, finish what was begun."""
         if saved.ended:
             return
         state, body = EmailChange(saved.state), body_of(saved, EmailChangeBody)

@@ -1,4 +1,4 @@
-"""``Idempotency-Key`` on a POST: the same request again gets the same answer for 24 h, whatever happened between."""
+"""``Idempotency-Key`` on a POST: the same request again gets the same answer for 24 h."""
 
 import base64
 import hashlib
@@ -58,7 +58,7 @@ async def asked(
 
 
 class Idempotency:
-    """Keeps answers encrypted: who does not have the request's key cannot read a code or a secret in the store."""
+    """Keeps answers encrypted: without the request's key no code or secret can be read in the store."""
 
     def __init__(self, expiring: Expiring, pseudonyms: Pseudonyms, limits: PeopleLimits) -> None:
         self._expiring = expiring

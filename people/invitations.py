@@ -1,4 +1,4 @@
-"""Invitations to a car: by an owner, to an e-mail; a second owner waits 72 h with notice or shows presence."""
+"""Invitations to a car: by an owner, to an e-mail; a second owner waits 72 h or shows presence."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -54,7 +54,8 @@ class Invitations:
                 )
             body = InvitationBody(
                 vehicle=vehicle, person=invited, role=role, by=by, era=people.era, may_approve=may_approve,
-                offered_at=now, ripe_at=now + self._notice(role), expires_at=now + self._limits.invitation_life,
+                offered_at=now, ripe_at=now + self._notice(role),
+                expires_at=now + self._limits.invitation_life,
             )  # fmt: skip
             after = step(states.INVITATION, Invitation(saved[invitation].state), InvitationStep.OFFERED)
             counted = people.model_copy(

@@ -1,4 +1,4 @@
-"""What a mail of this package says, written at the moment it is sent: address and link never wait in a queue."""
+"""What a mail of this package says, written when it is sent: address and link never wait in a queue."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,7 +11,6 @@ from people.persons import Persons
 from people.states import Invitation
 from spine.ids import PersonId
 
-
 _ONCE: Final = "The link is good once, and only for some minutes."
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
 _ROLE: Final = {Role.OWNER: "an owner", Role.DRIVER: "a driver", Role.TOLD: "somebody who is told"}
@@ -19,7 +18,7 @@ _ROLE: Final = {Role.OWNER: "an owner", Role.DRIVER: "a driver", Role.TOLD: "som
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One mail: to whom, plain paragraphs, and a link whose one-time URL the sender makes last (``MailLinks.make``)."""
+    """One mail: to whom, paragraphs, and a link whose one-time URL is made last (``MailLinks.make``)."""
 
     address: str = field(repr=False)
     subject: str
@@ -92,7 +91,8 @@ class Letters:
             return None
         _, change = pending
         if kind is MailKind.EMAIL_NOTICE:
-            text = f"A new e-mail was asked for your account. It counts from {change.ripe_at:{_TIME}} unless you take it back."
+            when = f"It counts from {change.ripe_at:{_TIME}} unless you take it back."
+            text = f"A new e-mail was asked for your account. {when}"
             return self._notice(person, email, "A new e-mail for your account", text, "/")
         text = "Is this your new e-mail for Trunkline? Not you? Do nothing."
         link = Link(person, Purpose.EMAIL, reference)

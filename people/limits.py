@@ -43,7 +43,7 @@ class PeopleLimits(BaseModel):
     people_per_car: int = Field(20, ge=1, description="People with a living role on one car.")
     notice: timedelta = Field(
         timedelta(hours=72),
-        description="Wait, with notice, before a second owner or a new e-mail counts without presence in the car.",
+        description="Wait, with notice, before a second owner or a new e-mail counts without presence.",
     )
     email_changes_per_person: int = Field(
         3, ge=1, description="E-mail changes one person may ask for in a day."

@@ -1,31 +1,33 @@
 """Lists of people's things, built by a reader of the log (group ``index``) and rebuilt by replaying it."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from people.cars import OF_PERSON
 from people.couriers import OF_CARRIER
-from spine.facts import Fact
 from spine.facts.people import CarClaimed, CarReleased, CourierInvited, CourierRemoved
-from spine.index import Index
+from spine.index import Place
+from spine.log import Entry
 
 NAMES: Final = (OF_PERSON, OF_CARRIER)
-"""The indexes of this package."""
+"""The lists of this package, to be cleared before they are built again."""
 
 KINDS: Final = frozenset(
     fact.model_fields["kind"].default for fact in (CarClaimed, CarReleased, CourierInvited, CourierRemoved)
 )
 
 
-async def hear(index: Index, fact: Fact) -> None:
-    """Take one fact into the lists; in the log's order, again and again with the same outcome."""
+def places(entry: Entry) -> Iterable[Place]:
+    """What one fact does to the lists (a ``spine.index.Projection``)."""
+    fact = entry.fact
     match fact:
         case CarClaimed():
-            await index.put(OF_PERSON, fact.person, fact.vehicle, fact.at.timestamp())
+            yield Place(OF_PERSON, fact.person, fact.vehicle, fact.at.timestamp())
         case CarReleased():
-            await index.remove(OF_PERSON, fact.person, fact.vehicle)
+            yield Place(OF_PERSON, fact.person, fact.vehicle, None)
         case CourierInvited():
-            await index.put(OF_CARRIER, fact.carrier, fact.courier, fact.at.timestamp())
+            yield Place(OF_CARRIER, fact.carrier, fact.courier, fact.at.timestamp())
         case CourierRemoved():
-            await index.remove(OF_CARRIER, fact.carrier, fact.courier)
+            yield Place(OF_CARRIER, fact.carrier, fact.courier, None)
         case _:
             pass

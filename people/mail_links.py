@@ -1,4 +1,4 @@
-"""One-time links of mails: 256 bits in the URL's fragment, stored hashed, used up by POST and never by GET."""
+"""One-time links of mails: 256 bits in the URL's fragment, stored hashed, used by POST and never by GET."""
 
 import json
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ class MailKind(StrEnum):
 class Mailer(Protocol):
     """The door to the webhooks engine, given by the composition root.
 
-    ``reference`` is the id of what the mail is about (``sgn_``, ``rol_``, ``inv_``, ``emc_``): the message is named
-    after it, so asking twice sends one mail. Nothing else is queued; ``people.letters`` writes it when it is sent.
+    ``reference`` is the id of what the mail is about (``sgn_``, ``rol_``, ``inv_``, ``emc_``): the message is
+    named after it, so asking twice sends one mail. ``people.letters`` writes it when it is sent.
     """
 
     async def mail(self, person: PersonId, kind: MailKind, reference: str, *, ack: Ack | None = None) -> None:
@@ -51,7 +51,7 @@ _PAGE: Final = {Purpose.SIGN_IN: "/sign-in", Purpose.EMAIL: "/confirm-email"}
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link is for. ``to``: the path of ours to show after a sign-in, or the change of e-mail it proves."""
+    """What a link is for. ``to``: our path to show after a sign-in, or the change of e-mail it proves."""
 
     person: PersonId
     purpose: Purpose

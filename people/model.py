@@ -1,4 +1,4 @@
-"""What is kept about people, cars' people, addresses, carriers and couriers: bodies of subjects, and their views."""
+"""What is kept about people, addresses, carriers and couriers: bodies of subjects, and their views."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -274,7 +274,7 @@ class CarrierView:
 
 @dataclass(frozen=True, slots=True)
 class CourierView:
-    """A courier as the carrier enrolled him. ``name`` is shown to the owner; ``jkt`` is empty before enrolment."""
+    """A courier. ``name`` is shown to the owner; ``jkt`` is empty before enrolment."""
 
     id: CourierId
     carrier: CarrierId

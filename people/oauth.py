@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 
 from people import device_proof
 from people.carriers import WITH_SECRET, Carriers, secret_fits
+from people.device_proof import Assertion, Window
 from people.limits import PeopleLimits
 from people.model import CarrierBody, CarrierTokenBody, Scope
 from people.problems import ProofRefused, TooMany
@@ -73,7 +74,7 @@ class CarrierTokens:
     async def by_secret(
         self, client_id: str, secret: str, wanted: frozenset[Scope] | None, *, now: datetime
     ) -> Granted:
-        """A token for a client id and secret. ``wanted`` None: all this way allows. Raises ``ClientRefused``."""
+        """A token for id and secret. ``wanted`` None: all this way allows. Raises ``ClientRefused``."""
         state, body = await self._known(client_id)
         if not secret_fits(body, secret) or state is Carrier.FROZEN:
             raise ClientRefused("The client is not known, or not by this secret.")
@@ -83,23 +84,29 @@ class CarrierTokens:
         self, client_id: str | None, assertion: str, wanted: frozenset[Scope] | None, *, now: datetime
     ) -> Granted:
         """A token for a ``private_key_jwt``; each assertion is good once. Raises ``ClientRefused``."""
-        window = device_proof.Window(self._limits.assertion_life, self._limits.clock_skew)
         try:
-            named = device_proof.client_named(assertion)
-            if client_id not in {None, named}:
-                raise ProofRefused("Two clients are named.")
-            state, body = await self._known(named)
-            if body.public_jwk is None or state is Carrier.FROZEN:
-                raise ProofRefused("This client has no key, or is frozen.")
-            checked = device_proof.client(
-                assertion, body.public_jwk, carrier=named, audience=self._audience, window=window, now=now
-            )
+            carrier, body, checked = await self._checked(client_id, assertion, now)
         except ProofRefused as cause:
             raise ClientRefused("The client is not known, or not by this assertion.") from cause
-        once = digest(f"{named}:{checked.jti}")
+        once = digest(f"{carrier}:{checked.jti}")
         if not await self._expiring.put(_SEEN, once, "seen", checked.remember, only_new=True):
             raise ClientRefused("The client is not known, or not by this assertion.")
-        return await self._grant(CarrierId(named), body, frozenset(body.scopes), wanted, now=now)
+        return await self._grant(carrier, body, frozenset(body.scopes), wanted, now=now)
+
+    async def _checked(
+        self, client_id: str | None, assertion: str, now: datetime
+    ) -> tuple[CarrierId, CarrierBody, Assertion]:
+        named = device_proof.client_named(assertion)
+        if client_id not in {None, named}:
+            raise ProofRefused("Two clients are named.")
+        state, body = await self._known(named)
+        if body.public_jwk is None or state is Carrier.FROZEN:
+            raise ProofRefused("This client has no key, or is frozen.")
+        window = Window(self._limits.assertion_life, self._limits.clock_skew)
+        checked = device_proof.client(
+            assertion, body.public_jwk, carrier=named, audience=self._audience, window=window, now=now
+        )
+        return CarrierId(named), body, checked
 
     async def _known(self, client_id: str) -> tuple[Carrier, CarrierBody]:
         try:

@@ -44,7 +44,7 @@ class Found:
 
 
 class Persons:
-    """Subjects ``per_`` (body: name and e-mail) and ``eml_`` (finds the person of an e-mail by a pseudonym)."""
+    """Subjects ``per_`` (name and e-mail) and ``eml_`` (an e-mail's pseudonym, which finds the person)."""
 
     def __init__(self, store: Store, pseudonyms: Pseudonyms, limits: PeopleLimits) -> None:
         self._store = store
@@ -56,7 +56,7 @@ class Persons:
         return self._pseudonyms.id("eml", email)
 
     async def ask(self, email: str, *, now: datetime) -> PersonId:
-        """The person who signs in with this e-mail: known, or made ``unconfirmed`` until the first link is followed.
+        """The person who signs in with an e-mail: known, or made ``unconfirmed`` until a link is followed.
 
         Known and unknown e-mails go the same way, so neither answer nor effect tells them apart.
         """
@@ -181,7 +181,9 @@ class Persons:
                 raise NotFound("There is no such person.")
             after = step(states.PERSON, state, how)
             entry = body_of(saved[person], PersonBody).email_entry
-            writes = {person: Write(after, ErasingBody(email_entry=entry).model_dump_json(), now)}
+            writes: dict[str, Write] = {
+                person: Write(after, ErasingBody(email_entry=entry).model_dump_json(), now)
+            }
             for other in (sessions, change):
                 if saved[other].version and not saved[other].ended:
                     writes[other] = Write("erased", "{}", ended=True)

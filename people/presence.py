@@ -1,4 +1,4 @@
-"""Presence in a car, shown by the code on its unit's display with ignition on: kept, found by hash, taken once."""
+"""Presence in a car, shown by a code on its unit with ignition on: kept, found by hash, taken once."""
 
 import hashlib
 import logging
@@ -29,7 +29,7 @@ _TEN_MINUTES: Final = timedelta(minutes=10)
 
 
 class Shown(BaseModel):
-    """``data`` of the unit's event: SHA-256 of the code as ``code_hash`` computes it, and until when it is shown."""
+    """``data`` of the unit's event: ``code_hash`` of the code, and until when it is shown."""
 
     code_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     expires_at: AwareDatetime
@@ -47,7 +47,7 @@ def subject_of(vehicle: str) -> str:
 
 
 def take(saved: Saved, hashed: str, person: str, now: datetime) -> Write | None:
-    """The write that uses a shown code up. None: this person took this code before. Raises ``CodeRefused``."""
+    """The write that uses a code up. None: this person took it before. Raises ``CodeRefused``."""
     if not saved.version:
         raise CodeRefused("This code is not shown by any car now.")
     claim = body_of(saved, ClaimBody)

@@ -1,4 +1,4 @@
-"""Names that only we can compute: e-mail and car addresses become ids that tell a reader of the store nothing."""
+"""Names that only we can compute: e-mail and car addresses become ids that tell a reader nothing."""
 
 import hashlib
 import hmac
@@ -40,3 +40,8 @@ class Pseudonyms:
         raw = self.digest("id", prefix, value)
         drawn = raw[31] % self._partitions if partition is None else partition
         return f"{prefix}_{ALPHABET[drawn]}{raw.hex()[:32]}"
+
+    def named(self, prefix: str, seed: str, *, partition: int) -> str:
+        """An id of the common form (75 bits) that follows from a seed: a second try makes the same one."""
+        raw = self.digest("named", prefix, seed)
+        return f"{prefix}_{ALPHABET[partition]}{''.join(ALPHABET[byte & 31] for byte in raw[:15])}"

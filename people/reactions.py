@@ -1,6 +1,7 @@
 """What the log and the timers tell people to do next (group ``people``)."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from people.addresses import Addresses
@@ -48,58 +49,45 @@ KINDS: Final = frozenset(
 Timer = Callable[[Saved], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
 class Reactions:
     """Every reaction finds what it did before: reading a fact twice changes nothing."""
 
-    def __init__(
-        self,
-        *,
-        persons: Persons,
-        sessions: Sessions,
-        presence: Presence,
-        cars: Cars,
-        invitations: Invitations,
-        changes: EmailChanges,
-        addresses: Addresses,
-        carriers: Carriers,
-        devices: DeviceKeys,
-        clock: Clock,
-    ) -> None:
-        self._persons = persons
-        self._sessions = sessions
-        self._presence = presence
-        self._cars = cars
-        self._invitations = invitations
-        self._changes = changes
-        self._addresses = addresses
-        self._carriers = carriers
-        self._devices = devices
-        self._clock = clock
+    persons: Persons
+    sessions: Sessions
+    presence: Presence
+    cars: Cars
+    invitations: Invitations
+    changes: EmailChanges
+    addresses: Addresses
+    carriers: Carriers
+    devices: DeviceKeys
+    clock: Clock
 
     async def react(self, received: Received) -> None:
         """One fact of the log."""
-        now, ack = self._clock.now(), received.ack
+        now, ack = self.clock.now(), received.ack
         match received.fact:
             case UnitEvent(type=kind) as fact if kind == PAIR:
-                await self._presence.keep(fact, now=now, ack=ack)
+                await self.presence.keep(fact, now=now, ack=ack)
             case people.CarClaimed() as fact:
-                await self._cars.follow(fact.vehicle, fact.person, now=now, ack=ack)
+                await self.cars.follow(fact.vehicle, fact.person, now=now, ack=ack)
             case people.CarReleased() as fact:
-                await self._cars.forget(fact, now=now)
-                await self._addresses.bury(fact.vehicle, now=now)
+                await self.cars.forget(fact, now=now)
+                await self.addresses.bury(fact.vehicle, now=now)
             case people.PersonErased() as fact:
-                await self._cars.release_all_of(fact.person, now=now)
+                await self.cars.release_all_of(fact.person, now=now)
             case people.CourierEnrolled() as fact:
-                await self._devices.confirm(fact.jkt, fact.courier, ack=ack)
+                await self.devices.confirm(fact.jkt, fact.courier, ack=ack)
             case people.CourierRemoved() as fact if fact.jkt:
-                await self._devices.free(fact.jkt, fact.courier, ack=ack)
+                await self.devices.free(fact.jkt, fact.courier, ack=ack)
             case delivery.DeliveryUnusable() as fact:
-                await self._addresses.give_back(fact.delivery, now=now)
-                await self._carriers.count_unusable(fact, ack=ack)
+                await self.addresses.give_back(fact.delivery, now=now)
+                await self.carriers.count_unusable(fact, ack=ack)
             case fact if isinstance(fact, _DECIDED):
-                await self._addresses.spend(fact.delivery, now=now)
+                await self.addresses.spend(fact.delivery, now=now)
             case fact if isinstance(fact, _UNDECIDED):
-                await self._addresses.give_back(fact.delivery, now=now)
+                await self.addresses.give_back(fact.delivery, now=now)
             case _:
                 pass
 
@@ -107,15 +95,15 @@ class Reactions:
         """Handlers by id prefix, for ``spine.timers``."""
 
         def at(handler: Callable[..., Awaitable[None]]) -> Timer:
-            return lambda saved: handler(saved, now=self._clock.now())
+            return lambda saved: handler(saved, now=self.clock.now())
 
         return {
-            "per": at(self._persons.on_due),
-            "sns": at(self._sessions.on_due),
-            "emc": at(self._changes.on_due),
-            "clm": at(self._presence.on_due),
-            "crw": at(self._cars.on_due),
-            "inv": at(self._invitations.on_due),
-            "hld": at(self._addresses.on_due),
-            "dvk": self._devices.on_due,
+            "per": at(self.persons.on_due),
+            "sns": at(self.sessions.on_due),
+            "emc": at(self.changes.on_due),
+            "clm": at(self.presence.on_due),
+            "crw": at(self.cars.on_due),
+            "inv": at(self.invitations.on_due),
+            "hld": at(self.addresses.on_due),
+            "dvk": self.devices.on_due,
         }

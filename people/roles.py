@@ -1,4 +1,4 @@
-"""Who is what on a car, as pure rules over the list of roles: bind, end, and from when on somebody may see."""
+"""Who is what on a car, as pure rules over the list of roles: bind, end, and from when one may see."""
 
 from datetime import datetime
 from typing import Final

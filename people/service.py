@@ -37,6 +37,7 @@ class People:
     limits: PeopleLimits
     origin: str
     clock: Clock
+    pseudonyms: Pseudonyms
     persons: Persons
     sessions: Sessions
     links: MailLinks
@@ -60,20 +61,14 @@ class People:
 
 
 def build(
-    *,
-    store: Store,
-    index: Index,
-    expiring: Expiring,
-    rates: Rates,
-    mailer: Mailer,
-    clock: Clock,
-    limits: PeopleLimits,
-    origin: str,
-    secret: bytes,
+    store: Store, *, mailer: Mailer, clock: Clock, limits: PeopleLimits, origin: str, secret: bytes
 ) -> People:
-    """Wire the package. ``origin``: of the public URL, no slash at its end. ``secret``: 32 bytes or more, kept
-    outside the store (``people.pseudonyms``); whoever changes it finds no person and no address any more.
+    """Wire the package.
+
+    ``origin``: of the public URL, no slash at its end. ``secret``: 32 bytes or more, kept outside the store
+    (``people.pseudonyms``); with another one no person and no address is found any more.
     """
+    index, expiring, rates = Index(store.valkey, store.house), Expiring(store.valkey), Rates(store.valkey)
     partitions = store.house.partitions
     pseudonyms = Pseudonyms(secret, partitions)
     persons = Persons(store, pseudonyms, limits)
@@ -95,6 +90,7 @@ def build(
         limits=limits,
         origin=origin,
         clock=clock,
+        pseudonyms=pseudonyms,
         persons=persons,
         sessions=sessions,
         links=links,

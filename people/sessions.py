@@ -41,14 +41,14 @@ def _write(kept: Mapping[str, SessionBody]) -> Write:
 
 
 class Sessions:
-    """One subject ``sns_`` per person holds them all, in the person's partition, so that none outlives the person."""
+    """One subject ``sns_`` per person, in the person's partition: no session outlives the person."""
 
     def __init__(self, store: Store, limits: PeopleLimits) -> None:
         self._store = store
         self._limits = limits
 
     async def make(self, person: PersonId, *, now: datetime) -> tuple[Token, SessionView]:
-        """A session of level ``link``. The oldest ends where there are too many; raises ``LinkRefused`` if erased."""
+        """A session of level ``link``; the oldest ends where there are too many. Raises ``LinkRefused``."""
         ids = named_after("sns", person)
         token, name = draw(Bearer.SESSION, person), secrets.token_hex(8)
         session = SessionBody(hash=token.hash, made_at=now, expires_at=now + self._limits.session_life)

@@ -1,4 +1,4 @@
-"""Read what a device or a carrier signed: compact JWS, ES256 only, closed header, strict JSON, strict public keys."""
+"""Read what a device or a carrier signed: compact JWS, ES256 only, strict header, JSON and keys."""
 
 import base64
 import hashlib
@@ -39,7 +39,7 @@ class PublicKey:
 
 
 def read_jwk(jwk: Mapping[str, Any]) -> PublicKey:
-    """A public ES256 key. Raises ``ProofRefused`` for any other: private, of another curve, off the curve, padded."""
+    """A public ES256 key. Raises ``ProofRefused`` for any other: private, off the curve, padded."""
     if set(jwk) & _PRIVATE or not set(jwk) <= {"kty", "crv", "x", "y"} | _PASSED_BY:
         raise ProofRefused("This is not a plain public key.")
     fits = (
@@ -110,7 +110,7 @@ def claims_of(token: str, *, typ: str | None) -> dict[str, Any]:
 
 
 def verify(token: str, key: PublicKey, *, typ: str | None) -> dict[str, Any]:
-    """The claims of a token signed by this key. ``typ``: of the header, None for a foreign client's ``JWT`` or none.
+    """The claims of a token signed by this key. ``typ``: of the header; None: a foreign client's ``JWT``.
 
     Raises ``ProofRefused`` whatever the bytes.
     """

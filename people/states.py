@@ -152,7 +152,7 @@ ADDRESS: Final[Mapping[tuple[Address, AddressStep], Address]] = {
     (Address.LIVE, AddressStep.KILLED): Address.DEAD,
     (Address.TAKEN, AddressStep.KILLED): Address.DEAD,
 }
-"""``used``: by a delivery, of an address for one carrier or for any. ``taken``, ``spent``: of one for one order."""
+"""``used``: an address for one carrier or for any. ``taken``, ``spent``: one for one order."""
 
 
 class Carrier(StrEnum):

@@ -1,0 +1,226 @@
+"""JSON routes of a person's own account: sign-in, sessions, e-mail, erasing."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from pydantic import AwareDatetime, Field
+
+from people.access import PersonPrincipal
+from people.api_parts import Idempotent, In, Out, network_address, problems
+from people.model import Email, Name
+from people.problems import NotFound
+from people.service import People
+
+SecretText = Annotated[
+    str, Field(min_length=1, max_length=128, examples=["Zq3…43 characters of the link's fragment"])
+]
+CodeText = Annotated[str, Field(min_length=1, max_length=64, examples=["7K3M-9QXD"])]
+
+
+class SignInWanted(In):
+    email: Annotated[Email, Field(examples=["ada@example.org"])]
+
+
+class LinkFollowed(In):
+    token: SecretText
+
+
+class CodeShown(In):
+    code: CodeText
+
+
+class NameWanted(In):
+    name: Name
+
+
+class SessionMade(Out):
+    """``token`` is null in a browser: its cookie holds it, where no script can read it."""
+
+    token: str | None
+    session: str
+    person: str
+    level: str
+    expires_at: AwareDatetime
+    to: str
+
+
+class SessionOut(Out):
+    id: str
+    level: str
+    made_at: AwareDatetime
+    expires_at: AwareDatetime
+    current: bool
+
+
+class SessionsOut(Out):
+    data: list[SessionOut]
+
+
+class PersonOut(Out):
+    id: str
+    email: str
+    name: str
+    made_at: AwareDatetime
+    new_email: str | None
+    new_email_from: AwareDatetime | None
+
+
+class Accepted(Out):
+    """Taken, with nothing said about what is known here."""
+
+    accepted: bool = True
+
+
+def routes(people: People) -> APIRouter:
+    """Sign-in, sessions and the own account."""
+    router = APIRouter(prefix="/v1", tags=["people"])
+    for part in (_in, _sessions, _account, _email):
+        router.include_router(part(people))
+    return router
+
+
+def _in(people: People) -> APIRouter:
+    router, access, clock = APIRouter(), people.access, people.clock
+
+    @router.post("/sign-in", status_code=202, responses=problems(422, 429), summary="Mail me a link")
+    async def ask(wanted: SignInWanted, request: Request) -> Accepted:
+        """The answer is the same for every e-mail. A link is good once, for minutes."""
+        await people.sign_in.ask(wanted.email, client=network_address(request), now=clock.now())
+        return Accepted()
+
+    @router.post("/session", status_code=201, responses=problems(403, 410, 422, 429), summary="Follow a link")
+    async def redeem(followed: LinkFollowed, request: Request, response: Response) -> SessionMade:
+        """Uses the link of a mail up. A browser gets a cookie, any other client a bearer token."""
+        browser = "sec-fetch-site" in request.headers or "origin" in request.headers
+        if browser:
+            access.refuse_cross_site(request)
+        made = await people.sign_in.redeem(followed.token, client=network_address(request), now=clock.now())
+        if browser:
+            response.set_cookie(
+                access.cookie, made.token.text, path="/", httponly=True, samesite="lax", secure=access.secure,
+                max_age=int(people.limits.session_life.total_seconds()),
+            )  # fmt: skip
+        session = made.session
+        return SessionMade(
+            token=None if browser else made.token.text, session=session.id, person=session.person,
+            level=session.level, expires_at=session.expires_at, to=made.to,
+        )  # fmt: skip
+
+    return router
+
+
+def _sessions(people: People) -> APIRouter:
+    router, access, clock = APIRouter(), people.access, people.clock
+    Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
+
+    @router.delete("/session", status_code=204, responses=problems(401, 403), summary="Sign out")
+    async def sign_out(me: Me, response: Response) -> None:
+        await people.sessions.revoke(me.id, me.session, now=clock.now())
+        response.delete_cookie(access.cookie, path="/", httponly=True, samesite="lax", secure=access.secure)
+
+    @router.get("/sessions", responses=problems(401), summary="Where am I signed in?")
+    async def sessions(me: Me) -> SessionsOut:
+        found = await people.sessions.all_of(me.id, now=clock.now())
+        return SessionsOut(
+            data=[
+                SessionOut(
+                    id=one.id,
+                    level=one.level,
+                    made_at=one.made_at,
+                    expires_at=one.expires_at,
+                    current=one.id == me.session,
+                )
+                for one in found
+            ]
+        )
+
+    @router.delete("/sessions", status_code=204, responses=problems(401, 403), summary="Sign out everywhere")
+    async def sign_out_everywhere(me: Me) -> None:
+        await people.sessions.revoke(me.id, None, now=clock.now())
+
+    @router.delete(
+        "/sessions/{session}", status_code=204, responses=problems(401, 403), summary="End a session"
+    )
+    async def end(me: Me, session: Annotated[str, Path(pattern="^[0-9a-f]{16}$")]) -> None:
+        await people.sessions.revoke(me.id, session, now=clock.now())
+
+    return router
+
+
+def _account(people: People) -> APIRouter:
+    router, access, clock = APIRouter(), people.access, people.clock
+    Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
+
+    @router.get("/me", responses=problems(401), summary="My data")
+    async def mine(me: Me) -> PersonOut:
+        view = await people.persons.view(me.id)
+        if view is None:
+            raise NotFound("This account was erased.")
+        pending = await people.changes.pending(me.id)
+        change = None if pending is None else pending[1]
+        return PersonOut(
+            id=view.id, email=view.email, name=view.name, made_at=view.made_at,
+            new_email=change.email if change else None, new_email_from=change.ripe_at if change else None,
+        )  # fmt: skip
+
+    @router.put("/me/name", status_code=204, responses=problems(401, 403, 422), summary="My name")
+    async def rename(me: Me, wanted: NameWanted) -> None:
+        """Co-owners of a car see it."""
+        await people.persons.rename(me.id, wanted.name)
+
+    @router.delete("/me", status_code=204, responses=problems(401, 403), summary="Erase me")
+    async def erase(me: Me, response: Response) -> None:
+        """Name, e-mail, sessions and roles end at once. What cars did stays, without you in it."""
+        await people.persons.erase(me.id, now=clock.now())
+        response.delete_cookie(access.cookie, path="/", httponly=True, samesite="lax", secure=access.secure)
+
+    return router
+
+
+def _email(people: People) -> APIRouter:
+    router, clock = APIRouter(), people.clock
+    Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
+
+    @router.post(
+        "/me/email", status_code=202, response_model=Accepted, responses=problems(401, 403, 409, 422, 429),
+        summary="Change my e-mail",
+    )  # fmt: skip
+    async def change(me: Me, wanted: SignInWanted, asked: Idempotent) -> Response:
+        """Both addresses get mail. It counts after 72 h, or at once with presence in a car of yours."""
+
+        async def work(_: str) -> Accepted:
+            await people.changes.ask(me.id, wanted.email, now=clock.now())
+            return Accepted()
+
+        return await people.idempotency.answer(asked, me.id, 202, work)
+
+    @router.delete("/me/email", status_code=204, responses=problems(401, 403), summary="Keep my e-mail")
+    async def keep(me: Me) -> None:
+        """Takes a change that is under way back."""
+        await people.changes.cancel(me.id)
+
+    @router.post(
+        "/me/email/presence", status_code=202, response_model=Accepted,
+        responses=problems(401, 403, 404, 409, 422, 429), summary="I sit in my car",
+    )  # fmt: skip
+    async def present(me: Me, shown: CodeShown, asked: Idempotent) -> Response:
+        """The code on the display of a car you own makes a change of e-mail count at once."""
+
+        async def work(_: str) -> Accepted:
+            await people.changes.show_presence(me.id, shown.code, now=clock.now())
+            return Accepted()
+
+        return await people.idempotency.answer(asked, me.id, 202, work)
+
+    @router.post(
+        "/email-confirmation",
+        status_code=204,
+        responses=problems(410, 422, 429),
+        summary="This is my new e-mail",
+    )
+    async def prove(followed: LinkFollowed, request: Request) -> None:
+        """Uses up the link that went to the new address. No session comes of it."""
+        await people.doorkeeper.redeems(network_address(request), now=clock.now())
+        await people.changes.prove(followed.token, now=clock.now())
+
+    return router
