@@ -190,8 +190,9 @@ class Keys:
                 return views
 
     async def revoke(self, key: KeyId, *, reason: str, now: datetime, ack: Ack | None = None) -> None:
-        """See ``Revoking.revoke``."""
-        await self._revoking.revoke(key, reason=reason, now=now, ack=ack)
+        """Take a key back: see ``Revoking.revoke``. Where the clock is astray the list is signed later."""
+        sign = self._work is not None and await self._work.signer.clock_agrees()
+        await self._revoking.revoke(key, reason=reason, now=now, ack=ack, sign=sign)
 
     async def evidence_of(self, delivery: DeliveryId) -> Kept:
         """The signed records kept of a delivery's approvals and keys, for ``keys.evidence``."""
@@ -208,7 +209,7 @@ class Keys:
                 await work.receipts.take(fact, now=now, ack=received.ack)
             case KeyIssued() as fact:
                 await work.signer.sign(fact.key, unit=fact.unit, now=now, ack=received.ack)
-            case KeyRevoked() as fact:
+            case KeyRevoked() as fact if await work.signer.clock_agrees():
                 await self._revoking.raise_list(fact.unit, now=now, ack=received.ack)
             case DeliveryApproved() as fact:
                 await work.approvals.keep(fact, ack=received.ack)
@@ -222,6 +223,8 @@ class Keys:
             case "key":
                 await work.signer.due(saved, now=now)
             case "rvl":
+                if not await work.signer.clock_agrees():
+                    raise ClockAstray("the list waits for its signature")
                 await self._revoking.raise_list(UnitId(named_after("vu", saved.id)), now=now)
             case _:
                 await work.approvals.due(saved)

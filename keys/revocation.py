@@ -23,7 +23,9 @@ class Revoking:
         self._limits = limits
         self._signer = signing.signer("fresh") if signing else None
 
-    async def revoke(self, key: KeyId, *, reason: str, now: datetime, ack: Ack | None = None) -> None:
+    async def revoke(
+        self, key: KeyId, *, reason: str, now: datetime, ack: Ack | None = None, sign: bool
+    ) -> None:
         """Take a key back, once. Never handed out: destroyed now. Else the car is told and has to confirm.
 
         A key that is over stays as it is. Raises ``NoSuchKey``.
@@ -38,7 +40,8 @@ class Revoking:
             elif state is State.HANDED_OUT:
                 dies_at = past_use(body.exp, self._limits.clock_error)
                 ledger.revoke(key, KeyRevoked(**ledger.about(key), reason=reason, dies_at=dies_at))
-                self._sign_if_due(ledger, body.unit, body.vehicle)
+                if sign:
+                    self._sign_if_due(ledger, body.unit, body.vehicle)
             return ledger.change()
 
         await self._store.change([key, numbers_id(body.unit), list_id(body.unit)], decide, ack=ack)

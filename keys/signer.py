@@ -76,10 +76,7 @@ class KeySigner:
         state, body = read_key(saved)
         stands = True
         if state is State.ISSUED:
-            try:
-                await self._check_clock()
-            except ClockAstray as cause:
-                log.warning("signer_refused", extra={"key": key, "code": cause.code, "detail": cause.detail})
+            if not await self.clock_agrees():
                 return
             stands = await self._decision.stands(body.delivery)
 
@@ -94,6 +91,14 @@ class KeySigner:
 
         await self._store.change([key, numbers_id(unit), list_id(unit)], decide, ack=ack)
 
+    async def clock_agrees(self) -> bool:
+        """Whether our clock and the store's are near enough for anything to be signed by them."""
+        apart = (self._clock.now() - await self._store_time.time()).total_seconds()
+        if abs(apart) <= self._limits.clock_error.total_seconds():
+            return True
+        log.warning("signer_refused", extra={"code": ClockAstray.code, "seconds_apart": apart})
+        return False
+
     async def due(self, saved: Saved, *, now: datetime) -> None:
         """A key's timer: sign what is not signed yet, end what has run out, forget what is long over."""
         if saved.ended:
@@ -101,7 +106,8 @@ class KeySigner:
         state, body = read_key(saved)
         over = past_use(body.exp, self._limits.clock_error)
         if state is State.ISSUED and now < over:
-            await self._check_clock()
+            if not await self.clock_agrees():
+                raise ClockAstray("the key waits for its signature")
             await self.sign(KeyId(saved.id), unit=body.unit, now=now)
         elif state in LIVE:
             await self._run_out(KeyId(saved.id), body, now)
@@ -130,11 +136,6 @@ class KeySigner:
             body.token = self._signing.signer("key", body.kid).sign(body.claims)
             body.record = self._signing.signer("log").sign(_record(body, body.claims, body.token))
             ledger.tell(key, KeySigned(**ledger.about(key)))
-
-    async def _check_clock(self) -> None:
-        apart = abs(self._clock.now() - await self._store_time.time())
-        if apart > self._limits.clock_error:
-            raise ClockAstray(f"{apart.total_seconds():.0f} s from the store's clock")
 
 
 def _record(body: KeyBody, claims: Mapping[str, object], token: str) -> dict[str, object]:
