@@ -16,8 +16,8 @@ from spine.valkey import Word
 class Verdict(StrEnum):
     """What became of a message. All but ``NEW`` add no fact and move no state.
 
-    ``DUPLICATE``: it was taken before, acknowledge it. ``STALE``: 1,024 or more behind the newest of its boot,
-    whether it was taken is not known. ``BEHIND``: of an earlier boot. A unit never drops these two: it
+    ``DUPLICATE``: it was taken before, acknowledge it. ``STALE``: 1,024 or more behind the newest of its
+    boot, whether it was taken is not known. ``BEHIND``: of an earlier boot. A unit drops neither: it
     resends them under a new number (vehicle-protocol.md, rule 4).
     """
 

@@ -1,6 +1,7 @@
 """One worker at a time: leases with a fresh token each, kept alive by one beat for all a process holds."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Iterable
@@ -32,6 +33,7 @@ class Leases:
         self._keys = Keyspace(valkey.prefix)
         self._ttl = limits.lease.total_seconds()
         self._poll = limits.lease_poll.total_seconds()
+        self._dropped = asyncio.Event()
         self._leases = {place: _Lease() for place in places}
 
     def token(self, place: Place) -> str | None:
@@ -58,6 +60,7 @@ class Leases:
         """The store says it is not ours: start again with a new token."""
         lease = self._leases[place]
         lease.token, lease.until = secrets.token_hex(8), 0.0
+        self._dropped.set()
 
     async def keep(self) -> None:
         """Take what is free and renew what is ours, until cancelled."""
@@ -69,7 +72,10 @@ class Leases:
             every = self._ttl / 3
             if len(self.held()) < len(self._leases):
                 every = min(every, self._poll)
-            await asyncio.sleep(every)
+            self._dropped.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await self._dropped.wait()
 
     async def beat(self) -> None:
         """One try for every lease. Raises ``StoreDown``."""

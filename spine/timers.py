@@ -74,6 +74,7 @@ class Timers:
         # One lease per kind: processes with other kinds of timers do not stand in each other's way.
         places = [(partition, _NAME + prefix) for prefix in handlers for partition in partitions]
         self._leases = Leases(store.valkey, places, self._limits)
+        self._count = 0
         self._fired: dict[Place, dict[str, asyncio.Task[None]]] = {place: {} for place in places}
 
     async def run(self) -> None:
@@ -91,10 +92,10 @@ class Timers:
     async def sweep(self, now: datetime) -> int:
         """One pass over everything due at ``now`` that this process can get; how many were fired."""
         await self._leases.beat()
+        before = self._count
         await self._fire_due(now)
-        fired = self._in_work()
-        await asyncio.gather(*fired)
-        return len(fired)
+        await asyncio.gather(*self._in_work())
+        return self._count - before
 
     async def _keep_firing(self) -> None:
         while True:
@@ -138,6 +139,7 @@ class Timers:
         for subject, score in waiting[:room]:
             task = asyncio.create_task(self._one(place, subject, score, token), name=f"timer-{subject}")
             busy[subject] = task
+            self._count += 1
             task.add_done_callback(partial(_forget, busy, subject))
         return len(waiting) > room
 
