@@ -20,6 +20,9 @@ from spine.log import Entry
 OVER_FOR_GOOD: Final = frozenset({"revoked", "expired", "already_used"})
 """Refusals that end the life (delivery.md); every other one consumed nothing and may be tried again."""
 
+UNTOLD: Final = frozenset({"internal", "may_have_opened"})
+"""Answers of a car after which nobody knows: only its receipts can say what happened."""
+
 BOOT: Final = (BootOpened, BootNotLifted, BootClosed, BootLocked, BootLeftOpen, BootIndeterminate)
 
 Word = Literal["opened", "refused", "not_sent", "unsure", "pending", "done"]
@@ -72,6 +75,8 @@ def answer_by(entry: Entry) -> Answer:
             return Answer("opened", at=fact.unit_at or fact.at, receipt=(fact.n, fact.receipt_hash))
         case BootIndeterminate():
             return Answer("unsure", "indeterminate", at=fact.at, receipt=(fact.n, fact.receipt_hash))
+        case CommandRefused() if fact.code in UNTOLD:
+            return Answer("unsure", fact.code, at=fact.at)
         case CommandRefused():
             return Answer("refused", fact.code, at=fact.at)
         case CommandExpired() | CommandUndeliverable():

@@ -158,6 +158,14 @@ class Deciding:
         role = await self._people.role_of(person, read.body.vehicle, now=now)
         return role is not None and role.may_approve and role.visible_from <= read.body.requested_at
 
+    async def concerns(self, person: PersonId, read: Read) -> bool:
+        """Whether this person has a role on the delivery's car, of the time it was requested."""
+        if read.body.vehicle is None:
+            return False
+        now = self._deliveries.clock.now()
+        role = await self._people.role_of(person, read.body.vehicle, now=now)
+        return role is not None and role.visible_from <= read.body.requested_at
+
     async def stands(self, delivery: DeliveryId) -> bool:
         """Whether the approval of a delivery holds by what was kept of it, not by the fact (keys.md 3.9).
 

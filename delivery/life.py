@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from delivery.answers import OVER_FOR_GOOD
+from delivery.answers import OVER_FOR_GOOD, UNTOLD
 from delivery.model import Delivery, KeyMemory, Read, Receipt
 from delivery.service import Turn, told
 from delivery.states import State, follows, step
@@ -67,9 +67,9 @@ def _of_key(read: Read, fact: KeyNews, now: datetime) -> Turn | None:
         case k.KeyRevoked():
             after = known.but(dies_at=fact.dies_at)
         case k.KeyDestroyed():
-            after = known.but(how=fact.how)
+            after = known.but(how=fact.how, died_at=fact.at)
         case k.KeyLapsed():
-            after = known.but(how=known.how or "lapsed")
+            after = known.but(how=known.how or "lapsed", died_at=known.died_at or fact.at)
         case k.KeyConsumed():
             consumed_at = consumed_at or fact.at
         case k.KeyIssued():
@@ -162,7 +162,8 @@ def settling(read: Read, body: Delivery, now: datetime) -> DeliveryDelivered | D
 def _of_command(read: Read, fact: CommandNews, now: datetime) -> Turn | None:
     if read.body.opening is None or read.body.opening.command != fact.command:
         return None
-    if isinstance(fact, v.CommandUnanswered):
+    untold = isinstance(fact, v.CommandRefused) and fact.code in UNTOLD
+    if untold or isinstance(fact, v.CommandUnanswered):
         return (
             _turn(read, read.body, told(DeliveryUnsure, read, now)) if read.state is State.OPENING else None
         )

@@ -119,7 +119,7 @@ class DeliveryLimits(BaseModel):
     )
     stream_beat: timedelta = Field(default=timedelta(seconds=15), description="heartbeat of an event stream")
     stream_life: timedelta = Field(
-        default=timedelta(minutes=30),
+        default=timedelta(minutes=10),
         description="a stream ends after this; the client comes back with its cursor",
     )
 

@@ -1,5 +1,6 @@
 """What we remember about one delivery: one car, one window, one visit of a courier with its parcels."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -88,6 +89,7 @@ class KeyMemory(Frozen):
     exp: AwareDatetime
     signed: bool = False
     handed_out: bool = False
+    died_at: AwareDatetime | None = None
     dies_at: AwareDatetime | None = None
     """Once it is revoked: from then on it opens nothing, even if the car never hears of it."""
     how: str | None = None
@@ -187,6 +189,8 @@ class Delivery(Frozen):
     failure: str | None = None
     photos: tuple[Photo, ...] = ()
 
+    times: Mapping[str, AwareDatetime] = {}
+    """When each kind of fact last happened."""
     finished_at: AwareDatetime | None = None
     """When it came to an end state; its key may live on until the car or the clock ends it."""
     ended: str | None = None

@@ -93,9 +93,9 @@ class Placing:
         *,
         livemode: bool,
         courier: CourierView | None = None,
-        key: str | None = None,
+        once: Once | None = None,
     ) -> Read:
-        """The delivery this order is in. ``courier``: view of ``order.courier``; ``key``: idempotency key.
+        """The delivery this order is in. ``courier``: view of ``order.courier``; ``once``: its marker.
 
         Nothing that is answered depends on whether the address exists. Raises ``WindowUnfit``,
         ``CourierUnfit``, ``TooManyParcels``, ``OtherBody``.
@@ -106,10 +106,6 @@ class Placing:
             raise TooManyParcels(f"at most {limits.parcels_most} parcels in one visit")
         if order.courier is not None:
             check_courier(courier, carrier)
-        once = None
-        if key is not None:
-            content = sha256(order.model_dump_json().encode()).hexdigest()
-            once = Once(scope=f"place:{carrier}", id=key, fingerprint=content)
         while True:
             try:
                 return await self._place(

@@ -89,7 +89,7 @@ class Deliveries:
     def commit(self, read: Read, turn: Turn, now: datetime) -> Change:
         """The change a turn comes to: the state its facts lead to, the end's moment, the next timer."""
         state = step(read.state, *turn.facts)
-        body = finished(state, turn.body, now)
+        body = finished(state, _timed(turn.body, turn.facts), now)
         saved = write(state, body, next_wake(state, body, now, self.limits))
         return Change(
             writes={**turn.writes, read.id: saved}, facts=[*turn.facts, *turn.others], answer=turn.answer
@@ -97,5 +97,12 @@ class Deliveries:
 
     def first(self, body: Delivery, facts: Sequence[DeliveryFact], now: datetime) -> Write:
         """A new delivery as saved, to be committed with ``facts``."""
-        state = step(State.NEW, *facts)
+        state, body = step(State.NEW, *facts), _timed(body, facts)
         return write(state, body, next_wake(state, body, now, self.limits))
+
+
+def _timed(body: Delivery, facts: Sequence[DeliveryFact]) -> Delivery:
+    """The body with the moment of each of these facts."""
+    times = dict(body.times)
+    times.update((fact.kind, fact.at) for fact in facts)
+    return body.but(times=times) if facts else body

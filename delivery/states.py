@@ -119,7 +119,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
     (frozenset({S.CLOSED}), facts.DeliveryDelivered, S.DELIVERED),
     (frozenset({S.KEYED, S.EN_ROUTE, S.ARRIVED, S.CLOSED, S.UNSURE}), facts.DeliveryFailed, S.FAILED),
     (frozenset({S.ARRIVED, S.DELIVERED, S.FAILED}) | AT_THE_CAR, facts.PhotoTaken, None),
-    (ENDS | AT_THE_CAR, facts.PhotoSeen, None),
+    (ENDS | AT_THE_CAR | {S.ARRIVED}, facts.PhotoSeen, None),
     (ENDS, facts.CarrierDoubted, None),
     (ENDS | {S.UNSURE}, facts.DeliveryEnded, None),
 )

@@ -1,0 +1,180 @@
+"""The bodies of news, made when it is sent from the records as they are then; nothing rests in a queue."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from delivery.deciding import PAGE, Deciding
+from delivery.model import Read
+from delivery.ports import Carriers, Couriers, Persons
+from delivery.problems import NoSuchDelivery
+from delivery.questions import Question
+from delivery.service import Deliveries
+from delivery.states import State
+from delivery.views import asked_out, carrier_view, key_out
+from spine.ids import DeliveryId, PersonId, prefix_of
+from webhooks.dispatch import Brief
+from webhooks.envelope import News
+from webhooks.mail import Letter, Link
+
+SUBJECTS: Final[Mapping[str, str]] = {
+    "delivery.asked": "May {carrier} deliver into your car?",
+    "delivery.approved": "Approved: a delivery by {carrier}",
+    "delivery.opened": "Your car was opened for {carrier}",
+    "delivery.delivered": "Done: the delivery by {carrier}",
+    "delivery.failed": "It did not work out: the delivery by {carrier}",
+    "delivery.cancelled": "Cancelled: the delivery by {carrier}",
+    "delivery.expired": "Over: the window of the delivery by {carrier}",
+    "delivery.blocked": "Blocked: the delivery by {carrier}",
+    "delivery.unsure": "Please look: your car may be open",
+    "delivery.left_open": "Your car stands open",
+    "delivery.out_of_place": "Your car is not where {carrier} expects it",
+    "delivery.carrier_doubted": "{carrier} came twice and opened nothing",
+}
+WORDS: Final[Mapping[str, str]] = {
+    "delivery.approved": "It was approved. If that was not right, block it on its page.",
+    "delivery.opened": "The car opened for the courier and locks by itself when the lid is shut.",
+    "delivery.delivered": "The car was shut and locked again. The key is used up.",
+    "delivery.failed": "The courier could not do it. The key no longer opens anything once it is destroyed.",
+    "delivery.cancelled": "The carrier cancelled it.",
+    "delivery.expired": "The time agreed for it is over.",
+    "delivery.blocked": "It was blocked. Its key is being destroyed; the page says when that is certain.",
+    "delivery.unsure": (
+        "The car did not say what happened when the courier opened it. It may be open: please have a look. "
+        "As soon as the car answers, the page shows it."
+    ),
+    "delivery.left_open": (
+        "The lid was still up two minutes after the opening. "
+        "The lock is armed and shuts when the lid comes down."
+    ),
+    "delivery.out_of_place": "Move the car, or change the place on the delivery's page.",
+    "delivery.carrier_doubted": (
+        "Two deliveries of this carrier ended unopened after the courier could see where your car stands. "
+        "You can block its orders."
+    ),
+}
+
+
+class Composing:
+    """The composer of everything whose type begins with ``delivery``."""
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        deciding: Deciding,
+        persons: Persons,
+        carriers: Carriers,
+        couriers: Couriers,
+        *,
+        public_url: str,
+    ) -> None:
+        self._deliveries = deliveries
+        self._deciding = deciding
+        self._persons = persons
+        self._carriers = carriers
+        self._couriers = couriers
+        self._public_url = public_url
+
+    async def __call__(self, brief: Brief) -> News | Letter | None:
+        """What to say now; None where there is nothing to say any more."""
+        try:
+            read = await self._deliveries.read(DeliveryId(brief.reference["delivery"]))
+        except NoSuchDelivery:
+            return None
+        if brief.person is not None:
+            return await self._letter(brief, read, brief.person)
+        if brief.subscriber is None:
+            return None
+        if prefix_of(brief.subscriber) == "car":
+            data = carrier_view(read).model_dump(mode="json")
+        else:
+            found = await self._for_a_system(brief, read, PersonId(brief.subscriber))
+            if found is None:
+                return None
+            data = found
+        return News(data=data, subject=read.id, sequence=sequence_of(brief.reference["position"]))
+
+    async def _for_a_system(self, brief: Brief, read: Read, person: PersonId) -> dict[str, Any] | None:
+        """For a system linked to a person of the car: with the question where it is put."""
+        question = await self._deciding.question(read)
+        if brief.type == "delivery.asked" and not _asks(read, question):
+            return None
+        if not await self._still_concerned(person, read):
+            return None
+        asked = asked_out(read, question)
+        return {
+            "delivery": read.id,
+            "state": read.state.value,
+            "livemode": read.body.livemode,
+            "vehicle": read.body.vehicle,
+            "carrier": {"id": read.body.carrier, "name": await self._carrier(read)},
+            "window": read.body.window.model_dump(mode="json"),
+            "key": key_out(read).model_dump(mode="json"),
+            "question": asked.model_dump(mode="json") if asked else None,
+        }
+
+    async def _letter(self, brief: Brief, read: Read, person: PersonId) -> Letter | None:
+        view = await self._persons.view(person)
+        if view is None or not await self._still_concerned(person, read):
+            return None
+        carrier = await self._carrier(read)
+        subject = SUBJECTS[brief.type].format(carrier=carrier)
+        if brief.type == "delivery.asked":
+            question = await self._deciding.question(read)
+            if not _asks(read, question) or read.body.question is None:
+                return None
+            link = Link(
+                label="Look and answer",
+                page=PAGE,
+                person=person,
+                reference={"question": read.body.question},
+                until=brief.expires_at,
+            )
+            return Letter(view.email, subject, await self._asked(read, carrier), link)
+        lines = [WORDS[brief.type]]
+        if brief.type == "delivery.out_of_place" and read.body.out_by:
+            lines.insert(0, f"It stands about {read.body.out_by} m outside the place you agreed to.")
+        if brief.type in {"delivery.unsure", "delivery.left_open"} and _is_shut(read):
+            lines.append("Meanwhile the car has said: the boot is shut.")
+        lines.append(f"The delivery's page: {self._public_url}/deliveries/{read.id}")
+        return Letter(view.email, subject, lines)
+
+    async def _asked(self, read: Read, carrier: str) -> list[str]:
+        body = read.body
+        named = body.courier
+        courier = await self._couriers.courier(named.courier) if named and named.named else None
+        what = "leave something in" if body.kind == "dropoff" else "fetch something from"
+        where = "the boot" if body.act == "boot" else "the boot and the cabin"
+        lines = [f"{carrier} would like to {what} {where} of your car."]
+        if courier is not None:
+            lines.append(f"The courier is {courier.name}.")
+        lines += [
+            f"When: {_time(body.window.start)} to {_time(body.window.end)}.",
+            f"Please answer before {_time(body.approve_by)}. Without an answer nothing happens.",
+        ]
+        return lines
+
+    async def _still_concerned(self, person: PersonId, read: Read) -> bool:
+        return await self._deciding.concerns(person, read)
+
+    async def _carrier(self, read: Read) -> str:
+        view = await self._carriers.view(read.body.carrier)
+        return view.name if view else "a carrier"
+
+
+def _asks(read: Read, question: Question | None) -> bool:
+    return read.state is State.ASKED and question is not None and question.decided is None
+
+
+def _is_shut(read: Read) -> bool:
+    return read.state in {State.CLOSED, State.DELIVERED} or read.body.locked_at is not None
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%a %d %b %H:%M} UTC"
+
+
+def sequence_of(position: str) -> int:
+    """A log position as a whole number that grows with it (and stays exact in JSON)."""
+    milliseconds, _, n = position.partition("-")
+    return int(milliseconds) * 1000 + min(int(n or 0), 999)
