@@ -83,7 +83,6 @@ class Unit:
         )
         boot.burn_consumed(self.record, self.receipts)
         self.executed = Executed(self._disk, now=self.clock.now().timestamp(), limits=limits)
-        boot.remember_answers(self.executed, self.receipts)
         self.revocations = Revocations(
             self._disk,
             unit=identity.unit,
@@ -140,13 +139,18 @@ class Unit:
         self._heartbeat = limits.heartbeat
         self._working: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> None:
-        """Until cancelled; then the broker says ``offline`` for us after the will's delay."""
+    def start(self) -> None:
+        """Settle what a power cut broke off, read the lid, drive the lock shut. Needs a running loop."""
         self.openings.resume(boot.interrupted(self.receipts, self.clock.read()))
-        self.uplink.offer_receipts()
+        boot.remember_answers(self.executed, self.receipts)
         self.revocations.confirm()
+        self.uplink.offer_receipts()
         self.motor.connect(self.latch.feed)
         self.vehicle.heard = self._signals_changed
+
+    async def run(self) -> None:
+        """Until cancelled; then the broker says ``offline`` for us after the will's delay."""
+        self.start()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.link.run(), name="unit-link")
@@ -271,7 +275,7 @@ class Unit:
             await asyncio.sleep(limits.renew_every.total_seconds())
 
     def _configure(self, args: Mapping[str, Any]) -> Answer:
-        """``cfg`` sets how often we report and brings renewed certificates; nothing that the verifier reads."""
+        """``cfg`` sets how often we report and brings renewed certificates; nothing the verifier reads."""
         unknown = set(args) - {"certificates", "heartbeat_seconds", "version"}
         if unknown:
             return Answer("refused", "not_supported")
