@@ -82,6 +82,9 @@ class Keys:
     )
     """What the reader group ``keys`` listens to."""
 
+    TIMERS: ClassVar[tuple[str, ...]] = ("key", "rvl", "apr")
+    """Prefixes of the subjects whose timers are ``on_due``'s."""
+
     def __init__(
         self,
         store: Store,
@@ -112,7 +115,7 @@ class Keys:
         """Commit a key's claims and number, once; the signer signs them after. The same again: the same key.
 
         After the window's end the key is recorded as ``key.lapsed``. Raises ``TooSoon``, ``TooManyKeys``,
-        ``ClockAstray``, and ``KeyAlive`` while the delivery's former key could still open.
+        ``ClockAstray``, ``KeyAlive`` while the former key could still open, ``NoSuchKey`` if it never was.
         """
         if self._kid is None:
             raise NotAWorker
@@ -235,7 +238,9 @@ class Keys:
         return self._work
 
     def _former_is_dead(self, former: Saved, now: datetime) -> None:
-        if not former.version or State(former.state) not in LIVE:
+        if not former.version:
+            raise NoSuchKey(former.id)  # numbers are not skipped: each key vouches for the one before it
+        if State(former.state) not in LIVE:
             return
         until = past_use(KeyBody.model_validate_json(former.body).exp, self._limits.clock_error)
         raise KeyAlive(until, now=now)

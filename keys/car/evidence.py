@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.x509.oid import NameOID
 
 from keys.car.claims import ProofClaims, ReceiptClaims
-from keys.car.evidence_file import Arrived, BadRoots, EvidenceFile, NotEvidence, Roots, certificate_of
+from keys.car.evidence_file import Arrived, BadRoots, EvidenceFile, NotEvidence, ReceiptCertificate, Roots
 from keys.car.jwk import BadKey, ed25519_to_jwk, p256_from_jwk, thumbprint
 from keys.car.jws import PROOF, Unacceptable, read, verify
 from keys.car.receipt import BrokenChain, chain_hash, verify_chain
@@ -144,13 +141,13 @@ class _Judge:
     def _certified(self) -> str:
         leaves = self._leaves()
         for leaf in leaves:
-            if not any(_issued(leaf, authority) for authority in self._roots.authorities):
+            if not any(leaf.issued_by(authority) for authority in self._roots.authorities):
                 raise _Wrong("a certificate was not issued by the vehicle CA")
         for claims in self._told:
             if claims.clk.state == "unset":
                 continue
             when = datetime.fromtimestamp(claims.at / 1000, UTC)
-            if not any(leaf.not_valid_before_utc <= when <= leaf.not_valid_after_utc for leaf in leaves):
+            if not any(leaf.not_before <= when <= leaf.not_after for leaf in leaves):
                 raise _Wrong(f"no certificate was valid at receipt {claims.n}")
         return self._file.unit
 
@@ -238,37 +235,21 @@ class _Judge:
         except Unacceptable as cause:
             raise _Wrong(f"a record does not verify ({cause.fault.value})") from cause
 
-    def _leaves(self) -> list[x509.Certificate]:
+    def _leaves(self) -> list[ReceiptCertificate]:
         try:
-            leaves = [certificate_of(pem) for pem in self._file.certificates]
+            leaves = [ReceiptCertificate.read(pem) for pem in self._file.certificates]
         except NotEvidence as cause:
             raise _Wrong(str(cause)) from cause
-        for leaf in leaves:
-            names = [name.value for name in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-            if names != [self._file.unit]:
-                raise _Wrong("a certificate is of another unit")
+        if any(leaf.unit != self._file.unit for leaf in leaves):
+            raise _Wrong("a certificate is of another unit")
         return leaves
 
     def _receipt_key(self) -> Ed25519PublicKey:
         """The one key behind all the unit's certificates here: it outlives their renewal."""
-        keys = {}
-        for leaf in self._leaves():
-            key = leaf.public_key()
-            if not isinstance(key, Ed25519PublicKey):
-                raise _Wrong("a certificate is not of a receipt key")
-            keys[thumbprint(ed25519_to_jwk(key))] = key
+        keys = {thumbprint(ed25519_to_jwk(leaf.key)): leaf.key for leaf in self._leaves()}
         if len(keys) != 1:
             raise _Wrong("there must be certificates of one receipt key")
         return next(iter(keys.values()))
-
-
-def _issued(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
-    try:
-        constraints = authority.extensions.get_extension_for_class(x509.BasicConstraints).value
-        leaf.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
-        return False
-    return constraints.ca
 
 
 def _time(millis: int) -> str:

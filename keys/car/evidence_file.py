@@ -1,13 +1,19 @@
 """The form of an evidence file, and the roots from outside that it is judged by."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import NameOID
 from pydantic import Field, ValidationError
 
 from keys.car.claims import Claims, DeliveryText, Millis, UnitText
@@ -18,6 +24,20 @@ FORM: Final = "trunkline-evidence/1"
 VEHICLE_CA_FILE: Final = "vehicle-ca.pem"
 SERVICE_KEYS_FILE: Final = "service-keys.json"
 _DEPTH: Final = 12
+
+
+X509_FAULTS: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    InvalidSignature,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.UnsupportedGeneralNameType,
+    CryptographyDeprecationWarning,
+)
+"""What ``cryptography`` raises on certificates of arbitrary bytes, some of it only when a part is read."""
 
 
 class NotEvidence(Exception):
@@ -66,6 +86,13 @@ class EvidenceFile(Claims):
             raise NotEvidence("not an evidence file of form 1") from cause
 
 
+def _certificates(pem: str) -> list[x509.Certificate]:
+    """Certificates of PEM text; what the library only warns about (a serial below 1) is refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CryptographyDeprecationWarning)
+        return x509.load_pem_x509_certificates(pem.encode())
+
+
 @dataclass(frozen=True, slots=True)
 class Roots:
     """Whom to believe: vehicle CA certificates and the service's public keys, from outside the file."""
@@ -77,10 +104,9 @@ class Roots:
     def of(cls, authorities: str, jwks: Mapping[str, Any]) -> Self:
         """Roots of PEM text (one certificate or several) and a JWKS. Raises ``BadRoots``."""
         try:
-            certificates = x509.load_pem_x509_certificates(authorities.encode())
-            return cls(tuple(certificates), TrustedKeys.from_jwks(jwks))
-        except (ValueError, BadTrust) as cause:
-            raise BadRoots(str(cause)) from cause
+            return cls(tuple(_certificates(authorities)), TrustedKeys.from_jwks(jwks))
+        except (*X509_FAULTS, BadTrust) as cause:
+            raise BadRoots("the roots are not certificates and a JWKS of ours") from cause
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -95,16 +121,41 @@ class Roots:
         return cls.of(authorities, jwks)
 
 
-def certificate_of(pem: str) -> x509.Certificate:
-    """One certificate in exactly the PEM form we write, so that no byte of it is without meaning.
+@dataclass(frozen=True, slots=True)
+class ReceiptCertificate:
+    """What counts in a unit's receipt certificate: whose it is, which key, and from when to when."""
 
-    Raises ``NotEvidence``.
-    """
-    try:
-        certificate = x509.load_pem_x509_certificate(pem.encode())
-        same = certificate.public_bytes(Encoding.PEM) == pem.encode()
-    except ValueError as cause:
-        raise NotEvidence("not a certificate") from cause
-    if not same:
-        raise NotEvidence("not the canonical form of a certificate")
-    return certificate
+    unit: str
+    key: Ed25519PublicKey
+    not_before: datetime
+    not_after: datetime
+    certificate: x509.Certificate
+
+    @classmethod
+    def read(cls, pem: str) -> Self:
+        """One certificate in exactly the PEM form we write, so that no byte of it is without meaning.
+
+        Raises ``NotEvidence``.
+        """
+        try:
+            (certificate,) = _certificates(pem)
+            same = certificate.public_bytes(Encoding.PEM) == pem.encode()
+            names = [name.value for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+            key = certificate.public_key()
+            since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        except X509_FAULTS as cause:
+            raise NotEvidence("not a certificate") from cause
+        if not same:
+            raise NotEvidence("not the canonical form of a certificate")
+        if not isinstance(key, Ed25519PublicKey) or len(names) != 1:
+            raise NotEvidence("not the certificate of a unit's receipt key")
+        return cls(str(names[0]), key, since, until, certificate)
+
+    def issued_by(self, authority: x509.Certificate) -> bool:
+        """Whether a certificate authority signed it."""
+        try:
+            constraints = authority.extensions.get_extension_for_class(x509.BasicConstraints).value
+            self.certificate.verify_directly_issued_by(authority)
+        except X509_FAULTS:
+            return False
+        return constraints.ca

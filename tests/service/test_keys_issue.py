@@ -116,6 +116,8 @@ async def test_too_soon_and_too_late(desk: Desk) -> None:
 
 
 async def test_one_live_key_per_delivery(desk: Desk) -> None:
+    with pytest.raises(NoSuchKey):
+        await desk.issue(n=2)
     await desk.ready()
     with pytest.raises(KeyAlive) as caught:
         await desk.issue(n=2)
