@@ -61,3 +61,7 @@ class Keyspace:
     def car(self, partition: int, vehicle_id: str) -> str:
         """Hash: a car's last values, each with where it stands in its unit's order."""
         return self.at(partition, "car", vehicle_id)
+
+    def archived(self, partition: int) -> str:
+        """Hash: the newest segment written away: its number, its last position, its hash."""
+        return self.at(partition, "archived")

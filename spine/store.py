@@ -23,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 DAY: Final = timedelta(hours=24)
-_TRIES: Final = 20
+_TRIES: Final = 40
 
 
 class Overtaken(Problem):
@@ -196,7 +196,7 @@ class Store:
                         return Outcome(saved, answer=rest[0], seen=True, changed=False)
                     case "CONFLICT":
                         saved = _read(subjects, rest)
-                        await asyncio.sleep(attempt * random.uniform(0, 0.002))  # noqa: S311 - spreads rivals apart
+                        await asyncio.sleep(min(attempt, 10) * random.uniform(0, 0.002))  # noqa: S311 - spreads rivals apart
                     case "OTHER":
                         raise OtherBody(once.id if once else "")
                     case _:
