@@ -108,10 +108,13 @@ class Dispatch:
         its session to us.
         """
         if not self._since:
-            self._since = {
-                partition: await self._facts.last(partition)
-                for partition in range(self._store.house.partitions)
-            }
+            try:
+                self._since = {
+                    partition: await self._facts.last(partition)
+                    for partition in range(self._store.house.partitions)
+                }
+            except StoreDown:
+                _log.warning("dispatch.place_unknown")
         self._start(self._lists.repeat_all(), "lists")
 
     async def react(self, received: Received) -> None:

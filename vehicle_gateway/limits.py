@@ -40,6 +40,9 @@ class GatewayLimits(BaseModel):
     unit_burst: float = Field(1_024.0, gt=0, description="Messages of one unit at once: two full outboxes.")
     dead_letter_bytes: int = Field(65_536, ge=256, description="Bytes kept of one poison message.")
     known_units: int = Field(100_000, ge=1, description="Units remembered between messages.")
+    heard_every: timedelta = Field(
+        timedelta(seconds=5), description="How exactly it is kept when a car was last heard."
+    )
     gap: timedelta = Field(
         timedelta(seconds=10), description="A hole in (boot, seq) this old asks for a snapshot."
     )
@@ -79,10 +82,7 @@ class GatewayLimits(BaseModel):
         timedelta(minutes=2), description="Silent this long past its own word: no coverage."
     )
 
-    # lease and connection
-    lease: timedelta = Field(
-        timedelta(seconds=10), description="One consumer per shard range holds this lease."
-    )
+    # connection
     session: timedelta = Field(timedelta(days=7), description="Session expiry of the gateway's connection.")
     keepalive: timedelta = Field(timedelta(seconds=20), description="MQTT keep-alive of the gateway.")
     receive_maximum: int = Field(500, ge=1, le=65_535, description="QoS 1 messages in flight towards us.")

@@ -21,7 +21,7 @@ from vehicle_gateway.wire import (
     State,
 )
 
-EVENTS: Final = frozenset({"door", "tow", "crash", "left_open"})
+EVENTS: Final = frozenset({"door", "tow", "crash", "left_open", "pair"})
 REQUESTS: Final = frozenset({"freshness", "trust", "revocations", "boot", "cert"})
 ORDERED: Final = frozenset({"evt", "dtc", "sig", "res"})
 """Kinds that carry a ``seq`` (rule 4)."""
@@ -44,6 +44,7 @@ class Reason(StrEnum):
     RETAINED = "retained"
     UNIT = "unit"
     COMMAND = "command"
+    INTERNAL = "internal"
 
 
 Code = Literal["schema", "auth", "size"]
@@ -79,8 +80,8 @@ Content = State | Signals | ReceiptEvent | Result | Ask | dict[str, Any]
 class Parsed:
     """One message as it claims to be; who it is from is not yet checked.
 
-    ``kind``: state, sig, tel, dtc, res, evt or req; ``name``: the event or request. ``content``: the type of its
-    kind, for ``dtc`` and events other than receipts the plain ``d``.
+    ``kind``: state, sig, tel, dtc, res, evt or req; ``name``: the event or request. ``content``: the type of
+    its kind, for ``dtc`` and events other than receipts the plain ``d``.
     """
 
     shard: int

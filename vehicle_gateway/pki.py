@@ -23,7 +23,7 @@ RECEIPT_USE: Final = x509.ObjectIdentifier("2.25.2304958127683491203948587129304
 """Extended key usage of receipt certificates: with it (critical) no TLS library takes one for a client."""
 
 ORGANISATION: Final = "Trunkline unit"
-"""First part of every unit's name: the CA's own constraints allow no other, and no service's name (rule 11)."""
+"""First part of every unit's name: the CA's constraints allow no other, and no service's name (rule 11)."""
 
 VEHICLE_CA: Final = "vehicle-ca"
 BROKER_CA: Final = "broker-ca"

@@ -8,9 +8,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from spine.ids import UnitId, VehicleId
+from spine.ingest import car_state, forget_car_state
 from spine.problems import Kind, Problem
 from spine.store import Saved, Store
+from vehicle_gateway.limits import GatewayLimits
 from vehicle_gateway.possession import key_of
+from vehicle_gateway.presence import POSITION, CarState, Reachability, car_state_of, reachability
 from vehicle_gateway.states import UnitState, VehicleState
 
 
@@ -103,10 +106,11 @@ class UnitView:
 
 
 class Vehicles:
-    """Reads vehicles and units; both lie in the vehicle's partition."""
+    """Reads vehicles and units; both lie in the vehicle's partition, as does the car's state."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, limits: GatewayLimits | None = None) -> None:
         self._store = store
+        self._limits = limits or GatewayLimits()
 
     async def vehicle(self, vehicle: VehicleId) -> VehicleView:
         """Raises ``NoSuchVehicle``."""
@@ -130,3 +134,16 @@ class Vehicles:
         """With what this unit signs receipts, whatever its state: old receipts stay provable."""
         found = await self.find_unit(unit)
         return None if found is None else key_of(found.receipt_jwk)
+
+    async def car(self, vehicle: VehicleId) -> CarState:
+        """The car's last values: when it was heard, its word, position and signals."""
+        return car_state_of(await car_state(self._store, vehicle))
+
+    async def reachability(self, vehicle: VehicleId, now: datetime) -> Reachability:
+        """Whether and how the car can be reached now."""
+        car = await self.car(vehicle)
+        return reachability(car.word, car.last_seen, now, self._limits)
+
+    async def forget_position(self, vehicle: VehicleId) -> None:
+        """Erase where the car stands, as when it changes hands."""
+        await forget_car_state(self._store, vehicle, [POSITION])

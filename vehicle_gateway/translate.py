@@ -1,0 +1,189 @@
+"""What a checked message comes to: facts for the log and fields of the car's state. No input, no output."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from spine.facts import Fact
+from spine.facts.vehicle import PresenceChanged, SignalChanged, UnitAsked, UnitEvent, UnitReceipt, UnitScan
+from spine.ids import VehicleId
+from spine.ingest import Incoming
+from vehicle_gateway import clean
+from vehicle_gateway.parse import ORDERED, Parsed
+from vehicle_gateway.presence import HEARD, POSITION, SIGNAL, Word, fields_of, word_of
+from vehicle_gateway.wire import Ask, Presence, ReceiptEvent, Signals, State
+
+WATCHED: Final = re.compile(
+    r"Vehicle\.(Body\.(Trunk\.(Rear|Front)|Hood)\.(IsOpen|IsLocked)"
+    r"|Cabin\.Door\.Row[12]\.(DriverSide|PassengerSide)\.(IsOpen|IsLocked)"
+    r"|Service\.IsServiceDue"
+    r"|Chassis\.Axle\.Row[12]\.Wheel\.(Left|Right)\.Brake\.(IsBrakesWorn|IsFluidLevelLow|PadWear))"
+)
+"""Signals whose change is a fact: the lid, the locks, the doors, and conditions of wear."""
+
+_PATH: Final = re.compile(r"Vehicle(\.[A-Za-z0-9]{1,40}){1,12}")
+_HERE: Final = "Vehicle.CurrentLocation."
+_MOST_PATHS: Final = 1_000
+_MOST_TEXT: Final = 256
+
+Value = bool | int | float | str | None
+
+
+@dataclass(slots=True)
+class Car:
+    """What we remember of a car between its messages: enough to see what changes."""
+
+    word: Word | None = None
+    watched: dict[str, tuple[int, int, Value]] = field(default_factory=dict)
+    """Path to (boot, seq, value)."""
+    paths: set[str] = field(default_factory=set)
+    heard: datetime | None = None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str]) -> "Car":
+        """From the car's stored state; the order of what was stored is not known here: anything is newer."""
+        stored = {
+            name.removeprefix(SIGNAL): value for name, value in fields.items() if name.startswith(SIGNAL)
+        }
+        watched = {
+            path: (-1, -1, json.loads(value)) for path, value in stored.items() if WATCHED.fullmatch(path)
+        }
+        return cls(word_of(fields), watched, set(stored))
+
+
+def translate(
+    parsed: Parsed, vehicle: VehicleId, car: Car, now: datetime, *, retained: bool, heard_every: timedelta
+) -> Incoming:
+    """The one entry of the batch for this message. Remembers in ``car`` what it says.
+
+    ``retained``: the broker's copy of an old word, which is no sign of life.
+    """
+    facts: list[Fact] = []
+    state: dict[str, str] = {}
+    dedupe: str | None = None
+    alive = not retained
+    about: dict[str, Any] = {"at": now, "vehicle": vehicle, "unit": parsed.unit}
+    content = parsed.content
+    match content:
+        case State():
+            alive = alive and content.presence is not Presence.OFFLINE
+            facts, state = _presence(content, car, about)
+        case Signals():
+            facts, state = _signals(parsed, content, car, vehicle, now)
+        case ReceiptEvent():
+            # The number alone would hide a second receipt of that number: a car set back to an older memory.
+            digest = hashlib.sha256(content.receipt.encode()).hexdigest()[:24]
+            dedupe = f"r.{content.n}.{digest}"
+            facts = [UnitReceipt(receipt=content.receipt, **about)]
+        case Ask():
+            dedupe = f"q.{parsed.id}"
+            facts = [
+                UnitAsked(name=parsed.name, request=parsed.id, data=_asked(parsed.name, content), **about)
+            ]
+        case dict() if parsed.kind == "dtc":
+            dedupe = f"s.{_scan_id(content) or parsed.id}"
+            facts = [UnitScan(scan=clean.scan(content), **about)]
+            state = _place(content)
+        case dict():
+            dedupe = f"e.{parsed.id}"
+            facts = [UnitEvent(type=parsed.name, event=parsed.id, data=clean.event(content), **about)]
+            state = _place(content)
+        case _:  # a result: its command keeps it
+            pass
+    if alive and (car.heard is None or now - car.heard >= heard_every):
+        car.heard = now
+        state[HEARD] = now.isoformat()
+    return Incoming(
+        vehicle,
+        parsed.unit,
+        parsed.boot,
+        parsed.seq,
+        dedupe=dedupe,
+        facts=facts,
+        state=state,
+        wants_window=parsed.kind in ORDERED,
+    )
+
+
+def _presence(said: State, car: Car, about: Mapping[str, Any]) -> tuple[list[Fact], dict[str, str]]:
+    """A word of an earlier boot is late, and the will of another boot is not about this one."""
+    before = car.word
+    if before is not None and said.boot < before.boot:
+        return [], {}
+    if said.presence is Presence.OFFLINE and (before is None or said.boot != before.boot):
+        return [], {}
+    fields = fields_of(said)
+    word = word_of(fields)
+    if word == before:
+        return [], {}
+    car.word = word
+    changed: list[Fact] = []
+    if before is None or (before.presence, before.boot) != (said.presence, said.boot):
+        changed = [
+            PresenceChanged(presence=said.presence.value, boot=said.boot, wakes_at=said.wakes_at, **about)
+        ]
+    return changed, fields
+
+
+def _signals(
+    parsed: Parsed, said: Signals, car: Car, vehicle: VehicleId, now: datetime
+) -> tuple[list[Fact], dict[str, str]]:
+    facts: list[Fact] = []
+    state: dict[str, str] = {}
+    for path, value in said.values.items():
+        if path.startswith(_HERE) or not _keepable(path, value, car):
+            continue
+        state[SIGNAL + path] = json.dumps(value)
+        car.paths.add(path)
+        if WATCHED.fullmatch(path) and not isinstance(value, str) and _changed(car, path, parsed, value):
+            facts.append(SignalChanged(at=now, vehicle=vehicle, path=path, value=value))
+    place = clean.place_of(
+        said.values.get(_HERE + "Latitude"),
+        said.values.get(_HERE + "Longitude"),
+        said.values.get(_HERE + "HorizontalAccuracy"),
+    )
+    if place is not None:
+        state[POSITION] = json.dumps({**place, "at": now.isoformat()})
+    return facts, state
+
+
+def _changed(car: Car, path: str, parsed: Parsed, value: Value) -> bool:
+    """Whether this is newer than what we know and says something else."""
+    boot, seq, known = car.watched.get(path, (-1, -1, None))
+    here = (parsed.boot, parsed.seq or seq)
+    if here < (boot, seq):
+        return False
+    first = path not in car.watched
+    car.watched[path] = (*here, value)
+    return first or known != value or type(known) is not type(value)
+
+
+def _keepable(path: str, value: Value, car: Car) -> bool:
+    if isinstance(value, str) and len(value) > _MOST_TEXT:
+        return False
+    if path in car.paths:
+        return True
+    return len(car.paths) < _MOST_PATHS and _PATH.fullmatch(path) is not None
+
+
+def _asked(name: str, ask: Ask) -> dict[str, Any]:
+    """A certificate request is kept as it came; of the rest, codes only."""
+    if name == "cert":
+        return {
+            member: ask.data[member] for member in ("csr", "proof") if isinstance(ask.data.get(member), str)
+        }
+    return clean.event({**ask.data, "nonce": ask.nonce} if ask.nonce else ask.data)
+
+
+def _scan_id(d: Mapping[str, Any]) -> str | None:
+    scan_id = d.get("scan_id")
+    return scan_id[:80] if isinstance(scan_id, str) and scan_id else None
+
+
+def _place(d: Mapping[str, Any]) -> dict[str, str]:
+    place = clean.position(d)
+    return {} if place is None else {POSITION: json.dumps(place)}
