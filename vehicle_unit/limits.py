@@ -44,6 +44,7 @@ class UnitLimits(BaseModel):
     outbox_items: int = Field(4_096, ge=16, description="messages that wait; signals give way first")
     in_flight: int = Field(512, ge=1, description="messages on the wire without our acknowledgement")
     resend_after: Span = Field(_seconds(15), description="no acknowledgement: sent again")
+    unheard_after: Span = Field(_seconds(2), description="the broker had nobody to give it to: sent again")
     hold_after_rate: Span = Field(_seconds(30), description="refused for its rate: not before this")
     hold_after_auth: Span = Field(_seconds(300), description="refused for who we are: not before this")
     keep_events: Span = Field(timedelta(days=7), description="an event waits this long, a crash for ever")

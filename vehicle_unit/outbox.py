@@ -114,9 +114,13 @@ class Outbox:
         return chosen
 
     def retry_all(self) -> None:
-        """A new connection: whatever is not acknowledged goes out again, under the same numbers."""
+        """The connection is gone: what is not acknowledged goes out again, under the same numbers."""
         for item in self._items.values():
             item.not_before = 0.0
+
+    def unheard(self, item: Item, uptime: float) -> None:
+        """The broker took it and had nobody to give it to: no need to wait for an acknowledgement."""
+        item.not_before = min(item.not_before, uptime + self._limits.unheard_after.total_seconds())
 
     def not_sent(self, items: Sequence[Item]) -> None:
         """The connection went while these were handed over."""

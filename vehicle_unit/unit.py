@@ -182,6 +182,7 @@ class Unit:
             client_id=self.identity.unit,
             on_message=self._heard,
             on_up=self._connected,
+            on_down=self.uplink.disconnected,
             session_expiry=int(limits.session.total_seconds()),
             receive_maximum=limits.receive_maximum,
             keepalive=max(1, int(limits.keepalive.total_seconds())),
@@ -193,7 +194,7 @@ class Unit:
         enrolled = self.identity.enrolled
         await self.link.subscribe({wire.down(enrolled.shard, self.identity.unit, "#"): 1})
         await self.presence.greet()
-        self.uplink.connected()
+        self.uplink.pump()
         self.uplink.signals(self.vehicle.signals(), full=True)
         self._ask_for_the_list()
         _log.info("unit.connected", extra={"unit": self.identity.unit, "session_present": present})

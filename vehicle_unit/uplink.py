@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from vehicle_gateway.link import Link, NotConnected
+from vehicle_gateway.link import NO_SUBSCRIBERS, Link, NotConnected
 from vehicle_gateway.wire import EXPIRY, Ack, Err, Result, up
 from vehicle_unit.clock import UnitClock
 from vehicle_unit.envelope import envelope, message_id
@@ -77,10 +77,9 @@ class Uplink:
                 self._outbox.not_sent(due[index:])
                 return
 
-    def connected(self) -> None:
-        """A new connection: all that is not acknowledged goes out again."""
+    def disconnected(self) -> None:
+        """The connection is gone: all that is not acknowledged goes out again on the next."""
         self._outbox.retry_all()
-        self.pump()
 
     def acknowledged(self, ack: Ack) -> None:
         """``dn/ack``."""
@@ -125,7 +124,7 @@ class Uplink:
         except NotConnected:
             _log.info("uplink.not_sent", extra={"topic": name})
         else:
-            sent.add_done_callback(_look_at)
+            sent.add_done_callback(_code)
 
     def _put(
         self,
@@ -175,13 +174,19 @@ class Uplink:
             expiry=None if crash else EXPIRY[kind],
             correlation=item.correlation.encode() if item.correlation else None,
         )
-        sent.add_done_callback(_look_at)
+        sent.add_done_callback(lambda done: self._look_at(done, item))
+
+    def _look_at(self, sent: asyncio.Future[int], item: Item) -> None:
+        if _code(sent) == NO_SUBSCRIBERS:
+            self._outbox.unheard(item, self._clock.uptime())
 
     def _mono(self) -> int:
         return int(self._clock.uptime() * 1000)
 
 
-def _look_at(sent: asyncio.Future[int]) -> None:
-    """A refusal of the broker is logged; what keeps an order goes out again until the server's own word."""
-    if not sent.cancelled() and sent.exception() is None and sent.result() >= 0x80:
-        _log.error("uplink.not_authorized", extra={"reason_code": sent.result()})
+def _code(sent: asyncio.Future[int]) -> int:
+    """The broker's word, 0 where there is none; a refusal of its is logged."""
+    code = 0 if sent.cancelled() or sent.exception() is not None else sent.result()
+    if code >= 0x80:
+        _log.error("uplink.not_authorized", extra={"reason_code": code})
+    return code
