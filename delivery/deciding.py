@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from delivery.model import Approval, Frozen, Level, Read
 from delivery.ports import CarPeople
@@ -42,8 +42,8 @@ class AnswerUnreadable(Problem):
 class SystemAnswer(Frozen):
     """What a linked system signs."""
 
-    question: QuestionId
-    shown: str
+    question: Annotated[QuestionId, Field(pattern=r"^qst_[0-9a-hjkmnp-tv-z]{16}\.[0-9]{1,3}$")]
+    shown: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     decision: Decision
     silent: bool = False
 

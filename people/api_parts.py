@@ -64,8 +64,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         404: "No such thing, or not yours to see.",
         409: "It does not fit the state things are in.",
         410: "Used or too old.",
+        413: "The body is too large.",
         422: "The request does not fit.",
         429: "Too many; Retry-After says when.",
+        503: "Something we need did not answer.",
     }
     return {
         status: {"description": said[status], "model": ProblemOut, "content": content} for status in statuses

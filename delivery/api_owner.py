@@ -1,0 +1,246 @@
+"""JSON routes of the people of a car: deliveries into it, the answer, block, window, place and rules."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime, Field
+
+from delivery.api_parts import After, DeliveryPath, Limit, PageOut, PhotoPath, photo
+from delivery.desk import Desk
+from delivery.lists import OF_CAR
+from delivery.model import Level, Read
+from delivery.place import Place
+from delivery.problems import NoSuchDelivery
+from delivery.questions import Decision, place_in_words
+from delivery.rules import Rules
+from delivery.states import ACTS, Act
+from delivery.streams import Audience, LastEventId, stream
+from delivery.views import SEEN_BY_OWNERS, OwnerDeliveryOut, asked_out, car_out, key_out, timeline
+from people.access import PersonPrincipal
+from people.api_parts import Idempotent, In, VehiclePath, problems
+from people.model import RoleOnCar
+from spine.ids import DeliveryId, VehicleId
+
+IfMatch = Annotated[str, Header(max_length=40, description="The ETag of the rules you read.")]
+
+
+class DecisionIn(In):
+    """The answer. ``shown``: SHA-256 of the question as you saw it; ``silent``: do not say there is a car."""
+
+    decision: Decision
+    shown: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    silent: bool = False
+
+
+class ExtendIn(In):
+    """The window's new end."""
+
+    until: AwareDatetime
+
+
+class PlaceIn(In):
+    """Where the car may be."""
+
+    place: Place
+
+
+class OwnerDeliveriesOut(PageOut):
+    """Deliveries into one car, or the newest of all cars, newest first."""
+
+    data: list[OwnerDeliveryOut]
+
+
+def routes(desk: Desk) -> APIRouter:
+    """To be mounted under ``/v1``."""
+    router = APIRouter(prefix="/owner", tags=["owners"])
+    for part in (_looking(desk), _acting(desk), _rules(desk)):
+        router.include_router(part)
+    return router
+
+
+def _looking(desk: Desk) -> APIRouter:
+    router = APIRouter()
+    Me = Annotated[PersonPrincipal, Depends(desk.people.access.owner())]  # noqa: N806 - a type
+
+    @router.get("/deliveries", responses=problems(401, 422), summary="Deliveries into my cars")
+    async def deliveries(
+        me: Me,
+        vehicle: Annotated[VehicleId | None, Query(pattern="^veh_[0-9a-hjkmnp-tv-z]{16}$")] = None,
+        after: After = None,
+        limit: Limit = 50,
+    ) -> OwnerDeliveriesOut:
+        """Of one car with pages; without ``vehicle`` the newest of all cars, in one page."""
+        mine = await desk.people.cars.cars_of(me.id, now=desk.deliveries.clock.now())
+        cars = [role.vehicle for role in mine if vehicle is None or role.vehicle == vehicle]
+        found: list[Read] = []
+        following: str | None = None
+        for car in cars:
+            page = await desk.index.page(OF_CAR, car, after=after if vehicle else None, limit=limit)
+            found += [read for one in page.members if (read := await _found(desk, me, DeliveryId(one)))]
+            following = page.next if vehicle else None
+        found.sort(key=lambda read: read.body.requested_at, reverse=True)
+        return OwnerDeliveriesOut(data=[await owner_view(desk, one) for one in found[:limit]], next=following)
+
+    @router.get("/deliveries/{delivery}", responses=problems(401, 404, 422), summary="One delivery")
+    async def delivery(me: Me, delivery: DeliveryPath) -> OwnerDeliveryOut:
+        read, role = await desk.owner.read(me.id, delivery)
+        return await owner_view(desk, read, role)
+
+    @router.get(
+        "/deliveries/{delivery}/events", response_class=StreamingResponse, summary="Its facts as they happen",
+        responses={200: {"content": {"text/event-stream": {}}}, **problems(401, 404, 422)},
+    )  # fmt: skip
+    async def events(me: Me, delivery: DeliveryPath, last_event_id: LastEventId = None) -> StreamingResponse:
+        async def still() -> Read:
+            return (await desk.owner.read(me.id, delivery))[0]
+
+        def name(kind: str, _: Read) -> str | None:
+            return kind if kind in SEEN_BY_OWNERS else None
+
+        return stream(desk, await still(), Audience(name, lambda read: read.state, still), last_event_id)
+
+    @router.get(
+        "/deliveries/{delivery}/photos/{sha256}", responses=problems(401, 404, 422), summary="A photo",
+        response_class=Response,
+    )  # fmt: skip
+    async def seen(me: Me, delivery: DeliveryPath, sha256: PhotoPath) -> Response:
+        """That it was looked at is recorded."""
+        return await photo(desk, (await desk.owner.read(me.id, delivery))[0], sha256, by=me.id)
+
+    return router
+
+
+def _acting(desk: Desk) -> APIRouter:
+    router, idempotency = APIRouter(), desk.people.idempotency
+    Me = Annotated[PersonPrincipal, Depends(desk.people.access.owner())]  # noqa: N806 - a type
+    said = problems(401, 403, 404, 409, 410, 422)
+
+    @router.post(
+        "/deliveries/{delivery}/decision", response_model=OwnerDeliveryOut, responses=said, summary="Answer"
+    )
+    async def decide(me: Me, delivery: DeliveryPath, wanted: DecisionIn, asked: Idempotent) -> Response:
+        """The same answer again is fine; a different one, or one to something else than was shown, is not."""
+
+        async def work(_: str) -> OwnerDeliveryOut:
+            read = await desk.deciding.by_session(
+                me.id,
+                delivery,
+                wanted.decision,
+                wanted.shown,
+                session=me.session,
+                level=_level(me),
+                silent=wanted.silent,
+            )
+            return await owner_view(desk, read)
+
+        return await idempotency.answer(asked, me.id, 200, work)
+
+    @router.post(
+        "/deliveries/{delivery}/block", response_model=OwnerDeliveryOut, responses=said, summary="Block it"
+    )
+    async def block(me: Me, delivery: DeliveryPath, asked: Idempotent) -> Response:
+        """At any moment until the lock moves. The key's true state is in the answer."""
+
+        async def work(_: str) -> OwnerDeliveryOut:
+            return await owner_view(desk, await desk.owner.block(me.id, delivery))
+
+        return await idempotency.answer(asked, me.id, 200, work)
+
+    @router.post(
+        "/deliveries/{delivery}/extend", response_model=OwnerDeliveryOut, responses=said, summary="More time"
+    )
+    async def extend(me: Me, delivery: DeliveryPath, wanted: ExtendIn, asked: Idempotent) -> Response:
+        async def work(_: str) -> OwnerDeliveryOut:
+            return await owner_view(desk, await desk.owner.extend(me.id, delivery, wanted.until))
+
+        return await idempotency.answer(asked, me.id, 200, work)
+
+    @router.post(
+        "/deliveries/{delivery}/place",
+        response_model=OwnerDeliveryOut,
+        responses=said,
+        summary="Another place",
+    )
+    async def place(me: Me, delivery: DeliveryPath, wanted: PlaceIn, asked: Idempotent) -> Response:
+        """The key with the former fence is revoked, and made anew once it is dead."""
+
+        async def work(_: str) -> OwnerDeliveryOut:
+            return await owner_view(desk, await desk.owner.change_place(me.id, delivery, wanted.place))
+
+        return await idempotency.answer(asked, me.id, 200, work)
+
+    return router
+
+
+def _rules(desk: Desk) -> APIRouter:
+    router = APIRouter()
+    Me = Annotated[PersonPrincipal, Depends(desk.people.access.owner())]  # noqa: N806 - a type
+
+    @router.get("/cars/{vehicle}/rules", responses=problems(401, 403, 422), summary="Rules of a car")
+    async def rules(me: Me, vehicle: VehiclePath, response: Response) -> Rules:
+        found, etag = await desk.owner.rules(me.id, vehicle)
+        response.headers["ETag"] = etag
+        return found
+
+    @router.put("/cars/{vehicle}/rules", responses=problems(401, 403, 409, 422), summary="Set them")
+    async def set_rules(
+        me: Me, vehicle: VehiclePath, wanted: Rules, response: Response, if_match: IfMatch
+    ) -> Rules:
+        """Every delivery is asked for; these say what is not even asked, and where the car may be."""
+        found, etag = await desk.owner.set_rules(me.id, vehicle, wanted, if_match=if_match)
+        response.headers["ETag"] = etag
+        return found
+
+    return router
+
+
+async def owner_view(desk: Desk, read: Read, role: RoleOnCar | None = None) -> OwnerDeliveryOut:
+    """A delivery as the people of the car see it. ``role``: the reader's, where what he may do matters."""
+    body, people = read.body, desk.people
+    carrier = await people.carriers.view(body.carrier)
+    courier = await people.couriers.courier(body.courier.courier) if body.courier else None
+    question = await desk.deciding.question(read)
+    car = None
+    if body.vehicle is not None and not read.over:
+        car = car_out(await desk.cars.car(body.vehicle, now=desk.deliveries.clock.now()))
+    may = role is None or role.may_approve
+    return OwnerDeliveryOut(
+        id=read.id,
+        livemode=body.livemode,
+        vehicle=body.vehicle,
+        state=read.state,
+        carrier=body.carrier,
+        carrier_name=carrier.name if carrier else "",
+        courier=body.courier.courier if body.courier else None,
+        courier_name=courier.name if courier else "",
+        kind=body.kind,
+        opens=body.act,
+        window=body.window,
+        parcels=len(body.parcels),
+        place=place_in_words(body.place),
+        out_by_m=body.out_by,
+        question=asked_out(read, question),
+        approved_by=body.approval.by if body.approval else None,
+        key=key_out(read),
+        refusal=body.refusal,
+        failure=body.failure,
+        timeline=timeline(read),
+        photos=tuple(one.sha256 for one in body.photos if not one.gone),
+        can_block=may and read.state in ACTS[Act.BLOCK],
+        car=car,
+        ended=body.ended,
+    )
+
+
+async def _found(desk: Desk, me: PersonPrincipal, delivery: DeliveryId) -> Read | None:
+    """One of the list; None where it is of a time before this person's."""
+    try:
+        return (await desk.owner.read(me.id, delivery))[0]
+    except NoSuchDelivery:
+        return None
+
+
+def _level(me: PersonPrincipal) -> Level:
+    """What an answer in this session counts for: never more than the way the session began."""
+    return "link" if me.session_level == "link" else "session"

@@ -1,0 +1,59 @@
+"""What the routers of deliveries share: ids in paths, paging, ``Prefer: wait=``, photos as seen."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from fastapi import Header, Path, Query, Response
+from pydantic import BaseModel
+
+from delivery.desk import Desk
+from delivery.limits import DeliveryLimits
+from delivery.model import Read
+from delivery.photos import NoSuchPhoto
+from delivery.service import Turn, told
+from spine.facts.delivery import PhotoSeen
+from spine.ids import DeliveryId
+from spine.store import Saved
+
+_WAIT: Final = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,4})(?:$|[,;\s])")
+
+DeliveryPath = Annotated[
+    DeliveryId, Path(pattern="^dlv_[0-9a-hjkmnp-tv-z]{16}$", examples=["dlv_3k7m9qxd4hwe2a5t"])
+]
+PhotoPath = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256 of the photo.")]
+After = Annotated[str | None, Query(max_length=200, description="``next`` of the former page.")]
+Limit = Annotated[int, Query(ge=1, le=100)]
+Prefer = Annotated[
+    str | None,
+    Header(
+        max_length=200, description="RFC 7240: ``wait=N``, seconds to wait for the car.", examples=["wait=10"]
+    ),
+]
+
+
+def seconds(prefer: str | None, limits: DeliveryLimits) -> float:
+    """How long a request waits for the car: as it prefers, within our bounds."""
+    asked = _WAIT.search(prefer) if prefer else None
+    return min(float(asked[1]), limits.wait_most) if asked else limits.wait
+
+
+async def photo(desk: Desk, read: Read, sha256: str, *, by: str) -> Response:
+    """A photo of this delivery; that ``by`` looked at it is a fact. Raises ``NoSuchPhoto``."""
+    kept: Mapping[str, str] = {one.sha256: one.media for one in read.body.photos if not one.gone}
+    if sha256 not in kept:
+        raise NoSuchPhoto("this delivery has no such photo (any more)")
+    content = await desk.photos.read(sha256)
+    now = desk.deliveries.clock.now()
+
+    def decide(here: Read, _: Mapping[str, Saved]) -> Turn:
+        return Turn(here.body, [told(PhotoSeen, here, now, sha256=sha256, by=by)])
+
+    await desk.deliveries.change(read.id, decide)
+    return Response(content, media_type=kept[sha256], headers={"Cache-Control": "no-store"})
+
+
+class PageOut(BaseModel):
+    """What every page of a list has besides its data. ``next``: give it as ``after``; null at the end."""
+
+    next: str | None = None

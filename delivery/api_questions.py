@@ -1,0 +1,130 @@
+"""Answers from outside a session: the link of a mail, and a linked system's signed decision."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from pydantic import AwareDatetime, Field
+
+from delivery.deciding import SystemAnswer
+from delivery.desk import Desk
+from delivery.model import Read
+from delivery.problems import LinkUnknown
+from delivery.questions import Decision, Question
+from delivery.states import State
+from delivery.views import CarOut, Out, asked_out, car_out
+from people.api_parts import In, network_address, problems
+from spine.ids import DeliveryId
+from webhooks.verified import Verifier
+
+_Token = Annotated[str, Field(min_length=40, max_length=400, pattern=r"^[A-Za-z0-9_-]+$", repr=False)]
+SourcePath = Annotated[
+    str, Path(max_length=80, description="The linked system.", examples=["src_5c2h8tq4n6w0rj3v"])
+]
+
+
+_SCHEMA = SystemAnswer.model_json_schema()
+
+
+class LinkIn(In):
+    """The token of a mail's link."""
+
+    token: _Token
+
+
+class LinkDecisionIn(LinkIn):
+    """``shown``: SHA-256 of the question as it was shown."""
+
+    decision: Decision
+    shown: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    silent: bool = False
+
+
+class QuestionOut(Out):
+    """What is asked, and how the car can be reached now (which is not part of what is decided on)."""
+
+    delivery: DeliveryId
+    state: State
+    shown: str
+    content: Mapping[str, Any]
+    expires_at: AwareDatetime
+    decided: Decision | None
+    car: CarOut | None
+    out_by_m: int | None
+
+
+class DecidedOut(Out):
+    """The decision that stands."""
+
+    delivery: DeliveryId
+    state: State
+    decided: Decision | None
+
+
+def routes(desk: Desk, verifier: Verifier) -> APIRouter:
+    """To be mounted under ``/v1``."""
+    router = APIRouter(tags=["questions"])
+    said = problems(404, 409, 410, 422, 429)
+
+    @router.post("/questions/open", responses=said, summary="What a mail's link asks")
+    async def open_(wanted: LinkIn, request: Request) -> QuestionOut:
+        """Looking decides nothing, and does not use the link up."""
+        try:
+            read, question, _ = await desk.deciding.open(wanted.token)
+        except LinkUnknown:
+            # Only wrong links count: a household behind one address is not stopped.
+            await desk.people.doorkeeper.redeems(network_address(request), now=desk.deliveries.clock.now())
+            raise
+        return await _question(desk, read, question)
+
+    @router.post("/questions/decide", responses=said, summary="Answer by a mail's link")
+    async def decide(wanted: LinkDecisionIn, request: Request) -> DecidedOut:
+        """The same answer again is fine; a different one is a conflict."""
+        try:
+            read = await desk.deciding.by_link(
+                wanted.token, wanted.decision, wanted.shown, silent=wanted.silent
+            )
+        except LinkUnknown:
+            await desk.people.doorkeeper.redeems(network_address(request), now=desk.deliveries.clock.now())
+            raise
+        return await _decided(desk, read)
+
+    @router.post(
+        "/decisions/{source}",
+        responses=problems(401, 409, 410, 413, 422),
+        summary="A linked system's signed decision",
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}
+        },
+    )
+    async def decision(source: SourcePath, request: Request) -> DecidedOut:
+        """Standard Webhooks `v1`; the body echoes `question`, `shown` and `decision`."""
+        verified = await verifier.verified(request.scope["headers"], await request.body(), source)
+        return await _decided(desk, await desk.deciding.by_system(verified))
+
+    return router
+
+
+async def _question(desk: Desk, read: Read, question: Question) -> QuestionOut:
+    asked = asked_out(read, question)
+    if asked is None:
+        raise LinkUnknown("this link is not known")
+    car = None
+    if read.body.vehicle is not None and not read.over:
+        car = car_out(await desk.cars.car(read.body.vehicle, now=desk.deliveries.clock.now()))
+    return QuestionOut(
+        delivery=read.id,
+        state=read.state,
+        shown=asked.shown,
+        content=asked.content,
+        expires_at=asked.expires_at,
+        decided=asked.decided,
+        car=car,
+        out_by_m=read.body.out_by,
+    )
+
+
+async def _decided(desk: Desk, read: Read) -> DecidedOut:
+    question = await desk.deciding.question(read)
+    decided = question.decided.answer if question and question.decided else None
+    return DecidedOut(delivery=read.id, state=read.state, decided=decided)

@@ -1,0 +1,115 @@
+"""The package put together once: everything that routes, readers and timers of deliveries need."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from delivery.asking import Asking
+from delivery.carrier import CarrierDesk
+from delivery.composing import Composing
+from delivery.courier import CourierDesk
+from delivery.deciding import Deciding
+from delivery.due import Due
+from delivery.evidence import Evidence, Records
+from delivery.limits import DeliveryLimits
+from delivery.news import News
+from delivery.opening import AtTheCar
+from delivery.owner import OwnerDesk
+from delivery.photos import Photos
+from delivery.placing import Placing
+from delivery.ports import Cars, Endpoints, Engine, Keys
+from delivery.reactions import Reactions
+from delivery.rules import RuleBook
+from delivery.service import Deliveries
+from people.service import People
+from spine.clock import Clock
+from spine.index import Index
+from spine.log import Log, Tail
+from spine.rates import Rates
+from spine.store import Store
+from vehicle_gateway.commands import Commands
+from vehicle_gateway.registry import Vehicles
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Deliveries, ready to use. ``reactions`` and ``due`` are for the process ``work``."""
+
+    people: People
+    deliveries: Deliveries
+    cars: Cars
+    index: Index
+    tail: Tail
+    rules: RuleBook
+    photos: Photos
+    placing: Placing
+    carrier: CarrierDesk
+    owner: OwnerDesk
+    courier: CourierDesk
+    at_the_car: AtTheCar
+    deciding: Deciding
+    asking: Asking
+    reactions: Reactions
+    due: Due
+    composing: Composing
+    evidence: Evidence
+
+    def news(self, engine: Engine, endpoints: Endpoints) -> News:
+        """The reaction that queues news; apart, because the engine composes with ``composing``."""
+        return News(self.deliveries, self.people.cars, engine, endpoints)
+
+
+def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
+    store: Store,
+    *,
+    clock: Clock,
+    limits: DeliveryLimits,
+    people: People,
+    keys: Keys,
+    records: Records,
+    cars: Cars,
+    commands: Commands,
+    tail: Tail,
+    photos: Path,
+    public_url: str,
+    authorities: Sequence[str],
+    jwks: Mapping[str, Any],
+) -> Desk:
+    """Wire the package. ``photos``: a directory; ``authorities``, ``jwks``: see ``delivery.evidence``."""
+    deliveries = Deliveries(store, clock, limits)
+    index, rates = Index(store.valkey, store.house), Rates(store.valkey)
+    rules = RuleBook(store)
+    album = Photos(photos, largest=limits.photo_bytes)
+    deciding = Deciding(deliveries, people.cars, public_url=public_url)
+    asking = Asking(deliveries, people.addresses, people.cars, people.carriers, people.couriers, rules)
+    reactions = Reactions(deliveries, asking, people.addresses, keys, cars, rules, index)
+    return Desk(
+        people=people,
+        deliveries=deliveries,
+        cars=cars,
+        index=index,
+        tail=tail,
+        rules=rules,
+        photos=album,
+        placing=Placing(deliveries, partitions=store.house.partitions),
+        carrier=CarrierDesk(deliveries, people.couriers, cars),
+        owner=OwnerDesk(deliveries, people.cars, rules),
+        courier=CourierDesk(deliveries, cars, keys, album),
+        at_the_car=AtTheCar(deliveries, cars, keys, commands, tail, rates),
+        deciding=deciding,
+        asking=asking,
+        reactions=reactions,
+        due=Due(deliveries, asking, reactions, album),
+        composing=Composing(
+            deliveries, deciding, people.persons, people.carriers, people.couriers, public_url=public_url
+        ),
+        evidence=Evidence(
+            deliveries,
+            Log(store.valkey, store.house),
+            records,
+            Vehicles(store),
+            authorities=authorities,
+            jwks=jwks,
+        ),
+    )

@@ -1,0 +1,39 @@
+"""The owner's pages: the decision behind a mail's link, and a delivery with its timeline. A GET changes nothing."""
+
+from importlib.resources import files
+from typing import Final
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment
+
+from delivery.api_parts import DeliveryPath
+from delivery.deciding import PAGE
+
+_SCRIPTS: Final = {"/delivery/decide.js": "decide.js", "/delivery/delivery.js": "delivery.js"}
+
+
+def routes(templates: Environment) -> APIRouter:
+    """``templates`` finds this package's folder and the one of ``base.html``."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get(PAGE)
+    async def decide() -> HTMLResponse:
+        """What is asked comes with the token of the fragment, which only the script sees."""
+        return HTMLResponse(templates.get_template("decide.html").render(script="/delivery/decide.js"))
+
+    @router.get("/deliveries/{delivery}")
+    async def delivery(delivery: DeliveryPath) -> HTMLResponse:
+        """The frame; the script reads the delivery with the session's cookie."""
+        page = templates.get_template("delivery.html")
+        return HTMLResponse(page.render(script="/delivery/delivery.js", delivery=delivery))
+
+    for path, name in _SCRIPTS.items():
+        _serve(router, path, files("delivery").joinpath("static", name).read_text("utf-8"))
+    return router
+
+
+def _serve(router: APIRouter, path: str, script: str) -> None:
+    @router.get(path)
+    async def serve() -> Response:
+        return Response(script, media_type="text/javascript", headers={"Cache-Control": "max-age=300"})
