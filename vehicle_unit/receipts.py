@@ -61,7 +61,7 @@ class Receipts:
         self._limits = limits
         self._head = Head()
         self._kept: dict[int, Receipt] = {}
-        self._acked: set[int] = set()
+        self._waiting: dict[int, Receipt] = {}
         self._broken = False
         self.last_list = 0
         """The highest revocation list version that a receipt says was taken."""
@@ -116,16 +116,15 @@ class Receipts:
 
     def room_for(self, count: int) -> bool:
         """Whether that many more can be kept until they are acknowledged."""
-        return len(self.pending()) + count <= self._limits.receipts_kept
+        return len(self._waiting) + count <= self._limits.receipts_kept
 
     def pending(self) -> Sequence[Receipt]:
         """Those not yet acknowledged, in chain order."""
-        return [receipt for n, receipt in self._kept.items() if n not in self._acked]
+        return list(self._waiting.values())
 
     def acknowledged(self, n: int) -> None:
         """The server has it durably. Losing this line costs one repetition, so it is not synced."""
-        if n in self._kept and n not in self._acked:
-            self._acked.add(n)
+        if self._waiting.pop(n, None) is not None:
             self._journal.append(f"ack {n}", sync=False)
             self._compact()
 
@@ -158,14 +157,17 @@ class Receipts:
 
     def _take(self, receipt: Receipt) -> None:
         self._head = Head(receipt.n, chain_hash(receipt.token))
-        self._kept[receipt.n] = receipt
+        self._keep(receipt)
         if receipt.claims.out == "revoked" and receipt.claims.rev is not None:
             self.last_list = max(self.last_list, receipt.claims.rev)
+
+    def _keep(self, receipt: Receipt) -> None:
+        self._kept[receipt.n] = self._waiting[receipt.n] = receipt
 
     def _read_line(self, line: str) -> None:
         word, _, rest = line.partition(" ")
         if word == "ack":
-            self._acked.add(int(rest))
+            self._waiting.pop(int(rest), None)
         elif word == "head":
             kept: dict[str, Any] = json.loads(rest)
             self._head = Head(kept["n"], kept["hash"])
@@ -177,7 +179,7 @@ class Receipts:
         claims = ReceiptClaims.of(read(token, RECEIPT).claims)
         receipt = Receipt(claims.n, token, claims)
         if claims.n <= self._head.n:  # kept from before the head was written anew
-            self._kept[claims.n] = receipt
+            self._keep(receipt)
             return
         if not follows(self._head, claims):
             raise Damaged(f"receipt {claims.n} does not follow")
@@ -193,5 +195,4 @@ class Receipts:
         self._journal.rewrite(
             [f"head {json.dumps(head, separators=(',', ':'))}", *(receipt.token for receipt in pending)]
         )
-        self._kept = {receipt.n: receipt for receipt in pending}
-        self._acked.clear()
+        self._kept = dict(self._waiting)
