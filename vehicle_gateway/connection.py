@@ -141,9 +141,14 @@ class Connection:
         return answer
 
     async def subscribe(self, filters: Mapping[str, int], *, retain_as_published: bool) -> None:
-        """``filters``: topic filter to QoS. Raises ``NotConnected``, ``Lost`` or ``SubscriptionRefused``."""
+        """``filters``: topic filter to QoS, at most 1 (rule 4).
+
+        Raises ``NotConnected``, ``Lost`` or ``SubscriptionRefused``.
+        """
         if not self.up:
             raise NotConnected("no connection")
+        if max(filters.values()) > 1:
+            raise ValueError("QoS 2 is acknowledged before we have seen it")
         wanted = [
             (topic, SubscribeOptions(qos=qos, retainAsPublished=retain_as_published))
             for topic, qos in filters.items()
@@ -191,14 +196,17 @@ class Connection:
 
     def _watch(self) -> None:
         """Read unless told not to or too much is unacknowledged: Debian's broker does not bound that."""
-        full = len(self._owed) >= self._limits.max_unacknowledged
-        wanted = self._fd >= 0 and not self._held and not full
+        wanted = self._fd >= 0 and not self._deaf()
         if wanted and not self._reading:
             self._loop.add_reader(self._fd, self._read)
             self._loop.call_soon(self._read)  # TLS may hold bytes that select does not see
         elif self._reading and not wanted:
             self._loop.remove_reader(self._fd)
         self._reading = wanted
+
+    def _deaf(self) -> bool:
+        """Whether nothing more is to be read now; the answer to CONNECT always is."""
+        return self.up and (self._held or len(self._owed) >= self._limits.max_unacknowledged)
 
     def _unwatch(self) -> None:
         if self._reading:
@@ -213,7 +221,7 @@ class Connection:
             return
         for _ in range(self._limits.read_batch):
             before = self._client.packets
-            if not self._drive(self._client.loop_read) or self._client.packets == before:
+            if not self._drive(self._client.loop_read) or self._client.packets == before or self._deaf():
                 break
         self._deliver()
         self._flush()
@@ -234,7 +242,7 @@ class Connection:
 
     def _flush(self) -> None:
         """Write at once what waits; the loop takes over only when the socket is full."""
-        if self._client.socket() is None:
+        if self._fd < 0:
             return
         if self._drive(self._client.loop_write) and self._client.want_write() and not self._writing:
             self._writing = True

@@ -231,8 +231,15 @@ class Link:
             connection.close()
             self._connection = None
             self._up.clear()
-            if was_up and self._on_down is not None:
+            if was_up:
+                self._tell_down()
+
+    def _tell_down(self) -> None:
+        try:
+            if self._on_down is not None:
                 self._on_down()
+        except Exception:  # noqa: BLE001  # whatever a handler does, the link goes on
+            _log.exception("link.on_down_failed", extra={"client_id": self._session.client_id})
 
     async def _greet(self, connection: Connection, *, present: bool) -> None:
         """Run ``on_up`` while this connection lives. Raises ``Lost`` when that was not to its end."""
@@ -246,7 +253,7 @@ class Link:
             greeting.cancel()
         if not greeting.done():
             raise Lost(connection.ended.result())
-        failed = greeting.exception()
+        failed = asyncio.CancelledError() if greeting.cancelled() else greeting.exception()
         if failed is not None:
             _log.error("link.on_up_failed", exc_info=failed, extra={"client_id": self._session.client_id})
             raise Lost(f"on_up: {failed}")

@@ -1,6 +1,7 @@
 """The link against a real Mosquitto: what it promises about connections, acknowledgements and reason codes."""
 
 import asyncio
+import random
 import shutil
 import socket
 import subprocess
@@ -277,7 +278,7 @@ async def test_paused_reads_nothing_and_stays_connected(mosquitto: Mosquitto) ->
         async with peer(mosquitto.broker(), "mouth") as mouth:
             for n in range(50):
                 await mouth.link.publish("t", str(n).encode())
-            await asyncio.sleep(2.5)  # longer than one and a half keep-alives
+            await asyncio.sleep(2.5)  # the time itself is tested: longer than one and a half keep-alives
             assert not ear.heard
             assert ear.link.connected
             assert len(ear.ups) == 1
@@ -332,6 +333,100 @@ async def test_too_many_waiting_are_refused_not_kept(mosquitto: Mosquitto) -> No
             mouth.link.send("t", str(n).encode())
         with pytest.raises(NotConnected):
             mouth.link.send("t", b"3")
+
+
+async def test_paused_it_still_connects(mosquitto: Mosquitto) -> None:
+    async with peer(mosquitto.broker(), "ear", "t") as ear:
+        async with peer(mosquitto.broker(), "mouth") as mouth:
+            ear.link.leave(abruptly=True)
+            await until(lambda: not ear.link.connected)
+            await mouth.link.publish("t", b"1")
+            ear.link.pause()
+            ear.link.come_back()
+            await until(lambda: ear.link.connected)
+            await mouth.link.publish("t", b"2")
+        assert not ear.heard
+        ear.link.resume()
+        await until(lambda: len(ear.heard) == 2)
+
+
+async def test_a_failing_greeting_is_tried_again_on_a_new_connection(mosquitto: Mosquitto) -> None:
+    tries: list[bool] = []
+    downs: list[int] = []
+
+    async def on_up(present: bool) -> None:
+        tries.append(present)
+        if len(tries) < 3:
+            raise RuntimeError("boom")
+
+    def on_down() -> None:
+        downs.append(1)
+        raise RuntimeError("boom")
+
+    link = Link(
+        mosquitto.broker(),
+        client_id="a",
+        on_message=lambda _: None,
+        on_up=on_up,
+        on_down=on_down,
+        limits=FAST,
+    )
+    task = asyncio.create_task(link.run())
+    async with asyncio.timeout(10):
+        await link.wait_connected()
+    assert (len(tries), len(downs)) == (3, 2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_qos_2_is_not_to_be_had(mosquitto: Mosquitto) -> None:
+    async with peer(mosquitto.broker(), "a") as one:
+        with pytest.raises(ValueError, match="QoS 2"):
+            await one.link.subscribe({"t": 2})
+
+
+CONNACK = b"\x20\x03\x00\x00\x00"
+
+
+@pytest.mark.parametrize("after", [b"", CONNACK])
+async def test_no_bytes_of_a_broker_kill_the_link(after: bytes) -> None:
+    junk = random.Random(7)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.write(after + junk.randbytes(junk.randrange(1, 300)))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    hasty = LinkLimits(
+        retry_first=timedelta(milliseconds=1), retry_longest=timedelta(milliseconds=1),
+        connect_timeout=timedelta(milliseconds=50),
+    )  # fmt: skip
+    link = Link(Broker("127.0.0.1", port), client_id="a", on_message=lambda _: None, limits=hasty)
+    task = asyncio.create_task(link.run())
+    await until(lambda: link.generation >= 200, 60)
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    server.close()
+
+
+async def test_a_broker_that_never_answers_is_given_up_and_blocks_nobody() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    broker = Broker("127.0.0.1", server.sockets[0].getsockname()[1])
+    hasty = FAST.model_copy(update={"connect_timeout": timedelta(milliseconds=50)})
+    link = Link(broker, client_id="a", on_message=lambda _: None, limits=hasty)
+    task = asyncio.create_task(link.run())
+    await until(lambda: link.generation >= 3)
+    assert not link.connected
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    server.close()
 
 
 async def test_wrong_password_keeps_trying_quietly(mosquitto: Mosquitto) -> None:
