@@ -278,7 +278,7 @@ async def test_paused_reads_nothing_and_stays_connected(mosquitto: Mosquitto) ->
         async with peer(mosquitto.broker(), "mouth") as mouth:
             for n in range(50):
                 await mouth.link.publish("t", str(n).encode())
-            await asyncio.sleep(2.5)  # the time itself is tested: longer than one and a half keep-alives
+            await asyncio.sleep(2.5)  # the time itself is tested: longer than keep-alive and a half
             assert not ear.heard
             assert ear.link.connected
             assert len(ear.ups) == 1
