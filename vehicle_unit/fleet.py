@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -60,6 +61,8 @@ class Fleet:
 
     async def run(self) -> None:
         """Start all, a few a second, and keep them running until cancelled."""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each unit holds a socket and five files
         async with asyncio.TaskGroup() as tasks:
             for folder in self._folders:
                 unit = Unit(Identity.load(folder), self._options, disk=self._disk())
