@@ -50,7 +50,9 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     except ModuleNotFoundError as missing:
-        _say(f"This command needs a package that is not installed ({missing.name}): pip install 'trunkline[server]'")
+        _say(
+            f"This command needs a package that is not installed ({missing.name}): pip install 'trunkline[server]'"
+        )
         sys.exit(EXIT_USAGE)
     except Exception as error:  # noqa: BLE001 - the last door: everything becomes a sentence and an exit code
         sys.exit(_explain(error))

@@ -1,8 +1,10 @@
 """Generated documents: facts, states, settings, command line, OpenAPI and AsyncAPI, compared with the code in the checks."""
 
 import argparse
+import asyncio
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import UnionType
@@ -44,10 +46,10 @@ def facts() -> str:
 
 def states() -> str:
     """Every state machine as a table."""
-    from trunkline.machines import MACHINES
+    from trunkline.machines import machines
 
     lines = ["# States", ""]
-    for title, steps in MACHINES().items():
+    for title, steps in machines().items():
         lines += [f"## {title}", "", "| from | on | to |", "|---|---|---|"]
         lines += [f"| {before} | {cause} | {after} |" for before, cause, after in steps]
         lines.append("")
@@ -103,7 +105,11 @@ def command_line() -> str:
         lines.append(str(command.help or "").strip())
         lines.append("")
         for parameter in command.params:
-            names = " / ".join(parameter.opts) if parameter.param_type_name == "option" else parameter.name.upper()
+            names = (
+                " / ".join(parameter.opts)
+                if parameter.param_type_name == "option"
+                else parameter.name.upper()
+            )
             if names != "--help" and "-h" not in parameter.opts:
                 lines.append(f"- `{names}` {getattr(parameter, 'help', None) or ''}".rstrip())
         lines.append("")
@@ -118,8 +124,11 @@ def command_line() -> str:
 def openapi() -> str:
     """The HTTP API as OpenAPI 3.1."""
     from trunkline.app import described
+    from trunkline.settings import Settings
 
-    return json.dumps(described().openapi(), indent=1, sort_keys=True) + "\n"
+    with tempfile.TemporaryDirectory() as folder:
+        app = asyncio.run(described(Settings(data_dir=Path(folder))))
+    return json.dumps(app.openapi(), indent=1, sort_keys=True) + "\n"
 
 
 def asyncapi() -> str:

@@ -85,6 +85,10 @@ async def _too_large(send: Send) -> None:
     content = json.dumps(
         body(413, "request.too_large", "The body is too large.", may_have_happened=False, try_again=False)
     ).encode()
-    headers = [(b"content-type", MEDIA.encode()), (b"content-length", str(len(content)).encode()), (b"connection", b"close")]
+    headers = [
+        (b"content-type", MEDIA.encode()),
+        (b"content-length", str(len(content)).encode()),
+        (b"connection", b"close"),
+    ]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -49,7 +49,11 @@ def answer(problem: Problem) -> JSONResponse:
     if problem.kind is Kind.UNAUTHENTICATED:
         headers.setdefault("WWW-Authenticate", "Bearer")
     content = body(
-        status, problem.code, problem.detail, may_have_happened=problem.may_have_happened, try_again=problem.try_again
+        status,
+        problem.code,
+        problem.detail,
+        may_have_happened=problem.may_have_happened,
+        try_again=problem.try_again,
     )
     return JSONResponse(content, status, headers=headers, media_type=MEDIA)
 
@@ -65,7 +69,9 @@ def install(app: FastAPI) -> None:
     async def on_invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         # Where and why, never the value: it may be a secret.
         faults = [{"where": [str(p) for p in e["loc"]], "why": e["msg"]} for e in error.errors()]
-        content = body(422, "request.invalid", "The request does not fit.", may_have_happened=False, try_again=False)
+        content = body(
+            422, "request.invalid", "The request does not fit.", may_have_happened=False, try_again=False
+        )
         return JSONResponse({**content, "errors": faults}, 422, media_type=MEDIA)
 
     @app.exception_handler(HTTPException)
@@ -76,5 +82,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def on_bug(request: Request, error: Exception) -> JSONResponse:
         log.error("request.failed", exc_info=error, extra={"path": request.url.path})
-        content = body(500, "internal", "Our mistake; it is in the log.", may_have_happened=True, try_again=True)
+        content = body(
+            500, "internal", "Our mistake; it is in the log.", may_have_happened=True, try_again=True
+        )
         return JSONResponse(content, 500, media_type=MEDIA)

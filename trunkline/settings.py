@@ -1,6 +1,5 @@
 """Every setting of the server: read once, checked together, documented by a generated table (docs/settings.md)."""
 
-import sys
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -16,16 +15,10 @@ from delivery.limits import DeliveryLimits
 from keys.limits import KeysLimits
 from people.limits import PeopleLimits
 from spine.limits import SpineLimits
+from trunkline.commands.places import default_data_directory
 from vehicle_gateway.limits import GatewayLimits
 from vehicle_gateway.link import LinkLimits
 from webhooks.limits import WebhooksLimits
-
-
-def data_directory() -> Path:
-    """Beside the virtual environment it is installed into (``.venv``), else in the working directory."""
-    prefix = Path(sys.prefix)
-    home = prefix.parent if prefix.name == ".venv" else Path.cwd()
-    return home / ".trunkline"
 
 
 class Settings(BaseSettings):
@@ -36,38 +29,86 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="TRUNKLINE_", env_nested_delimiter="__", frozen=True, extra="ignore", nested_model_default_partial_update=True
+        env_prefix="TRUNKLINE_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        nested_model_default_partial_update=True,
     )
 
-    data_dir: Path = Field(default_factory=data_directory, description="Where keys, mail, photos, roots and demo data are kept.")
-    profile: Path | None = Field(None, description="A TOML file of settings that stands above the data directory's.")
+    data_dir: Path = Field(
+        default_factory=default_data_directory,
+        description="Where keys, mail, photos, roots and demo data are kept.",
+    )
+    profile: Path | None = Field(
+        None, description="A TOML file of settings that stands above the data directory's."
+    )
 
-    store_url: str = Field("redis://127.0.0.1:6379/0", description="Valkey or Redis; redis://, rediss:// or unix://.")
+    store_url: str = Field(
+        "redis://127.0.0.1:6379/0", description="Valkey or Redis; redis://, rediss:// or unix://."
+    )
     store_cluster: bool = Field(default=False, description="The store is a Valkey or Redis Cluster.")
-    allow_everysec: bool = Field(default=False, description="Accept a store that fsyncs once a second (tests only).")
-    partitions: int = Field(8, ge=1, le=32, description="Partitions of a new installation; fixed by `trunkline init`.")
+    allow_everysec: bool = Field(
+        default=False, description="Accept a store that fsyncs once a second (tests only)."
+    )
+    partitions: int = Field(
+        8, ge=1, le=32, description="Partitions of a new installation; fixed by `trunkline init`."
+    )
 
     listen_host: str = Field("127.0.0.1", description="Address the API listens on.")
     listen_port: int = Field(8080, ge=1, le=65535, description="Port the API listens on.")
-    public_url: str = Field("http://127.0.0.1:8080", description="Address people and partners reach the API by; stands in links.")
+    public_url: str = Field(
+        "http://127.0.0.1:8080", description="Address people and partners reach the API by; stands in links."
+    )
 
     broker_host: str = Field("127.0.0.1", description="Host of the MQTT broker as the gateway reaches it.")
     broker_port: int = Field(1883, description="Port of the broker's service listener.")
     broker_username: str = Field("svc_gateway", description="Account of the gateway at the broker.")
-    broker_password: SecretStr | None = Field(None, description="Its password; none: read from `broker/gateway.password` in the data directory.")
-    broker_tls_ca: Path | None = Field(None, description="CA file for TLS on the service listener; none: no TLS.")
+    broker_password: SecretStr | None = Field(
+        None, description="Its password; none: read from `broker/gateway.password` in the data directory."
+    )
+    broker_bind: str = Field(
+        "127.0.0.1",
+        description="Address the broker's service listener binds to (written into its configuration).",
+    )
+    broker_user: str | None = Field(
+        None, description="Account Mosquitto drops to when started as root; none: its own default."
+    )
+    units_broker_bind: str = Field(
+        "127.0.0.1", description="Address the vehicle listener binds to (written into its configuration)."
+    )
+    broker_tls_ca: Path | None = Field(
+        None, description="CA file for TLS on the service listener; none: no TLS."
+    )
     units_broker_host: str = Field("127.0.0.1", description="Host of the broker as the cars reach it.")
     units_broker_port: int = Field(8883, description="Port of the vehicle listener.")
-    units_broker_auth: Literal["certificate", "password"] = Field("certificate", description="How cars sign in at the broker: mTLS, or one password each (demo on iotcore).")
+    units_broker_auth: Literal["certificate", "password"] = Field(
+        "certificate",
+        description="How cars sign in at the broker: mTLS, or one password each (demo on iotcore).",
+    )
 
-    signing_dir: Path | None = Field(None, description="Key service's private keys (key, fresh, log): set for `work` alone.")
-    command_key_dir: Path | None = Field(None, description="The gateway's command key: set for `gateway` alone.")
-    endpoint_secret_key: SecretStr | None = Field(None, description="Base64url of 32 bytes that encrypt webhook secrets at rest; none: `keys/endpoint.key`.")
+    signing_dir: Path | None = Field(
+        None, description="Key service's private keys (key, fresh, log): set for `work` alone."
+    )
+    command_key_dir: Path | None = Field(
+        None, description="The gateway's command key: set for `gateway` alone."
+    )
+    endpoint_secret_key: SecretStr | None = Field(
+        None,
+        description="Base64url of 32 bytes that encrypt webhook secrets at rest; none: `keys/endpoint.key`.",
+    )
 
-    mail_smtp_url: SecretStr | None = Field(None, description="smtp://, smtps:// or smtp+starttls:// with user and password; none: mail goes to files.")
+    mail_smtp_url: SecretStr | None = Field(
+        None,
+        description="smtp://, smtps:// or smtp+starttls:// with user and password; none: mail goes to files.",
+    )
     mail_from: str = Field("Trunkline <no-reply@trunkline.invalid>", description="Sender of mail.")
-    webhooks_dev: bool = Field(default=False, description="Let webhooks go to http and to loopback addresses (development, demo).")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level of the logs on stderr.")
+    webhooks_dev: bool = Field(
+        default=False, description="Let webhooks go to http and to loopback addresses (development, demo)."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level of the logs on stderr."
+    )
 
     spine: SpineLimits = SpineLimits()
     keys: KeysLimits = KeysLimits()
@@ -80,7 +121,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if self.signing_dir and self.command_key_dir:
-            raise ValueError("signing_dir is for `work` and command_key_dir for `gateway`: no process holds both")
+            raise ValueError(
+                "signing_dir is for `work` and command_key_dir for `gateway`: no process holds both"
+            )
         if self.public_url.endswith("/"):
             raise ValueError("public_url must not end with a slash")
         return self
@@ -96,7 +139,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Given values, the environment, the profile, the data directory's file."""
         given: dict[str, Any] = {**env_settings(), **init_settings()}
-        directory = Path(given.get("data_dir") or data_directory())
+        directory = Path(given.get("data_dir") or default_data_directory())
         files = [Path(p) for p in (given.get("profile"),) if p] + [directory / "settings.toml"]
         tomls = [TomlConfigSettingsSource(settings_cls, toml_file=file) for file in files]
         return (init_settings, env_settings, *tomls)

@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -98,6 +99,8 @@ class Stage:
                 "units_broker_port": self.ports.vehicle if self.broker == "mosquitto" else self.ports.service,
                 "units_broker_auth": "certificate" if self.broker == "mosquitto" else "password",
                 "webhooks_dev": True,
+                # Mosquitto started as root drops to an account that could not read its own files here.
+                **({"broker_user": "root"} if os.geteuid() == 0 else {}),
                 **self._extra,
             },
         )
@@ -112,23 +115,29 @@ class Stage:
         log = self.directory / "logs" / "broker.log"
         config = self.directory / "broker"
         if self.broker == "mosquitto":
-            self.children["broker"] = embedded.start_mosquitto(config / "mosquitto.conf", self.ports.service, log=log)
+            self.children["broker"] = embedded.start_mosquitto(
+                config / "mosquitto.conf", self.ports.service, log=log
+            )
             self.children["broker"].wait_for_port(self.ports.vehicle)
         else:
-            self.children["broker"] = embedded.start_iotcore(config / "iotcore.toml", self.ports.service, log=log)
+            self.children["broker"] = embedded.start_iotcore(
+                config / "iotcore.toml", self.ports.service, log=log
+            )
 
     def start_service(self, name: str) -> None:
         """Start api, work or gateway and wait until it says it is ready."""
         command = {"api": "serve"}.get(name, name)
         extra = {
-            "work": {"TRUNKLINE_SIGNING_DIR": str(self.directory / "keys" / "service")},
-            "gateway": {"TRUNKLINE_COMMAND_KEY_DIR": str(self.directory / "keys" / "gateway")},
+            "work": {"TRUNKLINE_SIGNING_DIR": str(self.directory / "keys")},
+            "gateway": {"TRUNKLINE_COMMAND_KEY_DIR": str(self.directory / "keys")},
         }.get(name, {})
         log = self.directory / "logs" / f"{name}.log"
         seen = log.stat().st_size if log.exists() else 0
         child = Child.start(name, python_command(command), log=log, environment=self.environment(**extra))
         self.children[name] = child
-        child.wait_for_line("ready", since=seen)
+        child.wait_for_line(f"ready service='{name}'", since=seen)
+        if name == "api":
+            child.wait_for_port(self.ports.api)
 
     def command(self, *arguments: str, stdin: str | None = None) -> Any:
         """Run ``trunkline ... --json`` and give what it printed; raises ``ChildFailed`` when it says no."""
@@ -162,8 +171,18 @@ class Stage:
         command = python_command("unit", "--dir", str(directory), *options)
         log = self.directory / "logs" / f"unit-{name}.log"
         seen = log.stat().st_size if log.exists() else 0
-        self.children[f"unit-{name}"] = Child.start(f"unit-{name}", command, log=log, environment=self.environment())
+        self.children[f"unit-{name}"] = Child.start(
+            f"unit-{name}", command, log=log, environment=self.environment()
+        )
         self.children[f"unit-{name}"].wait_for_line("ready", since=seen)
+
+    def pair(self, name: str = "car") -> Any:  # noqa: ANN401 - JSON
+        """Turn the ignition on, have the car show a claim code, turn it off again."""
+        directory = str(self.directory / "units" / name)
+        self.command("unit", "tell", '{"ignition": true}', "--dir", directory)
+        shown = self.command("unit", "pair", "--dir", directory)
+        self.command("unit", "tell", '{"ignition": false}', "--dir", directory)
+        return shown
 
     def restart_broker(self) -> None:
         """iotcore reads its accounts once, at start."""
@@ -177,4 +196,3 @@ class Stage:
     def failed(self) -> list[str]:
         """Names of processes that ended by themselves."""
         return [name for name, child in self.children.items() if not child.running]
-

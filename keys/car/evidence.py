@@ -213,7 +213,8 @@ class _Judge:
                 raise _Wrong(f"{kind} leans on a receipt that is not here")
             if kind == "delivery.approved" and levels.get(str(fact.get("question"))) != fact.get("level"):
                 raise _Wrong("an approval is told otherwise than it is signed")
-            if fact.get("vehicle", self._file.vehicle) != self._file.vehicle:
+            # before the address is resolved a fact names no car at all
+            if (fact.get("vehicle") or self._file.vehicle) != self._file.vehicle:
                 raise _Wrong("a fact is about another vehicle")
         return f"{len(self._file.facts)} facts"
 

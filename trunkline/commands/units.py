@@ -1,20 +1,29 @@
 """``trunkline unit`` (run, init, install, pair) and ``trunkline fleet``: what runs in a car. Needs the base install only."""
 
 import asyncio
+import contextlib
 import json
+import signal
 import sys
+import tomllib
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-Directory = Annotated[Path, typer.Option("--dir", help="The unit's own memory: keys, record, receipts, outbox.")]
+from trunkline.lines import start_logging
+
+Directory = Annotated[
+    Path, typer.Option("--dir", help="The unit's own memory: keys, record, receipts, outbox.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(unit_app, name="unit")
+    app.command("fleet")(fleet)
 
 
 unit_app = typer.Typer(help="The reference unit that runs in a car.", invoke_without_command=True)
@@ -29,6 +38,69 @@ def read_document(source: str) -> object:
     """A JSON file, or ``-`` for standard input."""
     text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
     return json.loads(text)
+
+
+Seconds = Annotated[float, typer.Option(help="Seconds.")]
+
+
+@unit_app.callback()
+def run(
+    context: typer.Context,
+    directory: Directory = Path("unit"),
+    lifts_after: Annotated[
+        float, typer.Option(help="The person at the boot lifts the lid after this; negative: never.")
+    ] = 1.0,
+    shuts_after: Annotated[float, typer.Option(help="... and shuts it after this; negative: never.")] = 3.0,
+    position: Annotated[str, typer.Option(help="Where the car stands: LATITUDE,LONGITUDE.")] = "",
+    mode: Annotated[str, typer.Option(help="awake, dozing, asleep or no_coverage.")] = "awake",
+    settings: Annotated[
+        Path | None, typer.Option(help="TOML file of the unit's settings (docs/generated/unit-settings.md).")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+) -> None:
+    """Run the unit of an installed folder until it is told to stop."""
+    if context.invoked_subcommand is not None:
+        return
+    from vehicle_unit.unit import run as run_unit
+
+    start_logging(log_level)
+    options = _options(lifts_after, shuts_after, position, mode, settings)
+    print(f"ready: unit in {directory}", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_until_told(run_unit(directory, options)))
+
+
+def _options(lifts_after: float, shuts_after: float, position: str, mode: str, settings: Path | None) -> Any:
+    from datetime import timedelta
+
+    from keys.car.place import Position
+    from vehicle_gateway.link import LinkLimits
+    from vehicle_unit.limits import UnitLimits
+    from vehicle_unit.presence import Mode
+    from vehicle_unit.unit import UnitOptions
+
+    given = tomllib.loads(settings.read_text("utf-8")) if settings else {}
+    where = None
+    if position:
+        latitude, _, longitude = position.partition(",")
+        where = Position(float(latitude), float(longitude))
+    return UnitOptions(
+        lifts_after=timedelta(seconds=lifts_after) if lifts_after >= 0 else None,
+        shuts_after=timedelta(seconds=shuts_after) if shuts_after >= 0 else None,
+        position=where,
+        mode=Mode(mode),
+        limits=UnitLimits(**given.get("unit", {})),
+        link=LinkLimits(**given.get("link", {})),
+    )
+
+
+async def _until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Run until SIGTERM or SIGINT; then let the unit say goodbye."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 @unit_app.command("init")
@@ -55,3 +127,41 @@ def pair(directory: Directory = Path("unit"), as_json: AsJson = False) -> None:
     from vehicle_unit.control import ask
 
     show(asyncio.run(ask(directory, {"pair": True})), as_json=as_json)
+
+
+@unit_app.command("tell")
+def tell(request: str, directory: Directory = Path("unit"), as_json: AsJson = False) -> None:
+    """Do something to the running simulated car, e.g. '{"ignition": true}' or '{"lid": "shut"}'; prints its state."""
+    from vehicle_unit.control import ask
+
+    show(asyncio.run(ask(directory, json.loads(request))), as_json=as_json)
+
+
+def fleet(
+    directory: Annotated[Path, typer.Option("--dir", help="Folder of the units.")] = Path("fleet"),
+    vehicles: Annotated[int, typer.Option(help="How many units to make where they are missing.")] = 100,
+    signals_every: Annotated[
+        float, typer.Option(help="Each car reports a signal this often (seconds); 0: never.")
+    ] = 0,
+    lifts_after: float = 1.0,
+    shuts_after: float = 3.0,
+) -> None:
+    """Run many simulated units in one process; makes and enrols what is missing (on the operator's host)."""
+    from datetime import timedelta
+
+    from vehicle_unit import fleet as fleets
+    from vehicle_unit.unit import UnitOptions
+
+    start_logging("INFO")
+    missing = vehicles - len(fleets.enrolled(directory))
+    if missing > 0:
+        from trunkline.commands.cars import enrol_fleet
+
+        asyncio.run(enrol_fleet(directory, vehicles))
+    options = UnitOptions(
+        lifts_after=timedelta(seconds=lifts_after), shuts_after=timedelta(seconds=shuts_after)
+    )
+    every = timedelta(seconds=signals_every) if signals_every > 0 else None
+    running = fleets.Fleet(fleets.enrolled(directory)[:vehicles], options, signals_every=every)
+    print(f"ready: {vehicles} units in {directory}", flush=True)
+    asyncio.run(_until_told(running.run()))

@@ -1,0 +1,140 @@
+"""The ASGI application: routes of every package, problems mapped once, security headers, a bound on bodies."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI
+from fastapi.responses import JSONResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.staticfiles import StaticFiles
+
+import people.api
+import people.pages
+import webhooks.api
+from people.access import CarrierPrincipal
+from people.model import Scope
+from spine.clock import SystemClock
+from spine.expiring import Expiring
+from spine.house import House
+from spine.index import Index
+from spine.log import Log, Tail
+from spine.rates import Rates
+from spine.store import Store
+from spine.valkey import Valkey
+from trunkline import problems
+from trunkline.compose import Ground, Services, ground, services
+from trunkline.delivering import delivery_routes
+from trunkline.headers import BodyLimit, SecurityHeaders
+from trunkline.installation import public_keys
+from trunkline.settings import Settings
+from webhooks.history import History
+
+log = logging.getLogger("trunkline")
+
+BODY_BYTES = 2 * 1024 * 1024
+
+
+def templates() -> Environment:
+    """Templates of every package; undefined names are errors, everything is escaped."""
+    folders = [str(files(package).joinpath("templates")) for package in ("trunkline", "people", "delivery")]
+    return Environment(
+        loader=FileSystemLoader(folders),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+    )
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; it opens the store when it starts and is ready when it serves."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with ground(settings) as base, services(base) as parts:
+            attach(app, parts, public_keys(settings))
+            log.info("ready", extra={"service": "api", "listens": settings.listen_port})
+            yield
+
+    return _bare(lifespan)
+
+
+def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables
+    app = FastAPI(
+        title="Trunkline",
+        version="1",
+        summary="In-car delivery: orders, approvals, keys, openings, evidence.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
+    problems.install(app)
+    app.add_middleware(BodyLimit, limit=BODY_BYTES)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def attach(app: FastAPI, parts: Services, jwks: dict[str, Any]) -> None:
+    """Add every package's routes."""
+    pages = templates()
+    app.include_router(people.api.routes(parts.people))
+    app.include_router(people.pages.routes(pages))
+    app.include_router(_webhook_routes(parts))
+    for router in delivery_routes(parts, pages):
+        app.include_router(router)
+
+    @app.get("/.well-known/jwks.json", tags=["keys"])
+    async def service_keys() -> Response:
+        """The service's public keys, each with its purpose."""
+        return JSONResponse(jwks, headers={"Cache-Control": "public, max-age=300"})
+
+    @app.get("/healthz", include_in_schema=False)
+    async def health() -> dict[str, str]:
+        """Answers 200 while the store answers, else 503."""
+        await parts.ground.valkey.everywhere("PING")
+        return {"status": "ok"}
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> Response:
+        text = pages.get_template("home.html").render()
+        return Response(text, media_type="text/html")
+
+    app.mount(
+        "/static", StaticFiles(directory=Path(str(files("trunkline").joinpath("static")))), name="static"
+    )
+
+
+def _webhook_routes(parts: Services) -> Any:  # noqa: ANN401 - an APIRouter
+    carrier = parts.people.access.carrier(Scope.DELIVERIES_READ)
+
+    async def subscriber(who: Annotated[CarrierPrincipal, Depends(carrier)]) -> webhooks.api.Subscriber:
+        return webhooks.api.Subscriber(id=who.id, livemode=who.livemode)
+
+    history = History(parts.ground.store, parts.ground.index)
+    return webhooks.api.routes(parts.endpoints, history, subscriber)
+
+
+async def described(settings: Settings) -> FastAPI:
+    """The application with all its routes and no store behind it: what the OpenAPI document is made from."""
+    clock, valkey, house = SystemClock(), Valkey.at("redis://127.0.0.1:1/0"), House(8)
+    facts = Log(valkey, house)
+    base = Ground(
+        settings=settings,
+        clock=clock,
+        valkey=valkey,
+        house=house,
+        store=Store(valkey, house),
+        log=facts,
+        tail=Tail(facts, limits=settings.spine),
+        index=Index(valkey, house),
+        expiring=Expiring(valkey),
+        rates=Rates(valkey),
+    )
+    app = _bare()
+    async with services(base) as parts:
+        attach(app, parts, {"keys": []})
+    await valkey.close()
+    return app

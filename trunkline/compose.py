@@ -1,0 +1,284 @@
+"""Builds everything once: the parts every server process shares, then what `api` and `work` add."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from delivery import desk as delivery_desk
+from delivery import lists as delivery_lists
+from delivery.cars import StoredCars
+from delivery.news import KINDS as NEWS_KINDS
+from delivery.deciding import Deciding
+from delivery.service import Deliveries
+from keys.issue import Keys
+from keys.signing import Signer, SigningKeys
+from people.reactions import GROUP as PEOPLE_GROUP
+from people.reactions import KINDS as PEOPLE_KINDS
+from people.service import People, build
+from spine.clock import Clock, SystemClock
+from spine.expiring import Expiring
+from spine.house import House, open_house
+from spine.index import Index
+from spine.log import Log, Tail
+from spine.rates import Rates
+from spine.readers import Reader
+from spine.store import Store
+from spine.timers import Timers
+from spine.valkey import StoreDown, Valkey
+from trunkline.desk import Desk
+from trunkline.installation import gateway_password, public_keys, secret_file, vehicle_ca
+from trunkline.posting import PeopleMailer, mail_door, minter, people_composer, sealing_key
+from trunkline.settings import Settings
+from vehicle_gateway.commands import Commands
+from vehicle_gateway.duty import Equipment
+from vehicle_gateway.gateway import Gateway
+from vehicle_gateway.link import Broker, Tls
+from vehicle_gateway.pki import Pki
+from vehicle_gateway.registry import Vehicles
+from vehicle_gateway.renewal import KINDS as RENEWAL_KINDS
+from vehicle_gateway.renewal import Renewals
+from webhooks import history
+from webhooks.endpoints import Endpoints
+from webhooks.engine import Engine
+from webhooks.guard import Guard
+from webhooks.keyring import Keyring
+from webhooks.mail import Mail
+from webhooks.sealing import Seal
+from webhooks.sender import HttpSender
+from webhooks.sources import Sources
+
+log = logging.getLogger("trunkline")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The store and what stands on it alone."""
+
+    settings: Settings
+    clock: Clock
+    valkey: Valkey
+    house: House
+    store: Store
+    log: Log
+    tail: Tail
+    index: Index
+    expiring: Expiring
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The domain services that `api` and `work` share."""
+
+    ground: Ground
+    vehicles: Vehicles
+    commands: Commands
+    cars: StoredCars
+    people: People
+    keys: Keys
+    endpoints: Endpoints
+    sources: Sources
+    engine: Engine
+    delivery: delivery_desk.Desk
+
+
+@asynccontextmanager
+async def ground(settings: Settings) -> AsyncIterator[Ground]:
+    """Open the store (waiting while it is down) and follow its log. Raises ``StoreUnfit``."""
+    clock = SystemClock()
+    valkey = Valkey.at(settings.store_url, cluster=settings.store_cluster)
+    try:
+        house = await _open(valkey, settings)
+        facts = Log(valkey, house)
+        tail = Tail(facts, limits=settings.spine)
+        following = asyncio.create_task(tail.run(), name="tail")
+        try:
+            await tail.ready()
+            yield Ground(
+                settings=settings,
+                clock=clock,
+                valkey=valkey,
+                house=house,
+                store=Store(valkey, house),
+                log=facts,
+                tail=tail,
+                index=Index(valkey, house),
+                expiring=Expiring(valkey),
+                rates=Rates(valkey),
+            )
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+    finally:
+        await valkey.close()
+
+
+async def _open(valkey: Valkey, settings: Settings) -> House:
+    while True:
+        try:
+            return await open_house(valkey, allow_everysec=settings.allow_everysec)
+        except StoreDown as down:
+            log.warning("store_waits", extra={"reason": down.detail})
+            await asyncio.sleep(settings.spine.store_retry.total_seconds())
+
+
+@asynccontextmanager
+async def services(base: Ground, *, signing: SigningKeys | None = None) -> AsyncIterator[Services]:
+    """Wire the domain. Only with ``signing`` (process `work`) can keys be made."""
+    settings, store, clock = base.settings, base.store, base.clock
+    mailer = PeopleMailer(clock, settings.people.mail_link_life)
+    people = _people(settings, store, clock, mailer)
+    vehicles = Vehicles(store)
+    cars = StoredCars(store, settings.gateway)
+    guard = Guard(dev=settings.webhooks_dev)
+    keyring = Keyring(Seal(_endpoint_key(settings)))
+    endpoints = Endpoints(store, clock, settings.webhooks, guard, keyring)
+    commands = Commands(store, clock, settings.gateway)
+    keys = Keys(
+        store,
+        clock,
+        settings.keys,
+        signing=signing,
+        decision=Deciding(
+            Deliveries(store, clock, settings.delivery), people.cars, public_url=settings.public_url
+        ),
+        receipt_keys=vehicles,
+    )
+    delivery = delivery_desk.build(
+        store,
+        clock=clock,
+        limits=settings.delivery,
+        people=people,
+        keys=keys,
+        cars=cars,
+        commands=commands,
+        tail=base.tail,
+        photos=settings.photo_dir,
+        public_url=settings.public_url,
+        authorities=[vehicle_ca(settings)],
+        jwks=public_keys(settings),
+    )
+    mail = Mail(mail_door(settings), minter(people.links, delivery.deciding.mint), sender=settings.mail_from)
+    async with HttpSender(settings.webhooks, guard) as sender:
+        engine = Engine(
+            store,
+            clock,
+            settings.webhooks,
+            {"people": people_composer(people.letters), "delivery": delivery.composing},
+            sender,
+            mail,
+            endpoints,
+        )
+        mailer.attach(engine)
+        try:
+            yield Services(
+                ground=base,
+                vehicles=vehicles,
+                commands=commands,
+                cars=cars,
+                people=people,
+                keys=keys,
+                endpoints=endpoints,
+                sources=Sources(store, clock, settings.webhooks, keyring),
+                engine=engine,
+                delivery=delivery,
+            )
+        finally:
+            await engine.close()
+
+
+def _people(settings: Settings, store: Store, clock: Clock, mailer: PeopleMailer) -> People:
+    return build(
+        store=store,
+        mailer=mailer,
+        clock=clock,
+        limits=settings.people,
+        origin=settings.public_url,
+        secret=sealing_key(secret_file(settings.data_dir / "keys" / "people.key")),
+    )
+
+
+def people_of(desk: Desk) -> People:
+    """People as an operator's command needs them: reading and erasing, no mail."""
+    mailer = PeopleMailer(desk.clock, desk.settings.people.mail_link_life)
+    return _people(desk.settings, desk.store, desk.clock, mailer)
+
+
+def _endpoint_key(settings: Settings) -> bytes:
+    given = settings.endpoint_secret_key
+    if given is not None:
+        return sealing_key(given.get_secret_value())
+    return sealing_key(secret_file(settings.data_dir / "keys" / "endpoint.key"))
+
+
+def gateway(base: Ground, signer: Signer) -> Gateway:
+    """What process `gateway` runs: the broker on one side, the log on the other."""
+    settings = base.settings
+    tls = Tls(ca=settings.broker_tls_ca) if settings.broker_tls_ca else None
+    broker = Broker(
+        settings.broker_host,
+        settings.broker_port,
+        tls=tls,
+        username=settings.broker_username,
+        password=gateway_password(settings),
+    )
+    kit = Equipment(
+        store=base.store,
+        tail=base.tail,
+        clock=base.clock,
+        signer=signer,
+        broker=broker,
+        limits=settings.gateway,
+        link_limits=settings.link,
+        spine_limits=settings.spine,
+    )
+    return Gateway(kit)
+
+
+def readers(parts: Services) -> list[Reader]:
+    """Who listens to the log in process `work`."""
+    base = parts.ground
+    authority = Pki.open(base.settings.pki_dir, base.settings.gateway)
+    renewal = Renewals(base.store, base.clock, base.settings.gateway, authority, parts.commands)
+    news = parts.delivery.news(parts.engine, parts.endpoints)
+
+    def reader(group: str, handle: object, kinds: frozenset[str] | None = None) -> Reader:
+        return Reader(
+            base.store,
+            base.log,
+            base.tail,
+            group,
+            handle,  # type: ignore[arg-type]  # each package names what it needs of an entry
+            kinds=kinds,
+            limits=base.settings.spine,
+            clock=base.clock,
+        )
+
+    return [
+        reader("keys", parts.keys.react, Keys.KINDS),
+        reader("delivery", parts.delivery.reactions.handle),
+        reader("delivery-news", news.handle, NEWS_KINDS),
+        reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
+        reader("renewal", renewal.react, RENEWAL_KINDS),
+        reader("lists", base.index.reaction(delivery_lists.places)),
+        reader("webhooks-lists", base.index.reaction(history.by_endpoint), history.KINDS),
+    ]
+
+
+def timers(parts: Services) -> Timers:
+    """What time alone does, in process `work`."""
+    base = parts.ground
+    handlers = {
+        **parts.people.reactions.timers(),
+        "dlv": parts.delivery.due.on_due,
+        "key": parts.keys.on_due,
+        "rvl": parts.keys.on_due,
+        "apr": parts.keys.on_due,
+        "cmd": parts.commands.on_due,
+        "msg": parts.engine.on_due,
+    }
+    return Timers(base.store, handlers, clock=base.clock, limits=base.settings.spine)

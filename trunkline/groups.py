@@ -1,0 +1,39 @@
+"""Every reader group there is: trimming waits for all of them, and an operator looks through all of them."""
+
+from typing import Final
+
+from delivery import lists as delivery_lists
+from spine.archive import Archive
+from spine.index import Index
+from spine.log import Log
+from spine.replay import rebuild
+from trunkline.desk import Desk
+from vehicle_gateway.dispatch import GROUP as GATEWAY
+from webhooks import history
+
+LISTS: Final = "lists"
+WEBHOOK_LISTS: Final = "webhooks-lists"
+GROUPS: Final = ("keys", "delivery", "delivery-news", "people", "renewal", GATEWAY, LISTS, WEBHOOK_LISTS)
+
+
+async def rebuild_lists(desk: Desk) -> int:
+    """Build the lists for people anew from archive and log; how many facts were read."""
+    log = Log(desk.valkey, desk.house)
+    archive = Archive(log, desk.settings.archive_dir)
+    index = Index(desk.valkey, desk.house)
+    jobs = (
+        (LISTS, delivery_lists.NAMES, delivery_lists.places),
+        (WEBHOOK_LISTS, (history.LIST,), history.by_endpoint),
+    )
+    count = 0
+    for group, names, projection in jobs:
+        count = await rebuild(
+            index,
+            log,
+            archive,
+            group=group,
+            names=names,
+            projections=[projection],
+            limits=desk.settings.spine,
+        )
+    return count

@@ -1,0 +1,124 @@
+"""News out, put together: which package writes a message, how its link is made, through which door it goes."""
+
+import base64
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import unquote, urlsplit
+
+from people.letters import Letters
+from people.mail_links import Link as PeopleLink
+from people.mail_links import MailKind, MailLinks, Purpose
+from spine.clock import Clock
+from spine.ids import PersonId
+from spine.problems import Kind, Problem
+from spine.store import Ack
+from trunkline.settings import Settings
+from webhooks.dispatch import Brief, Composer
+from webhooks.engine import Engine
+from webhooks.envelope import News
+from webhooks.mail import FileOutbox, Letter, Link, Mail, MailDoor, Minter, SmtpDoor, SmtpServer
+from webhooks.messages import Outgoing, message_id
+
+_ACCOUNT_PAGE = "people"
+
+
+class BadMailSetting(Problem):
+    """`mail_smtp_url` is not a URL of a mail server."""
+
+    code = "settings.mail"
+    kind = Kind.INVALID
+
+
+def mail_door(settings: Settings) -> MailDoor:
+    """Files in the data directory, or the SMTP server that the settings name."""
+    if settings.mail_smtp_url is None:
+        settings.mail_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return FileOutbox(settings.mail_dir)
+    url = urlsplit(settings.mail_smtp_url.get_secret_value())
+    security = {"smtps": "tls", "smtp+starttls": "starttls", "smtp": "none"}.get(url.scheme)
+    if security is None or not url.hostname:
+        raise BadMailSetting("mail_smtp_url: smtp://, smtps:// or smtp+starttls://, a host, perhaps a port")
+    server = SmtpServer(
+        url.hostname,
+        url.port or {"tls": 465, "starttls": 587, "none": 25}[security],
+        security,  # type: ignore[arg-type]  # the three literals of the table above
+        unquote(url.username) if url.username else None,
+        unquote(url.password) if url.password else None,
+    )
+    return SmtpDoor(server)
+
+
+def sealing_key(text: str) -> bytes:
+    """The 32 bytes behind a base64url text."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+class PeopleMailer:
+    """``people.mail_links.Mailer`` on the engine: each mail is a durable message named after its cause."""
+
+    def __init__(self, clock: Clock, life: timedelta) -> None:
+        self._clock = clock
+        self._life = life
+        self._engine: Engine | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """The engine needs people to write their letters, and people need it to queue them."""
+        self._engine = engine
+
+    async def mail(self, person: PersonId, kind: MailKind, reference: str, *, ack: Ack | None = None) -> None:
+        """Queue one mail; returns when it is on disk."""
+        if self._engine is None:
+            raise RuntimeError("attach the engine first")
+        now = self._clock.now()
+        message = Outgoing(
+            id=message_id(reference, kind.value.replace("_", "-"), person),
+            type=f"people.{kind.value}",
+            at=now,
+            expires_at=now + self._life,
+            reference={"reference": reference},
+            person=person,
+            interactive=kind is MailKind.SIGN_IN,
+        )
+        await self._engine.queue(message, ack=ack)
+
+
+def people_composer(letters: Letters) -> Composer:
+    """Letters of the package ``people``."""
+
+    async def compose(brief: Brief) -> News | Letter | None:
+        kind = MailKind(brief.type.partition(".")[2])
+        if brief.person is None:
+            return None
+        said = await letters.write(brief.person, kind, brief.reference["reference"])
+        if said is None:
+            return None
+        link = Link(
+            said.label,
+            _ACCOUNT_PAGE,
+            said.link.person,
+            {"purpose": said.link.purpose.value, "to": said.link.to},
+            brief.expires_at,
+        )
+        return Letter(said.address, said.subject, said.paragraphs, link)
+
+    return compose
+
+
+def minter(links: MailLinks, deliveries: Minter) -> Minter:
+    """Make a letter's link where its page belongs."""
+
+    async def mint(link: Link) -> str:
+        if link.page == _ACCOUNT_PAGE:
+            purpose = Purpose(link.reference["purpose"])
+            return await links.make(PeopleLink(link.person, purpose, link.reference["to"]))
+        return await deliveries(link)
+
+    return mint
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """The engine with its doors."""
+
+    engine: Engine
+    mail: Mail

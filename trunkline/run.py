@@ -1,0 +1,108 @@
+"""The three server processes: settings in, running until told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+from trunkline.lines import start_logging
+from trunkline.settings import Settings
+
+log = logging.getLogger("trunkline")
+
+
+def run_api() -> None:
+    """Process `api`: HTTP."""
+    import uvicorn
+
+    from trunkline.app import create_app
+
+    settings = Settings()
+    start_logging(settings.log_level)
+    if settings.signing_dir or settings.command_key_dir:
+        raise SystemExit("`serve` must not be given signing keys: unset signing_dir and command_key_dir")
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.listen_host,
+        port=settings.listen_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=75,
+    )
+    uvicorn.Server(config).run()
+
+
+def run_work() -> None:
+    """Process `work`: readers, timers, the signer."""
+    _run(_work(Settings()))
+
+
+def run_gateway() -> None:
+    """Process `gateway`: the broker on one side, the log on the other."""
+    _run(_gateway(Settings()))
+
+
+async def _work(settings: Settings) -> None:
+    from keys.signing import SigningKeys
+    from trunkline.compose import ground, readers, services, timers
+
+    start_logging(settings.log_level)
+    if settings.signing_dir is None:
+        raise SystemExit("`work` signs keys: set TRUNKLINE_SIGNING_DIR to the folder that `init` made")
+    signing = SigningKeys.load(settings.signing_dir, ("key", "fresh", "log"))
+    async with ground(settings) as base, services(base, signing=signing) as parts:
+        jobs = [reader.run() for reader in readers(parts)]
+        await _until_told([*jobs, timers(parts).run()], name="work")
+
+
+async def _gateway(settings: Settings) -> None:
+    from keys.signing import SigningKeys
+    from trunkline.compose import gateway, ground
+
+    start_logging(settings.log_level)
+    if settings.command_key_dir is None:
+        raise SystemExit(
+            "`gateway` signs commands: set TRUNKLINE_COMMAND_KEY_DIR to the folder that `init` made"
+        )
+    signer = SigningKeys.load(settings.command_key_dir, {"cmd"}).signer("cmd")
+    async with ground(settings) as base:
+        carrying = gateway(base, signer)
+        await _until_told([carrying.run()], name="gateway", ready=carrying.wait_connected())
+
+
+async def _until_told(
+    jobs: list[Coroutine[Any, Any, None]], *, name: str, ready: Coroutine[Any, Any, None] | None = None
+) -> None:
+    """Run the jobs together until SIGTERM or SIGINT; a job that fails ends the process with its reason."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tasks = [asyncio.create_task(job, name=f"{name}-{n}") for n, job in enumerate(jobs)]
+    stopping = asyncio.create_task(stop.wait())
+    if ready is not None:
+        first = asyncio.create_task(ready)
+        await asyncio.wait([first, stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        first.cancel()
+    log.info("ready", extra={"service": name})
+    await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+    failed = [task for task in tasks if task.done() and not task.cancelled() and task.exception()]
+    for task in [*tasks, stopping]:
+        task.cancel()
+    await asyncio.gather(*tasks, stopping, return_exceptions=True)
+    for task in failed:
+        log.critical("process_ends", exc_info=task.exception(), extra={"task": task.get_name()})
+    if failed:
+        raise SystemExit(1)
+    log.info("ended", extra={"service": name})
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    import uvloop
+
+    with contextlib.suppress(KeyboardInterrupt):
+        uvloop.run(main)
