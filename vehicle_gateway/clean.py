@@ -6,7 +6,6 @@ from typing import Any, Final
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_]{1,40}")
 _CODE: Final = re.compile(r"[A-Za-z0-9_.:+\-]{1,80}")
-_WORDS: Final = re.compile(r"[\x20-\x7e]{1,64}")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{1,16384}")
 _VIN: Final = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
 
@@ -65,7 +64,7 @@ def _inside(value: Any) -> Any:  # noqa: ANN401  # any JSON
 def _allowed(value: object) -> bool:
     if not isinstance(value, str):
         return True
-    return bool((_WORDS.fullmatch(value) or _HEX.fullmatch(value)) and not _VIN.fullmatch(value))
+    return _is_code(value) or bool(_HEX.fullmatch(value))
 
 
 def _named(name: str) -> bool:

@@ -15,7 +15,7 @@ from spine.facts.vehicle import UnitAsked, UnitCertified
 from spine.ids import CommandId, UnitId, named_after
 from spine.problems import Kind, Problem
 from spine.store import Ack, Change, Saved, Store, Write
-from vehicle_gateway.commands import Commands
+from vehicle_gateway.commands import CarUnavailable, Commands
 from vehicle_gateway.enrol import certificates, pem_of
 from vehicle_gateway.limits import GatewayLimits
 from vehicle_gateway.pki import Pki, in_last_third
@@ -74,7 +74,7 @@ class Renewals:
             return
         try:
             await self._answer(fact, received.ack)
-        except (NoPossession, NotYet, NotInThisState) as refused:
+        except (NoPossession, NotYet, NotInThisState, CarUnavailable) as refused:
             _log.warning("unit.renewal_refused", extra={"unit": fact.unit, "code": refused.code})
 
     async def _answer(self, fact: UnitAsked, ack: Ack | None) -> None:
@@ -122,13 +122,14 @@ class Renewals:
         says = {"csr_sha256": requested.digest, "unit": unit}
         iat = binding(proof, RENEW, body.receipt_key, says=says, now=now, limits=self._limits)
         present = x509.load_pem_x509_certificate(body.mtls.encode())
-        if present.public_key() == key and not in_last_third(present, now):
-            return body
+        if not in_last_third(present, now):
+            if await self._arrived(body):
+                raise NotYet("the certificate is not in the last third of its life")
+            if present.public_key() == key:
+                return body
         # An old request sent again would bring an old, perhaps stolen, key back.
         if iat <= body.renewal_iat:
             raise NotYet("an older request than the last one")
-        if not in_last_third(present, now) and await self._arrived(body):
-            raise NotYet("the certificate is not in the last third of its life")
         mtls = self._pki.mtls(unit, key, now)
         receipts = self._pki.receipts(unit, body.receipt_key, now)
         return body.model_copy(

@@ -1,4 +1,4 @@
-"""What travels between gateway and unit: topics and messages (docs/vehicle-protocol.md). Pure: goes to the car."""
+"""What travels between gateway and unit: topics, messages (docs/vehicle-protocol.md). Pure: goes to the car."""
 
 import re
 from enum import StrEnum
@@ -42,7 +42,7 @@ Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
 class Envelope(Message):
     """Around every uplink message that keeps an order.
 
-    ``seq`` is given when the message first goes on the wire, per boot, to evt, dtc, sig and res only (0 elsewhere);
+    ``seq`` is given when the message first goes on the wire, per boot, to evt, dtc, sig and res only (else 0);
     ``mono`` is milliseconds since boot.
     """
 
@@ -63,7 +63,7 @@ class Presence(StrEnum):
 
 
 class State(Message):
-    """``up/state`` (retained; the will is ``offline``). Not in an envelope: the will is written before it is known when."""
+    """``up/state`` (retained; the will is ``offline``). Not in an envelope: a will cannot know when."""
 
     presence: Presence
     boot: Count
@@ -74,7 +74,7 @@ class State(Message):
 
 
 class Result(Message):
-    """``d`` of ``up/res``: what became of a command. ``received`` comes first where the work takes a while."""
+    """``d`` of ``up/res``: what became of a command. ``received`` first where the work takes a while."""
 
     cmd: str
     outcome: Literal["received", "done", "refused"]
@@ -84,7 +84,7 @@ class Result(Message):
 
 
 class ReceiptEvent(Message):
-    """``d`` of ``up/evt/receipt``: one ``tl-receipt+jwt``; ``n`` is its chain number, by which it is deduped."""
+    """``d`` of ``up/evt/receipt``: one ``tl-receipt+jwt``; ``n``: its chain number, it is deduped by it."""
 
     n: Count
     receipt: Annotated[str, Field(max_length=4096)]
