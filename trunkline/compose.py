@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from delivery import desk as delivery_desk
 from delivery import lists as delivery_lists
 from delivery.cars import StoredCars
-from delivery.news import KINDS as NEWS_KINDS
 from delivery.deciding import Deciding
+from delivery.news import KINDS as NEWS_KINDS
 from delivery.service import Deliveries
 from keys.issue import Keys
 from keys.signing import Signer, SigningKeys

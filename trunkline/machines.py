@@ -32,11 +32,13 @@ def machines() -> dict[str, Steps]:
     import keys.states
     import people.states
     import vehicle_gateway.states
+    import vehicle_unit.lock
     import webhooks.states
 
     return {
         "delivery": _steps(delivery.states.STEPS),
         "key": _steps(keys.states.STEPS),
+        "lock": _steps({step: after for step, (after, _) in vehicle_unit.lock.STEPS.items()}),
         "vehicle": _steps(vehicle_gateway.states.VEHICLE),
         "unit": _steps(vehicle_gateway.states.UNIT),
         "command": _steps(vehicle_gateway.states.COMMAND),

@@ -54,12 +54,12 @@ class Api:
         self,
         method: str,
         path: str,
-        document: Any = None,
+        document: Any = None,  # noqa: ANN401 - JSON
         *,
         token: str = "",
         headers: dict[str, str] | None = None,
         form: dict[str, str] | None = None,
-    ) -> Any:
+    ) -> Any:  # noqa: ANN401 - JSON
         """One request; gives the answer's JSON or raises ``Refused``."""
         if self._session is None:
             raise RuntimeError("use it in `async with`")

@@ -134,8 +134,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env files here
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - nor secret folders
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Given values, the environment, the profile, the data directory's file."""
         given: dict[str, Any] = {**env_settings(), **init_settings()}

@@ -139,7 +139,7 @@ class Stage:
         if name == "api":
             child.wait_for_port(self.ports.api)
 
-    def command(self, *arguments: str, stdin: str | None = None) -> Any:
+    def command(self, *arguments: str, stdin: str | None = None) -> Any:  # noqa: ANN401 - JSON
         """Run ``trunkline ... --json`` and give what it printed; raises ``ChildFailed`` when it says no."""
         done = subprocess.run(  # noqa: S603 - our own command line
             python_command(*arguments, "--json"),
@@ -185,7 +185,7 @@ class Stage:
         return shown
 
     def restart_broker(self) -> None:
-        """iotcore reads its accounts once, at start."""
+        """The wheel's broker reads its accounts once, at start."""
         self.children.pop("broker").stop()
         self.start_broker()
 

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from spine.facts.base import Base
 from spine.ids import CommandId, DeliveryId, UnitId, VehicleId
@@ -63,7 +63,7 @@ class UnitEvent(_Vehicle):
     unit: UnitId
     type: str
     event: str
-    data: dict[str, Any] = {}
+    data: dict[str, Any] = Field(default={})
 
 
 class UnitScan(_Vehicle):
@@ -79,7 +79,7 @@ class UnitAsked(_Vehicle):
     unit: UnitId
     name: str
     request: str
-    data: dict[str, Any] = {}
+    data: dict[str, Any] = Field(default={})
 
 
 class PresenceChanged(_Vehicle):
