@@ -11,7 +11,7 @@ from delivery.composing import Composing
 from delivery.courier import CourierDesk
 from delivery.deciding import Deciding
 from delivery.due import Due
-from delivery.evidence import Evidence, Records
+from delivery.evidence import Evidence
 from delivery.limits import DeliveryLimits
 from delivery.news import News
 from delivery.opening import AtTheCar
@@ -60,6 +60,13 @@ class Desk:
         return News(self.deliveries, self.people.cars, engine, endpoints)
 
 
+def decisions(
+    store: Store, *, clock: Clock, limits: DeliveryLimits, people: People, public_url: str
+) -> Deciding:
+    """What the signer asks before it signs; the key service is built with it."""
+    return Deciding(Deliveries(store, clock, limits), people.cars, public_url=public_url)
+
+
 def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
     store: Store,
     *,
@@ -67,7 +74,6 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
     limits: DeliveryLimits,
     people: People,
     keys: Keys,
-    records: Records,
     cars: Cars,
     commands: Commands,
     tail: Tail,
@@ -78,10 +84,10 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
 ) -> Desk:
     """Wire the package. ``photos``: a directory; ``authorities``, ``jwks``: see ``delivery.evidence``."""
     deliveries = Deliveries(store, clock, limits)
+    deciding = decisions(store, clock=clock, limits=limits, people=people, public_url=public_url)
     index, rates = Index(store.valkey, store.house), Rates(store.valkey)
     rules = RuleBook(store)
     album = Photos(photos, largest=limits.photo_bytes)
-    deciding = Deciding(deliveries, people.cars, public_url=public_url)
     asking = Asking(deliveries, people.addresses, people.cars, people.carriers, people.couriers, rules)
     reactions = Reactions(deliveries, asking, people.addresses, keys, cars, rules, index)
     return Desk(
@@ -107,7 +113,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         evidence=Evidence(
             deliveries,
             Log(store.valkey, store.house),
-            records,
+            keys,
             Vehicles(store),
             authorities=authorities,
             jwks=jwks,

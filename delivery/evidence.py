@@ -1,17 +1,17 @@
 """The evidence of a delivery as one file: what keys, log and registry have of it, put together on demand."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final
 
 from delivery.model import Read
+from delivery.ports import Keys
 from delivery.service import Deliveries
 from keys import evidence
-from keys.model import Kept
 from spine.facts import Fact
 from spine.facts.delivery import DeliveryFact
 from spine.facts.keys import KeyFact
 from spine.facts.vehicle import UnitReceipt
-from spine.ids import DeliveryId, UnitId, partition_of
+from spine.ids import UnitId, partition_of
 from spine.log import Log
 from spine.problems import Kind, Problem
 from vehicle_gateway.registry import Vehicles
@@ -27,12 +27,6 @@ class NoEvidence(Problem):
     kind: ClassVar[Kind] = Kind.CONFLICT
 
 
-class Records(Protocol):
-    """Signed records of approvals and keys."""
-
-    async def kept(self, delivery: DeliveryId) -> Kept: ...
-
-
 class Evidence:
     """Collects what ``keys.evidence.build`` needs. Whoever asks was allowed to before."""
 
@@ -40,7 +34,7 @@ class Evidence:
         self,
         deliveries: Deliveries,
         log: Log,
-        records: Records,
+        keys: Keys,
         vehicles: Vehicles,
         *,
         authorities: Sequence[str],
@@ -49,7 +43,7 @@ class Evidence:
         """``authorities``: PEM of the vehicle CA; ``jwks``: the service's public keys."""
         self._deliveries = deliveries
         self._log = log
-        self._records = records
+        self._keys = keys
         self._vehicles = vehicles
         self._authorities = authorities
         self._jwks = jwks
@@ -68,7 +62,7 @@ class Evidence:
             delivery=read.id,
             vehicle=vehicle,
             unit=unit.id,
-            kept=await self._records.kept(read.id),
+            kept=await self._keys.evidence_of(read.id),
             receipts=[(one.receipt, one.at) for one in receipts if one.unit == unit.id],
             certificates=[unit.receipts],
             authorities=self._authorities,

@@ -79,21 +79,21 @@ def _of_key(read: Read, fact: KeyNews, now: datetime) -> Turn | None:
 
 
 def _new_key(read: Read, fact: KeyNews) -> Turn | None:
-    match fact:
-        case k.KeyIssued():
-            jkt, nbf, exp, how = fact.jkt, fact.nbf, fact.exp, None
-        case k.KeyLapsed():
-            jkt, nbf, exp, how = (
-                read.body.courier.jkt if read.body.courier else "",
-                fact.at,
-                fact.at,
-                "lapsed",
-            )
-        case _:
-            return None
+    if not isinstance(fact, k.KeyIssued | k.KeyLapsed):
+        return None
+    job = read.body.courier
     memory = KeyMemory(
-        key=fact.key, n=number_of(fact.key), jkt=jkt, made_at=fact.at, nbf=nbf, exp=exp, how=how
+        key=fact.key,
+        n=number_of(fact.key),
+        jkt=job.jkt if job else "",
+        made_at=fact.at,
+        nbf=fact.at,
+        exp=fact.at,
+        how="lapsed",
+        died_at=fact.at,
     )
+    if isinstance(fact, k.KeyIssued):
+        memory = memory.but(jkt=fact.jkt, nbf=fact.nbf, exp=fact.exp, how=None, died_at=None)
     return Turn(read.body.but(key=memory, key_again_at=None))
 
 

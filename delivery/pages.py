@@ -1,4 +1,4 @@
-"""The owner's pages: the decision behind a mail's link, and a delivery with its timeline. A GET changes nothing."""
+"""The owner's pages: the decision behind a mail's link, a delivery with its timeline. They only look."""
 
 from importlib.resources import files
 from typing import Final

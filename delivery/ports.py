@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from delivery.place import Point
-from keys.model import KeyView, Wanted
+from keys.model import Kept, Wanted
 from people.model import CarrierView, CourierView, PersonView, Resolved, RoleOnCar
 from spine.facts import Fact
 from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, UnitId, VehicleId
@@ -99,7 +99,7 @@ class Keys(Protocol):
 
     async def revoke(self, key: KeyId, *, reason: str, now: datetime, ack: Ack | None = None) -> None: ...
 
-    async def keys_of(self, delivery: DeliveryId) -> list[KeyView]: ...
+    async def evidence_of(self, delivery: DeliveryId) -> Kept: ...
 
 
 class Engine(Protocol):
