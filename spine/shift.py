@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +43,8 @@ class Shift:
         self._position = START
         self._saved = START
         self._flush_at = 0.0
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, Held] = {}  # in order of position
+        self._subjects: Counter[str] = Counter()
         self._mending = asyncio.Event()
 
     async def work(self) -> None:
@@ -64,7 +66,8 @@ class Shift:
         )
         self._position = self._saved = cursor or START
         rows = [Held.model_validate_json(raw) for raw in held[1::2]]
-        self._held = {each.position: each for each in rows}
+        for each in sorted(rows, key=lambda held: order(held.position)):
+            self._keep(each)
         if cursor is None:  # known from now on: nothing is trimmed away before we have read it
             await self._prove("tl_advance", [self._lease, self._cursors], [self._reader.group, START])
         self._mending.set()
@@ -97,7 +100,7 @@ class Shift:
             partition=self._partition, position=entry.position, kind=entry.kind, subject=subject,
             standing=Standing.BEHIND, since=now,
         )  # fmt: skip
-        if not any(each.subject == subject for each in self._held.values()):
+        if not self._subjects[subject]:
             ack = Ack(self._reader.group, self._partition, entry.position, self._token)
             failure = await self._try(entry, ack)
             if failure is None:
@@ -153,7 +156,7 @@ class Shift:
     def _due(self, now: datetime) -> list[Held]:
         """The first held entry of each subject, where its time has come."""
         heads: dict[str, Held] = {}
-        for held in sorted(self._held.values(), key=lambda each: order(each.position)):
+        for held in self._held.values():
             heads.setdefault(held.subject, held)
         return [
             head
@@ -171,7 +174,7 @@ class Shift:
             await self._hold(self._failed(held, failure))
             return
         await self._prove("tl_settle", [self._lease, self._held_key], [held.position])
-        del self._held[held.position]
+        self._drop(held.position)
 
     async def _see_operator(self) -> None:
         """Parked entries change only by an operator's hand, in another process."""
@@ -181,9 +184,19 @@ class Shift:
         rows = await self._valkey.ask("HMGET", self._held_key, *parked)
         for position, raw in zip(parked, rows, strict=True):
             if raw is None:
-                del self._held[position]
+                self._drop(position)
             else:
-                self._held[position] = Held.model_validate_json(raw)
+                self._keep(Held.model_validate_json(raw))
+
+    def _keep(self, held: Held) -> None:
+        self._subjects[held.subject] += held.position not in self._held
+        self._held[held.position] = held
+
+    def _drop(self, position: str) -> None:
+        subject = self._held.pop(position).subject
+        self._subjects[subject] -= 1
+        if not self._subjects[subject]:
+            del self._subjects[subject]
 
     async def _hold(self, held: Held) -> None:
         await self._prove(
@@ -191,7 +204,7 @@ class Shift:
             [self._lease, self._cursors, self._held_key],
             [self._reader.group, held.position, held.model_dump_json()],
         )
-        self._held[held.position] = held
+        self._keep(held)
         self._mending.set()
         if held.standing is Standing.PARKED:
             extra = {"group": self._reader.group, "partition": self._partition, "position": held.position}

@@ -222,7 +222,7 @@ class _Line:
                 both.create_task(self._read(connection))
                 both.create_task(self._watch())
                 await self._write(connection)
-        except* (RedisError, OSError, _Silent) as lost:
+        except* (RedisError, OSError, RuntimeError, _Silent) as lost:  # uvloop: RuntimeError where closed
             reason = "; ".join(sorted({type(each).__name__ for each in _leaves(lost)}))
         finally:
             self._task = None

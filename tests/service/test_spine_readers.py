@@ -18,6 +18,7 @@ from spine.limits import SpineLimits
 from spine.log import Log, Tail
 from spine.parked import NotParked, Parked, Standing
 from spine.problems import Kind, Problem
+from spine.progress import forget_group, progress
 from spine.readers import Reader, Received
 from spine.store import Ack, Change, LeaseLost, Saved, Store, StoreDown, Write
 from spine.valkey import Valkey
@@ -438,3 +439,20 @@ async def test_a_crowd_of_facts_is_read_with_saved_states(start, store: Store) -
             await store.change([subject], decide)
             await until(lambda n=n: len(seen) == n + 1)
     assert seen == list(range(1, 21))
+
+
+async def test_progress_shows_who_is_how_far(start, store: Store, log: Log, clock: SetClock) -> None:
+    _, then = broken("b")
+    async with start(notes := Notes(then)):
+        await say(store, "a")
+        await say(store, "b")
+        await until(lambda: len(notes.got) == 2)
+        await until(lambda: _cursors_at_the_end(store))
+        rows = {row.partition: row for row in await progress(log)}
+        assert (rows[7].group, rows[7].held, rows[7].reading) == ("g", 1, True)
+        assert rows[7].late == timedelta(0)
+    last = await say(store, "c", partition=3)
+    rows = {row.partition: row for row in await progress(log)}
+    assert (rows[3].newest, rows[3].late, rows[3].reading) == (last, timedelta.max, False)
+    await forget_group(log, "g")
+    assert await progress(log) == []

@@ -199,3 +199,18 @@ async def test_loading_many_spans_partitions(store: Store) -> None:
         await store.change([each], lambda s: Change({k: Write("a", k) for k in s}))
     assert {k: v.body for k, v in (await store.load_many(ids)).items()} == {k: k for k in ids}
     assert await store.load_many([]) == {}
+
+
+async def test_a_map_of_the_cluster_that_has_aged_is_learned_anew(store: Store) -> None:
+    if not store.valkey.cluster:
+        return
+    await store.change([DLV], lambda _: Change({DLV: Write("a", "{}")}))
+    aged = store.valkey._slots
+    addresses = [address for _, _, address in aged]
+    store.valkey._slots = [
+        (first, last, moved)
+        for (first, last, _), moved in zip(aged, addresses[1:] + addresses[:1], strict=True)
+    ]
+    assert (await store.load(DLV)).state == "a"
+    await store.change([DLV], lambda _: Change({DLV: Write("b", "{}")}))
+    assert store.valkey._slots == aged
