@@ -10,7 +10,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).resolve().parent.parent / "docs" / "generated"
@@ -68,10 +68,13 @@ def _rows(model: type[BaseModel], prefix: str) -> list[str]:
 
 
 def _default(info: FieldInfo) -> str:
+    """A default as it would be written into the environment: durations as ISO 8601, truth values in lower case."""
     if info.default_factory is not None:
         return "see text"
-    value = info.default
-    return "-" if value is None else f"`{value}`"
+    if info.default is None:
+        return "-"
+    value = TypeAdapter(info.annotation).dump_python(info.default, mode="json")
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
 def settings() -> str:
@@ -83,23 +86,28 @@ def settings() -> str:
 
 
 def unit_settings() -> str:
-    """Every setting of the unit."""
+    """Every setting of the unit, by table of its TOML file."""
+    from vehicle_gateway.link import LinkLimits
     from vehicle_unit.limits import UnitLimits
 
-    head = ["# Settings of the unit", "", "| name | default | what |", "|---|---|---|"]
-    return "\n".join(head + _rows(UnitLimits, "")) + "\n"
+    lines = ["# Settings of the unit", "", "A TOML file, given as `trunkline unit --settings FILE`.", ""]
+    for table, model in (("unit", UnitLimits), ("link", LinkLimits)):
+        lines += [f"## `[{table}]`", "", "| name | default | what |", "|---|---|---|"]
+        for name, info in model.model_fields.items():
+            lines.append(f"| `{name}` | {_default(info)} | {info.description or ''} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def command_line() -> str:
     """The help of every command."""
-    import click
     import typer
 
     from trunkline.cli import app
 
     lines = ["# Command line", ""]
 
-    def walk(command: Any, path: str) -> None:
+    def walk(command: Any, path: str) -> None:  # noqa: ANN401 - typer carries a click of its own
         lines.append(f"## {path}")
         lines.append("")
         lines.append(str(command.help or "").strip())
@@ -117,17 +125,32 @@ def command_line() -> str:
             walk(command.commands[name], f"{path} {name}")
 
     walk(typer.main.get_command(app), "trunkline")
-    del click
     return "\n".join(lines)
 
 
+def diagram() -> str:
+    """The life of a delivery as a diagram, from the table the code runs on."""
+    from delivery.states import diagram as drawn
+
+    head = "# The life of a delivery\n\nSteps that stay in their state are in [states.md](states.md).\n\n"
+    return f"{head}```mermaid\n{drawn()}```\n"
+
+
 def openapi() -> str:
-    """The HTTP API as OpenAPI 3.1."""
+    """The HTTP API as OpenAPI 3.1, described by an application with throw-away keys and no store behind it."""
+    from keys.signing import create_signing_keys
+    from spine.clock import SystemClock
     from trunkline.app import described
+    from trunkline.installation import keys_directory, publish_roots
     from trunkline.settings import Settings
+    from vehicle_gateway import pki
 
     with tempfile.TemporaryDirectory() as folder:
-        app = asyncio.run(described(Settings(data_dir=Path(folder))))
+        settings = Settings(data_dir=Path(folder))
+        create_signing_keys(keys_directory(settings))
+        pki.make(settings.pki_dir, hosts=["localhost"], now=SystemClock().now(), limits=settings.gateway)
+        publish_roots(settings)
+        app = asyncio.run(described(settings))
     return json.dumps(app.openapi(), indent=1, sort_keys=True) + "\n"
 
 
@@ -141,6 +164,7 @@ def asyncapi() -> str:
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "facts.md": facts,
     "states.md": states,
+    "delivery-states.md": diagram,
     "settings.md": settings,
     "unit-settings.md": unit_settings,
     "command-line.md": command_line,
