@@ -67,22 +67,28 @@ class CourierTokens:
         once = digest(f"{named}:{checked.jti}")
         if not await self._expiring.put(_SEEN, once, "seen", checked.remember, only_new=True):
             raise Unauthenticated("This device is not enrolled, or its assertion is not good.")
-        token = draw(Bearer.COURIER, named)
-        await self._expiring.put(_SPACE, token.hash, named, self._limits.access_token_life)
-        if await self.find(token) is None:
+        principal, kept = await self._standing(CourierId(named))
+        if principal is None:
             raise Unauthenticated("This device is not enrolled, or its assertion is not good.")
+        token = draw(Bearer.COURIER, named)
+        await self._expiring.put(_SPACE, token.hash, kept, self._limits.access_token_life)
         return CourierToken(token.text, int(self._limits.access_token_life.total_seconds()))
 
     async def find(self, token: Token) -> CourierPrincipal | None:
-        """Whose token this is, while it lives, the courier is enrolled and the carrier not frozen."""
+        """Whose token this is, while it lives, the courier is enrolled and the carrier not frozen since."""
         if token.bearer is not Bearer.COURIER:
             return None
-        kept, courier = await asyncio.gather(
-            self._expiring.get(_SPACE, token.hash), self._couriers.courier(CourierId(token.subject))
+        given, (principal, kept) = await asyncio.gather(
+            self._expiring.get(_SPACE, token.hash), self._standing(CourierId(token.subject))
         )
-        if kept != token.subject or courier is None or courier.state is not Courier.ENROLLED:
-            return None
+        return principal if given == kept else None
+
+    async def _standing(self, named: CourierId) -> tuple[CourierPrincipal | None, str]:
+        """Who may hold tokens now, and what is kept with them: it changes when the carrier's tokens end."""
+        courier = await self._couriers.courier(named)
+        if courier is None or courier.state is not Courier.ENROLLED:
+            return None, ""
         carrier = await self._carriers.load(courier.carrier)
         if carrier is None or carrier[0] is Carrier.FROZEN:
-            return None
-        return CourierPrincipal(courier.id, courier.carrier, courier.jkt)
+            return None, ""
+        return CourierPrincipal(courier.id, courier.carrier, courier.jkt), f"{named} {carrier[1].epoch}"

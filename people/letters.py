@@ -11,7 +11,7 @@ from people.persons import Persons
 from people.states import Invitation
 from spine.ids import PersonId
 
-_ONCE: Final = "The link is good once, and only for some minutes."
+_ONCE: Final = "The link is good once, and not for long."
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
 _ROLE: Final = {Role.OWNER: "an owner", Role.DRIVER: "a driver", Role.TOLD: "somebody who is told"}
 

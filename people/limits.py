@@ -13,6 +13,9 @@ class PeopleLimits(BaseModel):
     mail_link_life: timedelta = Field(
         timedelta(minutes=15), description="How long a one-time sign-in link of a mail can be used."
     )
+    notice_link_life: timedelta = Field(
+        timedelta(hours=24), description="The same for the links of invitations and notices, read later."
+    )
     session_life: timedelta = Field(timedelta(days=30), description="How long a person's session lasts.")
     sessions_per_person: int = Field(
         20, ge=1, le=100, description="Live sessions of one person; one more ends the oldest."

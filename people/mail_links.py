@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
+from people.limits import PeopleLimits
 from people.tokens import digest, draw_secret, is_secret
 from spine.expiring import Expiring
 from spine.ids import PersonId
@@ -25,6 +26,11 @@ class MailKind(StrEnum):
     INVITATION_NOTICE = "invitation_notice"
     EMAIL_CONFIRM = "email_confirm"
     EMAIL_NOTICE = "email_notice"
+
+
+def life_of(kind: MailKind, limits: PeopleLimits) -> timedelta:
+    """How long a mail of this kind may wait to be sent, and its link to be followed."""
+    return limits.mail_link_life if kind is MailKind.SIGN_IN else limits.notice_link_life
 
 
 class Mailer(Protocol):

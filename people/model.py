@@ -132,7 +132,10 @@ class CarPeopleBody(Body):
 class ClaimBody(Body):
     code_sha256: str
     unit: str
+    shown_at: AwareDatetime
     expires_at: AwareDatetime
+    former: list[str] = []
+    """Hashes shown before this one: reading the log again revives none of them."""
     person: str = ""
 
 

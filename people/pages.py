@@ -1,5 +1,6 @@
 """The pages where a mail's link arrives: a GET shows a button and uses nothing up, its script POSTs."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from typing import Final
 
@@ -7,24 +8,40 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
-SCRIPT_PATH: Final = "/sign-in.js"
+from people.api_parts import InvitationPath
+
+SCRIPTS: Final[Mapping[str, str]] = {"/sign-in.js": "sign_in.js", "/invitation.js": "invitation.js"}
+"""Path of each script and its file in ``static``."""
 
 
 def routes(templates: Environment) -> APIRouter:
     """``templates`` finds this package's folder and the one of ``base.html``."""
     router = APIRouter(include_in_schema=False)
-    script = files("people").joinpath("static/sign_in.js").read_text("utf-8")
+
+    def page(template: str, script: str) -> HTMLResponse:
+        return HTMLResponse(templates.get_template(template).render(script=script))
 
     @router.get("/sign-in")
     async def sign_in() -> HTMLResponse:
-        return HTMLResponse(templates.get_template("sign_in.html").render(script=SCRIPT_PATH))
+        return page("sign_in.html", "/sign-in.js")
 
     @router.get("/confirm-email")
     async def confirm_email() -> HTMLResponse:
-        return HTMLResponse(templates.get_template("confirm_email.html").render(script=SCRIPT_PATH))
+        return page("confirm_email.html", "/sign-in.js")
 
-    @router.get(SCRIPT_PATH)
-    async def sign_in_script() -> Response:
-        return Response(script, media_type="text/javascript", headers={"Cache-Control": "max-age=300"})
+    @router.get("/invitations/{invitation}")
+    async def invitation(invitation: InvitationPath) -> HTMLResponse:  # noqa: ARG001 - the script reads it
+        return page("invitation.html", "/invitation.js")
 
+    for path, name in SCRIPTS.items():
+        router.add_api_route(path, _script(name), methods=["GET"], response_class=Response)
     return router
+
+
+def _script(name: str) -> Callable[[], Awaitable[Response]]:
+    text = files("people").joinpath("static", name).read_text("utf-8")
+
+    async def script() -> Response:
+        return Response(text, media_type="text/javascript", headers={"Cache-Control": "max-age=300"})
+
+    return script

@@ -25,6 +25,7 @@ PAIR: Final = "pair"
 """Type of the unit's event that carries the hash of the code it shows."""
 
 _SPACE: Final = "pair"
+_REMEMBERED: Final = 50
 _TEN_MINUTES: Final = timedelta(minutes=10)
 
 
@@ -80,12 +81,21 @@ class Presence:
         if expires_at <= now:
             return
         clm = subject_of(fact.vehicle)
-        body = ClaimBody(code_sha256=shown.code_sha256, unit=fact.unit, expires_at=expires_at)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
-            before = saved[clm]
-            if before.version and body_of(before, ClaimBody).code_sha256 == body.code_sha256:
-                return None  # read twice, or taken meanwhile
+            before, former = saved[clm], list[str]()
+            if before.version:
+                known = body_of(before, ClaimBody)
+                former = [*known.former, known.code_sha256][-_REMEMBERED:]
+                if fact.at < known.shown_at or shown.code_sha256 in former:
+                    return None  # read again, or out of order
+            body = ClaimBody(
+                code_sha256=shown.code_sha256,
+                unit=fact.unit,
+                shown_at=fact.at,
+                expires_at=expires_at,
+                former=former,
+            )
             after = step(states.CLAIM, Claim(before.state), ClaimStep.SHOWN)
             return Change({clm: Write(after, body.model_dump_json(), expires_at)})
 

@@ -56,7 +56,7 @@ def test_the_published_example_of_rfc_7515_verifies() -> None:
 def jwt_thumbprint(jwk: dict[str, str]) -> str:
     from joserfc.jwk import ECKey
 
-    return str(ECKey.import_key(jwk).thumbprint())  # type: ignore[arg-type]
+    return str(ECKey.import_key(jwk).thumbprint())
 
 
 def test_an_honest_proof_passes_with_the_code_typed_freely() -> None:
@@ -119,7 +119,9 @@ def proofs() -> dict[str, str]:
         "a signature with loose last bits": good[:-1] + chr(ord(good[-1]) + 1),
         "zero signature": f"{head}.{claims}.{'A' * 86}",
         "alg none": f"{b64(as_json({'alg': 'none', 'typ': 'tl-enrol+jwt'}).encode())}.{claims}.{signature}",
-        "hmac with the public key": jwt.encode(body, "x" * 64, algorithm="HS256", headers={"typ": "tl-enrol+jwt"}),
+        "hmac with the public key": jwt.encode(
+            body, "x" * 64, algorithm="HS256", headers={"typ": "tl-enrol+jwt"}
+        ),
         "eddsa": jwt.encode(body, ed, algorithm="EdDSA", headers={"typ": "tl-enrol+jwt"}),
         "another device": Device().enrolment("AAAAA-BBBBB", NOW),
         "another typ": DEVICE.sign(body, "tl-courier+jwt"),
@@ -166,7 +168,12 @@ def test_an_assertion_lives_a_minute_at_most() -> None:
     at = int(NOW.timestamp())
     good = sign_in(DEVICE.sign_in(COURIER, NOW))
     assert good.remember == timedelta(seconds=90)
-    for changed in ({"exp": at + 61}, {"exp": at}, {"iat": at + 60, "exp": at + 100}, {"iat": at - 60, "exp": at - 1}):
+    for changed in (
+        {"exp": at + 61},
+        {"exp": at},
+        {"iat": at + 60, "exp": at + 100},
+        {"iat": at - 60, "exp": at - 1},
+    ):
         with pytest.raises(ProofRefused):
             sign_in(DEVICE.sign_in(COURIER, NOW, **changed))
     with pytest.raises(ProofRefused):
@@ -184,16 +191,25 @@ def test_a_foreign_client_library_is_understood() -> None:
         DEVICE.client(carrier, NOW),
         DEVICE.client(carrier, NOW, aud=[audience]),
         DEVICE.sign(
-            {"iss": carrier, "sub": carrier, "aud": audience, "exp": int(NOW.timestamp()) + 30, "jti": "j" * 20},
+            {
+                "iss": carrier,
+                "sub": carrier,
+                "aud": audience,
+                "exp": int(NOW.timestamp()) + 30,
+                "jti": "j" * 20,
+            },
             "JWT",
             kid="2030-05",
         ),
     ):
         assert device_proof.client_named(assertion) == carrier
-        device_proof.client(
-            assertion, DEVICE.jwk, carrier=carrier, audience=audience, window=WINDOW, now=NOW
-        )
-    for changed in ({"aud": [audience, "x"]}, {"sub": "car_x"}, {"nbf": int(NOW.timestamp()) + 60}, {"exp": None}):
+        device_proof.client(assertion, DEVICE.jwk, carrier=carrier, audience=audience, window=WINDOW, now=NOW)
+    for changed in (
+        {"aud": [audience, "x"]},
+        {"sub": "car_x"},
+        {"nbf": int(NOW.timestamp()) + 60},
+        {"exp": None},
+    ):
         with pytest.raises(ProofRefused):
             device_proof.client(
                 DEVICE.client(carrier, NOW, **changed), DEVICE.jwk, carrier=carrier, audience=audience,

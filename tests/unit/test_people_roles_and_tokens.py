@@ -29,7 +29,10 @@ def test_a_higher_role_replaces_a_lower_and_keeps_what_could_be_seen() -> None:
     assert held is not None
     assert held.role is Role.OWNER
     assert roles.visible_from(people, held) == NOW
-    assert roles.bind(people, "ben", Role.TOLD, may_approve=False, limits=LIMITS, now=LATER) == (people, False)
+    assert roles.bind(people, "ben", Role.TOLD, may_approve=False, limits=LIMITS, now=LATER) == (
+        people,
+        False,
+    )
 
 
 def test_the_last_owner_takes_everybody_along_and_a_new_era_begins() -> None:

@@ -1,0 +1,369 @@
+"""The routes as a stranger, a browser and programs meet them: who gets in, what a repeated request gets."""
+
+import asyncio
+import base64
+from typing import Any
+
+import httpx
+import pytest
+
+from people.limits import PeopleLimits
+from people.mail_links import MailKind
+from people.model import Scope
+from people.problems import InProgress
+from people.states import Carrier
+from spine.ids import PersonId
+from tests.people_signing import ORIGIN, Device
+from tests.service.people_house import CAR, PeopleHouse, house_of_people, http
+
+__all__ = ["house_of_people", "http"]
+
+LIMITS = PeopleLimits()
+OURS = {"Sec-Fetch-Site": "same-origin", "Origin": ORIGIN}
+
+
+def bearer(token: str, **more: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", **more}
+
+
+async def link(house: PeopleHouse, http: httpx.AsyncClient, email: str = "ada@example.org") -> str:
+    answer = await http.post("/v1/sign-in", json={"email": f"  {email.upper()} "})
+    assert (answer.status_code, answer.json()) == (202, {"accepted": True})
+    person = PersonId(list(house.mailbox.queued)[-1][0])
+    return await house.follow(person, MailKind.SIGN_IN)
+
+
+async def test_a_program_signs_in_by_mail_and_out(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house = house_of_people
+    token = await link(house, http)
+    made = await http.post("/v1/session", json={"token": token})
+    assert made.status_code == 201, made.text
+    assert "set-cookie" not in made.headers
+    session = bearer(made.json()["token"])
+    me = (await http.get("/v1/me", headers=session)).json()
+    assert (me["id"], me["email"], me["new_email"]) == (made.json()["person"], "ada@example.org", None)
+    assert (await http.put("/v1/me/name", headers=session, json={"name": " Ada "})).status_code == 204
+    listed = (await http.get("/v1/sessions", headers=session)).json()["data"]
+    assert [(one["level"], one["current"]) for one in listed] == [("link", True)]
+    again = await http.post("/v1/session", json={"token": token})
+    assert (again.status_code, again.json()["code"]) == (410, "link.refused")
+    assert (await http.delete("/v1/session", headers=session)).status_code == 204
+    out = await http.get("/v1/me", headers=session)
+    assert (out.status_code, out.json()["code"]) == (401, "auth.unauthenticated")
+    assert 'error="invalid_token"' in out.headers["WWW-Authenticate"]
+
+
+async def test_a_browser_gets_a_cookie_that_only_our_pages_can_use(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    token = await link(house_of_people, http)
+    foreign = await http.post(
+        "/v1/session", json={"token": token}, headers={"Origin": "https://evil.example"}
+    )
+    assert (foreign.status_code, foreign.json()["code"]) == (403, "auth.cross_site")
+    made = await http.post("/v1/session", json={"token": token}, headers=OURS)
+    assert made.status_code == 201
+    assert made.json()["token"] is None
+    cookie = made.headers["set-cookie"]
+    assert cookie.startswith("tl_session=tls_")
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert (await http.get("/v1/me")).status_code == 200
+    for headers in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "none"},
+                    {"Origin": "http://localhost:9999"}, {"Origin": "null"}):  # fmt: skip
+        refused = await http.put("/v1/me/name", json={"name": "Eve"}, headers=headers)
+        assert refused.status_code == 403, headers
+    assert (await http.put("/v1/me/name", json={"name": "Ada"}, headers=OURS)).status_code == 204
+    assert (
+        await http.put("/v1/me/name", json={"name": "Ada"}, headers={"Origin": ORIGIN})
+    ).status_code == 204
+
+
+async def test_with_tls_the_cookie_is_bound_to_the_host(house_of_people: PeopleHouse) -> None:
+    from people.access import Access
+
+    people = house_of_people.people
+    access = Access(
+        people.sessions, people.carrier_tokens, people.courier_tokens, people.operators, people.clock,
+        "https://trunkline.example",
+    )  # fmt: skip
+    assert (access.cookie, access.secure) == ("__Host-tl_session", True)
+
+
+async def tokens(house: PeopleHouse) -> dict[str, str]:
+    device, phone = Device(), Device()
+    person = await house.owner("ada@example.org")
+    carrier = (await house.people.carriers.enrol("P", public_jwk=device.jwk, now=house.now)).client_id
+    courier = await house.courier(carrier, phone)
+    assertion = phone.sign_in(courier, house.now)
+    return {
+        "session": await house.session(person),
+        "carrier": await house.carrier_token(device, carrier),
+        "courier": (await house.people.courier_tokens.sign_in(assertion, now=house.now)).token,
+        "operator": (await house.people.operators.make("root", now=house.now)).text,
+    }
+
+
+DOORS = {
+    "session": "/v1/owner/cars",
+    "carrier": "/v1/couriers",
+    "courier": "/v1/courier/me",
+    "operator": "/v1/operator/carriers",
+}
+
+
+async def test_each_door_opens_for_its_own_token_alone(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    held = await tokens(house_of_people)
+    stolen = held["session"].replace(".", "x")
+    for door, path in DOORS.items():
+        for whose, token in (*held.items(), ("stranger", "nonsense"), ("stranger", stolen), ("stranger", "")):
+            method = "POST" if door == "operator" else "GET"
+            answer = await http.request(method, path, headers=bearer(token), json={"name": "Q"})
+            assert answer.status_code == ({"POST": 201, "GET": 200}[method] if whose == door else 401), (
+                door,
+                whose,
+            )
+            assert whose == door or answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert (await http.request(method, path)).status_code == 401
+
+
+async def test_scopes_and_the_stop_of_orders(house_of_people: PeopleHouse, http: httpx.AsyncClient) -> None:
+    from fastapi import Depends, FastAPI
+
+    from trunkline import problems
+
+    house = house_of_people
+    made = await house.people.carriers.enrol("P", now=house.now)
+    basic = base64.b64encode(f"{made.client_id}:{made.client_secret}".encode()).decode()
+    form = {"grant_type": "client_credentials"}
+    granted = await http.post("/v1/oauth/token", data=form, headers={"Authorization": f"Basic {basic}"})
+    assert granted.status_code == 200, granted.text
+    assert granted.json()["token_type"] == "Bearer"
+    assert granted.json()["expires_in"] == 600
+    assert granted.headers["Cache-Control"] == "no-store"
+    token = granted.json()["access_token"]
+    refused = await http.post("/v1/couriers", json={"name": "Sam"}, headers=bearer(token))
+    assert (refused.status_code, refused.json()["code"]) == (403, "auth.scope")
+    assert 'scope="couriers:enrol"' in refused.headers["WWW-Authenticate"]
+
+    app = FastAPI()
+    problems.install(app)
+    writes = Scope.DELIVERIES_WRITE
+    app.get("/order", dependencies=[Depends(house.people.access.carrier(writes))])(lambda: "ok")
+    app.get("/cancel", dependencies=[Depends(house.people.access.carrier(writes, even_stopped=True))])(
+        lambda: "ok"
+    )
+    saved = await house.store.load(made.client_id)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=ORIGIN) as other:
+        assert (await other.get("/order", headers=bearer(token))).status_code == 200
+        from spine.store import Change, Write
+
+        stopped = Change({made.client_id: Write(Carrier.STOPPED, saved.body)})
+        await house.store.change([made.client_id], lambda _: stopped)
+        assert (await other.get("/order", headers=bearer(token))).json()["code"] == "carrier.orders_stopped"
+        assert (await other.get("/cancel", headers=bearer(token))).status_code == 200
+        await house.people.carriers.freeze(made.client_id, now=house.now)
+        assert (await other.get("/cancel", headers=bearer(token))).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("form", "headers", "error"),
+    [
+        ({}, {}, "unsupported_grant_type"),
+        ({"grant_type": "password"}, {}, "unsupported_grant_type"),
+        ({"grant_type": "client_credentials"}, {}, "invalid_client"),
+        ({"grant_type": "client_credentials", "client_id": "x", "client_secret": "y"}, {}, "invalid_client"),
+        ({"grant_type": "client_credentials"}, {"Authorization": "Basic !!!"}, "invalid_client"),
+        ({"grant_type": "client_credentials"}, {"Authorization": "Basic /w=="}, "invalid_client"),
+        (
+            {"grant_type": "client_credentials", "client_secret": "y"},
+            {"Authorization": "Basic eDp5"},
+            "invalid_client",
+        ),
+        ({"grant_type": "client_credentials", "scope": "root"}, {}, "invalid_scope"),
+        ({"grant_type": "client_credentials", "client_assertion": "x"}, {}, "invalid_request"),
+    ],
+)
+async def test_the_token_endpoint_says_no_as_rfc_6749_has_it(
+    http: httpx.AsyncClient, form: dict[str, str], headers: dict[str, str], error: str
+) -> None:
+    answer = await http.post("/v1/oauth/token", data=form, headers=headers)
+    assert answer.status_code == (401 if error == "invalid_client" else 400)
+    assert answer.json()["error"] == error
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def enroller(house: PeopleHouse) -> tuple[str, dict[str, str]]:
+    device = Device()
+    carrier = (await house.people.carriers.enrol("P", public_jwk=device.jwk, now=house.now)).client_id
+    return carrier, bearer(await house.carrier_token(device, carrier), **{"Idempotency-Key": "one"})
+
+
+async def test_a_repeated_request_gets_the_same_answer_and_does_nothing(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house = house_of_people
+    carrier, headers = await enroller(house)
+    first = await http.post("/v1/couriers", json={"name": "Sam"}, headers=headers)
+    assert first.status_code == 201
+    again = await http.post("/v1/couriers", json={"name": "Sam"}, headers=headers)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["Idempotency-Replayed"] == "true"
+    other = await http.post("/v1/couriers", json={"name": "Kim"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency.other_body")
+    _, theirs = await enroller(house)
+    assert (await http.post("/v1/couriers", json={"name": "Sam"}, headers=theirs)).json() != first.json()
+    assert first.json()["code"] not in await house.everything()
+    bad = await http.post("/v1/couriers", json={"name": "Sam"}, headers=headers | {"Idempotency-Key": "a b"})
+    assert bad.status_code == 422
+    view = await house.people.couriers.courier(first.json()["courier"])
+    assert view is not None
+    assert view.carrier == carrier
+
+
+async def test_of_identical_requests_at_once_one_runs(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house = house_of_people
+    _, headers = await enroller(house)
+    answers = await asyncio.gather(
+        *(http.post("/v1/couriers", json={"name": "Sam"}, headers=headers) for _ in range(8))
+    )
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    made = [answer.json() for answer in answers if answer.status_code == 201]
+    assert all(one == made[0] for one in made)
+    for waiting in (answer for answer in answers if answer.status_code == 409):
+        assert (waiting.json()["code"], waiting.headers["Retry-After"]) == (InProgress.code, "1")
+    couriers = [key for key in await house.subjects() if key.startswith("cou_")]
+    assert len(couriers) == 1
+
+
+@pytest.mark.parametrize("commits", [0, 1])
+async def test_killed_before_its_answer_a_request_is_repeated_not_doubled(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient, commits: int
+) -> None:
+    house = house_of_people
+    person = await house.owner("ada@example.org")
+    headers = bearer(await house.session(person), **{"Idempotency-Key": "one"})
+    path, body = f"/v1/owner/cars/{CAR}/addresses", {"kind": "any"}
+
+    async def ask() -> httpx.Response:
+        return await http.post(path, json=body, headers=headers)
+
+    async def crash() -> None:
+        # The commit is made, then the process dies before it keeps its answer.
+        from people.idempotency import Asked
+
+        seed = house.people.pseudonyms.text("seed", f"{person} one")
+        assert Asked("one", "").once(person) is not None
+        await house.people.addresses.make(CAR, "any", by=person, seed=seed, now=house.now)
+
+    await house.killed_after(commits, crash)
+    made = await ask()
+    assert made.status_code == 201, made.text
+    assert (await ask()).json() == made.json()
+    assert len((await http.get(path, headers=headers)).json()["data"]) == 1
+
+
+async def test_a_refused_request_may_be_repeated(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house = house_of_people
+    person = await house.person("ada@example.org")
+    headers = bearer(await house.session(person), **{"Idempotency-Key": "one"})
+    refused = await http.post("/v1/owner/cars/claim", json={"code": "ABCD2345"}, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (409, "code.refused")
+    await house.show("ABCD2345")
+    claimed = await http.post("/v1/owner/cars/claim", json={"code": "ABCD2345"}, headers=headers)
+    assert (claimed.status_code, claimed.json()["vehicle"]) == (201, CAR)
+
+
+async def test_an_owners_day(house_of_people: PeopleHouse, http: httpx.AsyncClient) -> None:
+    house = house_of_people
+    owner = bearer(await house.session(await house.owner("ada@example.org")))
+    car = f"/v1/owner/cars/{CAR}"
+    offered = await http.post(
+        f"{car}/people", json={"email": "ben@example.org", "role": "driver"}, headers=owner
+    )
+    assert offered.status_code == 201, offered.text
+    assert "ben@example.org" not in offered.text
+    found = await house.people.persons.find("ben@example.org")
+    assert found is not None
+    await house.people.persons.confirm(found.person, now=house.now)
+    driver = bearer(await house.session(found.person))
+    invitation = f"/v1/invitations/{offered.json()['id']}"
+    assert (await http.get(invitation, headers=owner)).status_code == 404
+    assert (await http.get(car, headers=driver)).status_code == 404
+    assert (await http.post(f"{invitation}/acceptance", json={}, headers=driver)).json()["state"] == "bound"
+    await house.settle()
+    assert (await http.get(car, headers=driver)).json()["role"] == "driver"
+    crew = (await http.get(f"{car}/people", headers=driver)).json()
+    assert [one["role"] for one in crew["data"]] == ["owner", "driver"]
+    made = await http.post(f"{car}/addresses", json={"kind": "one_order", "label": "books"}, headers=owner)
+    assert made.status_code == 201, made.text
+    assert (await http.post(f"{car}/addresses", json={}, headers=driver)).status_code == 403
+    assert (await http.delete(f"{car}/addresses/{made.json()['id']}", headers=owner)).status_code == 204
+    assert (await http.delete(f"{car}/people/{found.person}", headers=owner)).status_code == 204
+    assert (await http.post(f"{car}/release", headers=owner)).status_code == 204
+    assert (await http.get(car, headers=owner)).status_code == 404
+    assert (await http.delete("/v1/me", headers=owner)).status_code == 204
+    assert (await http.get("/v1/me", headers=owner)).status_code == 401
+
+
+async def test_a_couriers_first_day(house_of_people: PeopleHouse, http: httpx.AsyncClient) -> None:
+    house, phone = house_of_people, Device()
+    _, carrier = await enroller(house)
+    named = (await http.post("/v1/couriers", json={"name": "Sam"}, headers=carrier)).json()
+    body: dict[str, Any] = {
+        "code": named["code"], "jwk": phone.jwk, "proof": phone.enrolment(named["code"], house.now),
+    }  # fmt: skip
+    enrolled = await http.post("/v1/courier/enrolment", json=body)
+    assert enrolled.status_code == 201, enrolled.text
+    signed = await http.post(
+        "/v1/courier/session", json={"assertion": phone.sign_in(named["courier"], house.now)}
+    )
+    assert signed.status_code == 201, signed.text
+    device = bearer(signed.json()["token"])
+    me = (await http.get("/v1/courier/me", headers=device)).json()
+    assert (me["id"], me["name"], me["state"]) == (named["courier"], "Sam", "enrolled")
+    path = f"/v1/couriers/{named['courier']}"
+    assert (await http.get(path, headers=carrier)).json()["jkt"] == me["jkt"]
+    assert (await http.delete(path, headers=carrier)).status_code == 204
+    assert (await http.get("/v1/courier/me", headers=device)).status_code == 401
+
+
+async def test_an_operators_day(house_of_people: PeopleHouse, http: httpx.AsyncClient) -> None:
+    house = house_of_people
+    operator = await house.people.operators.make("root", now=house.now)
+    headers = bearer(operator.text)
+    made = (await http.post("/v1/operator/carriers", json={"name": "P"}, headers=headers)).json()
+    carrier = f"/v1/operator/carriers/{made['client_id']}"
+    renewed = await http.post(f"{carrier}/secret", headers=headers)
+    assert renewed.json()["client_secret"] != made["client_secret"]
+    assert (
+        await http.put(f"{carrier}/key", json={"public_jwk": Device().jwk}, headers=headers)
+    ).status_code == 204
+    assert (await http.put(f"{carrier}/key", json={"public_jwk": {}}, headers=headers)).status_code == 422
+    assert (await http.put(f"{carrier}/frozen", headers=headers)).status_code == 204
+    assert (await http.delete(f"{carrier}/frozen", headers=headers)).status_code == 204
+    person = (
+        await http.post("/v1/operator/people", json={"email": "ada@example.org"}, headers=headers)
+    ).json()
+    await house.owner("ada@example.org")
+    assert (await http.post(f"/v1/operator/cars/{CAR}/release", headers=headers)).status_code == 204
+    assert await house.people.cars.owners_of(CAR, now=house.now) == []
+    assert (await http.delete(f"/v1/operator/people/{person['person']}", headers=headers)).status_code == 204
+    await house.people.operators.remove(operator.subject, now=house.now)
+    assert (await http.put(f"{carrier}/frozen", headers=headers)).status_code == 401
+
+
+async def test_strangers_are_slowed_down(http: httpx.AsyncClient) -> None:
+    for _ in range(LIMITS.redeems_per_client):
+        await http.post("/v1/session", json={"token": "x" * 43})
+    slowed = await http.post("/v1/session", json={"token": "x" * 43})
+    assert slowed.status_code == 429
+    assert 0 < int(slowed.headers["Retry-After"]) <= 600

@@ -1,0 +1,46 @@
+"""The pages of a mail's link: strict enough for our content policy, and nothing is used up by looking."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import people
+import trunkline
+from people import pages
+
+FOLDERS = [str(Path(one.__file__).parent / "templates") for one in (trunkline, people)]
+PAGES = ["/sign-in", "/confirm-email", "/invitations/inv_3k7m9qxd4hwe2a5t.1"]
+
+
+@pytest.fixture
+def http() -> httpx.AsyncClient:
+    templates = Environment(loader=FileSystemLoader(FOLDERS), autoescape=True, undefined=StrictUndefined)
+    app = FastAPI()
+    app.include_router(pages.routes(templates))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost")
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_has_no_inline_script_and_its_script_is_ours(http: httpx.AsyncClient, path: str) -> None:
+    page = await http.get(path)
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    (script,) = re.findall(r"<script([^>]*)>(.*?)</script>", page.text)
+    assert script[1] == ""
+    source = re.search(r'src="([^"]+)"', script[0])
+    assert source is not None
+    assert not re.search(r"\son\w+=|style=|javascript:", page.text)
+    found = await http.get(source[1])
+    assert found.headers["content-type"].startswith("text/javascript")
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|localStorage", found.text
+    )
+
+
+async def test_what_is_no_invitation_has_no_page(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/invitations/../../etc")).status_code == 404
+    assert (await http.get("/invitations/nonsense")).status_code == 422
