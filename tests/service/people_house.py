@@ -52,11 +52,13 @@ class Mortal(Store):
     """The store of a process that dies after so many commits; what was committed stays."""
 
     lives: int | None = None
+    commits = 0
 
     async def change(self, subjects: Sequence[str], decide: Decide, **more: Any) -> Outcome:
         if self.lives == 0:
             raise Killed
         done = await super().change(subjects, decide, **more)
+        self.commits += done.changed
         if self.lives is not None and done.changed:
             self.lives -= 1
         return done

@@ -61,6 +61,12 @@ async def test_known_and_unknown_emails_go_the_same_way(house_of_people: PeopleH
     assert await asked(house) == known
     unknown = await asked(house, "nobody@example.org")
     assert house.mailbox.kinds() == ["sign_in", "sign_in"]
+    cost = []
+    for email in (EMAIL, "nobody@example.org", "never.seen@example.org"):
+        before = house.store.commits
+        await asked(house, email)
+        cost.append(house.store.commits - before)
+    assert cost == [1, 1, 1]
     for person, email in ((known, EMAIL), (unknown, "nobody@example.org")):
         letter = await house.letter(person, MailKind.SIGN_IN)
         assert letter is not None
