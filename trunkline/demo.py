@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import shutil
 import signal
 import sys
@@ -124,7 +125,8 @@ async def _play(stage: Stage, timeline: Timeline) -> Path:
 async def introduce(stage: Stage, api: Api, timeline: Timeline) -> Cast:
     """A car is enrolled, its owner claims it, a carrier and its courier come."""
     latitude, longitude = POSITION
-    answer = await asyncio.to_thread(stage.add_car, options=("--position", f"{latitude},{longitude}"))
+    # Not in a thread: the car ends with the thread that started it, and it shall stay as long as the demo.
+    answer = stage.add_car(options=("--position", f"{latitude},{longitude}"))
     timeline.say("car", f"{answer['unit']} is enrolled and on the air")
     owner = Owner(api, Mailbox(stage.directory / "mail"), OWNER)
     await owner.sign_in()
@@ -148,7 +150,18 @@ async def introduce(stage: Stage, api: Api, timeline: Timeline) -> Cast:
     courier = Courier(api, load_key(folder / "courier.pem"), position=POSITION)
     await courier.enrol(enrolment_code)
     timeline.say("carrier", f"Parcel Post is enrolled; its courier Sam ({courier_id}) has a device key")
+    _write_names(
+        stage, {"CARRIER": carrier.client_id, "COURIER": courier_id, "VEHICLE": vehicle, "ADDRESS": address}
+    )
     return Cast(owner, carrier, courier, vehicle, address)
+
+
+def _write_names(stage: Stage, names: dict[str, str]) -> None:
+    """``demo.env``: what a person sources to go on by hand (README.md)."""
+    places = {"KEYS": stage.directory / "demo-keys", "MAIL": stage.directory / "mail"}
+    values = {"URL": stage.url, "OWNER": OWNER, **names, **places}
+    lines = [f"{name}={shlex.quote(str(value))}" for name, value in values.items()]
+    (stage.directory / "demo.env").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 async def _claimed(owner: Owner, code: str) -> str:

@@ -71,9 +71,10 @@ def _default(info: FieldInfo) -> str:
     """A default as it would be written into the environment: durations as ISO 8601, truth values in lower case."""
     if info.default_factory is not None:
         return "see text"
-    if info.default is None:
+    if info.default is None or info.annotation is None:
         return "-"
-    value = TypeAdapter(info.annotation).dump_python(info.default, mode="json")
+    adapter: TypeAdapter[Any] = TypeAdapter(info.annotation)
+    value = adapter.dump_python(info.default, mode="json")
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 

@@ -18,6 +18,8 @@ from typing import Final, Literal, Protocol
 
 from spine.ids import PersonId
 
+_LINE_MOST: Final = 998
+
 _MAILBOX: Final = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])"
 )
@@ -96,9 +98,16 @@ class Mail:
         mail["Message-ID"] = f"<{name}@{self._sender.rpartition('@')[2].rstrip('>')}>"
         mail["Auto-Submitted"] = "auto-generated"
         label = letter.link.label if letter.link is not None else ""
-        mail.set_content(_text(letter.paragraphs, label, url))
-        mail.add_alternative(_html(letter.paragraphs, label, url), subtype="html")
+        text, html = _text(letter.paragraphs, label, url), _html(letter.paragraphs, label, url)
+        mail.set_content(text, cte=_encoding(text))
+        mail.add_alternative(html, subtype="html", cte=_encoding(html))
         return mail
+
+
+def _encoding(text: str) -> Literal["7bit"] | None:
+    """Plain where mail allows it (RFC 5322: ASCII, lines to 998): else a link would stand in the file broken in two."""
+    plain = text.isascii() and max(map(len, text.splitlines()), default=0) <= _LINE_MOST
+    return "7bit" if plain else None
 
 
 def _text(paragraphs: Sequence[str], label: str, url: str | None) -> str:
