@@ -6,7 +6,7 @@ from datetime import datetime
 from delivery.model import Assigned, Delivery, Read, Window
 from delivery.placing import check_courier, check_window
 from delivery.ports import Cars, Couriers
-from delivery.problems import CourierNamed, KeyOnPhone, NoSuchDelivery, NoSuchParcel, TestOnly
+from delivery.problems import CourierNamed, KeyOnPhone, NoKeyLeft, NoSuchDelivery, NoSuchParcel, TestOnly
 from delivery.service import Deliveries, Turn, told
 from delivery.states import BEFORE_ANSWER, UNDER_WAY, Act, State, require
 from spine.facts.delivery import (
@@ -79,9 +79,12 @@ class CarrierDesk:
             if before is not None and (before.courier, before.jkt) == (courier, view.jkt):
                 return None
             read.require(Act.ASSIGN)
-            _refuse_unless_free(read, courier, online=online, now=now)
+            _refuse_unless_free(read, courier, online=online, now=now, most=self._deliveries.limits.keys_most)
             named = read.state is State.REQUESTED or bool(before and before.named)
-            body = read.body.but(courier=Assigned(courier=courier, jkt=view.jkt, at=now, named=named))
+            body = read.body.but(
+                courier=Assigned(courier=courier, jkt=view.jkt, at=now, named=named),
+                epoch=read.body.epoch + 1,
+            )
             if read.state in UNDER_WAY:
                 body = body.but(arrival=None)
             return Turn(
@@ -151,14 +154,18 @@ class CarrierDesk:
         return car.online
 
 
-def _refuse_unless_free(read: Read, courier: CourierId, *, online: bool, now: datetime) -> None:
+def _refuse_unless_free(read: Read, courier: CourierId, *, online: bool, now: datetime, most: int) -> None:
     before, key = read.body.courier, read.body.key
     # the same before and after the question went out: an answer here must not say that there is a car
     if before is not None and before.named and before.courier != courier:
         raise CourierNamed(
             "the owner was asked about another courier: reschedule, and the owner is asked again"
         )
-    if read.state in BEFORE_ANSWER or key is None or key.dead:
+    if read.state in BEFORE_ANSWER or key is None:
+        return
+    if key.n >= most:
+        raise NoKeyLeft("every key inside this approval was made: reschedule")
+    if key.dead:
         return
     if key.handed_out and not online:
         dies = key.dies_at or key.exp

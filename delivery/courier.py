@@ -29,6 +29,7 @@ from spine.facts.delivery import (
     CourierSetOut,
     DeliveryDelivered,
     DeliveryFailed,
+    KeyWantedAgain,
     OutOfPlace,
     PhotoTaken,
 )
@@ -205,7 +206,8 @@ class CourierDesk:
                 or not in_time
             ):
                 raise TooLateForAgain("no other key inside this approval: the delivery has to be rescheduled")
-            return Turn(read.body.but(wants_again=True, done=False))
+            wanted = told(KeyWantedAgain, read, now)
+            return Turn(read.body.but(wants_again=True, done=False), [wanted])
 
         return await self._deliveries.change(delivery, decide)
 

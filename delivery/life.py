@@ -86,14 +86,15 @@ def _new_key(read: Read, fact: KeyNews) -> Turn | None:
         key=fact.key,
         n=number_of(fact.key),
         jkt=job.jkt if job else "",
-        made_at=fact.at,
         nbf=fact.at,
         exp=fact.at,
         how="lapsed",
         died_at=fact.at,
     )
     if isinstance(fact, k.KeyIssued):
-        memory = memory.but(jkt=fact.jkt, nbf=fact.nbf, exp=fact.exp, how=None, died_at=None)
+        planned = read.body.planned
+        epoch = planned.epoch if planned and planned.n == memory.n else -1
+        memory = memory.but(jkt=fact.jkt, epoch=epoch, nbf=fact.nbf, exp=fact.exp, how=None, died_at=None)
     return Turn(read.body.but(key=memory, key_again_at=None))
 
 

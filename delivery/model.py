@@ -72,7 +72,7 @@ class Approval(Frozen):
     """Who said yes, how sure we are, and to what (``shown``: SHA-256 of the question as it was put)."""
 
     question: QuestionId
-    by: PersonId | None
+    by: PersonId | None = None
     level: Level
     shown: str
     at: AwareDatetime
@@ -84,7 +84,8 @@ class KeyMemory(Frozen):
     key: KeyId
     n: int
     jkt: str
-    made_at: AwareDatetime
+    epoch: int = -1
+    """The agreement it was made for (``Delivery.epoch``)."""
     nbf: AwareDatetime
     exp: AwareDatetime
     signed: bool = False
@@ -98,6 +99,13 @@ class KeyMemory(Frozen):
     def dead(self) -> bool:
         """Provably: no opening with this key is possible any more."""
         return self.how is not None
+
+
+class Planned(Frozen):
+    """A key before it is made: its number, and the agreement it is for."""
+
+    n: int
+    epoch: int
 
 
 class Opening(Frozen):
@@ -119,7 +127,7 @@ class Arrival(Frozen):
     """How far from the car the courier's phone was (None: car unknown). The position itself is not kept."""
 
     at: AwareDatetime
-    metres: int | None
+    metres: int | None = None
     reason: str = ""
 
 
@@ -158,8 +166,10 @@ class Delivery(Frozen):
     told_at: AwareDatetime | None = None
     vehicle: VehicleId | None = None
     place: Place = Field(default_factory=Anywhere, repr=False)
-    place_at: AwareDatetime | None = None
-    """When the owner changed the place after the approval: an older key has the former fence."""
+    epoch: int = 0
+    """Counts changes of courier and place: a key of an earlier epoch is for another device or fence."""
+    planned: Planned | None = None
+    """The key that was last decided to be made."""
     out_by: int | None = None
     """Metres by which the car stood out of its place when the courier would have set out."""
     question: QuestionId | None = None
@@ -211,12 +221,7 @@ class Delivery(Frozen):
         """The key was made for another device, an earlier assignment or another place."""
         if self.key is None or self.courier is None:
             return False
-        made = self.key.made_at
-        return (
-            self.key.jkt != self.courier.jkt
-            or made < self.courier.at
-            or (self.place_at is not None and made < self.place_at)
-        )
+        return self.key.epoch != self.epoch or self.key.jkt != self.courier.jkt
 
 
 class Read(Frozen):
@@ -254,4 +259,4 @@ def finished(state: State, body: Delivery, now: datetime) -> Delivery:
 
 def write(state: State, body: Delivery, wake_at: datetime | None) -> Write:
     """The saved form."""
-    return Write(state=state, body=body.model_dump_json(exclude_defaults=True), wake_at=wake_at)
+    return Write(state=state, body=body.model_dump_json(exclude_none=True), wake_at=wake_at)

@@ -6,7 +6,7 @@ from datetime import datetime
 from delivery.model import Read, Window
 from delivery.place import Anywhere, Circle, Polygon
 from delivery.ports import CarPeople
-from delivery.problems import NoSuchDelivery, WindowUnfit
+from delivery.problems import NoKeyLeft, NoSuchDelivery, WindowUnfit
 from delivery.rules import RuleBook, Rules
 from delivery.service import Deliveries, Turn, told
 from delivery.states import Act, State
@@ -80,7 +80,9 @@ class OwnerDesk:
             if read.body.place == place:
                 return None
             read.require(Act.MOVE_PLACE)
-            body = read.body.but(place=place, place_at=now, out_by=None, arrival=None)
+            if read.body.key is not None and read.body.key.n >= self._deliveries.limits.keys_most:
+                raise NoKeyLeft("every key inside this approval was made: have it rescheduled")
+            body = read.body.but(place=place, epoch=read.body.epoch + 1, out_by=None, arrival=None)
             return Turn(body, [told(PlaceChanged, read, now)])
 
         return await self._deliveries.change(delivery, decide)

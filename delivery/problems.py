@@ -47,6 +47,13 @@ class CourierNamed(Problem):
     kind: ClassVar[Kind] = Kind.CONFLICT
 
 
+class NoKeyLeft(Problem):
+    """A third replacement key inside one approval is not made: reschedule, and the owner is asked again."""
+
+    code: ClassVar[str] = "delivery.no_key_left"
+    kind: ClassVar[Kind] = Kind.CONFLICT
+
+
 class KeyOnPhone(Problem):
     """The key is on a phone and the car offline: no other courier before that key is provably dead."""
 

@@ -9,7 +9,7 @@ from delivery import life
 from delivery.asking import Asking
 from delivery.doubts import Doubts
 from delivery.lists import OF_CAR, OF_CARRIER
-from delivery.model import Delivery, Read
+from delivery.model import Delivery, Planned, Read
 from delivery.place import fence
 from delivery.ports import Addresses, Cars, Keys, Received
 from delivery.problems import NoSuchDelivery
@@ -77,7 +77,7 @@ class Reactions:
             case f.DeliveryApproved():
                 await self._spend(fact.delivery)
                 await self.make_key(fact.delivery)
-            case f.DeliveryExtended():
+            case f.DeliveryExtended() | f.KeyWantedAgain():
                 await self.make_key(fact.delivery)
             case f.CourierAssigned() | f.PlaceChanged():
                 await self._rekey(fact.delivery)
@@ -109,14 +109,19 @@ class Reactions:
 
     async def make_key(self, delivery: DeliveryId) -> None:
         """Have the key made that is due (keys.md 3.9). Where that cannot be now it is tried again."""
-        read = await self._deliveries.read(delivery)
         now, limits = self._deliveries.clock.now(), self._deliveries.limits
+
+        def plan(read: Read, _: Mapping[str, Saved]) -> Turn | None:
+            due = key_due(read.state, read.body, now, limits)
+            planned = Planned(n=due.n, epoch=read.body.epoch) if due else read.body.planned
+            return Turn(read.body.but(planned=planned)) if planned != read.body.planned else None
+
+        # what the key is for is written down first, so that a change on its way here is seen when it is made
+        read = await self._deliveries.change(delivery, plan)
         due = key_due(read.state, read.body, now, limits)
         job, vehicle = read.body.courier, read.body.vehicle
         if due is None or job is None or vehicle is None:
             return
-        # never earlier than what it is made for, also when our clock is a little behind the api's
-        made_at = max(now, job.at, read.body.place_at or now)
         wanted = Wanted(
             delivery=delivery,
             n=due.n,
@@ -129,7 +134,7 @@ class Reactions:
             geo=fence(read.body.place),
         )
         try:
-            await self._keys.issue(wanted, now=made_at)
+            await self._keys.issue(wanted, now=now)
         except (KeyAlive, TooManyKeys, TooSoon, ClockAstray) as later:
             log.warning("delivery.key_later", extra={"delivery": delivery, "code": later.code})
             await self._remember(delivery, lambda body: body.but(key_again_at=now + limits.key_again))

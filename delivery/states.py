@@ -108,6 +108,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
     (frozenset({S.APPROVED, S.KEYED}), facts.DeliveryKeyed, S.KEYED),
     (frozenset({S.EN_ROUTE, S.ARRIVED}), facts.DeliveryKeyed, None),  # a later part of the window
     (frozenset({S.CLOSED, S.UNSURE}), facts.DeliveryKeyed, S.ARRIVED),  # a replacement: it did not fit
+    (frozenset({S.CLOSED, S.UNSURE}), facts.KeyWantedAgain, None),
     (frozenset({S.KEYED}), facts.CourierSetOut, S.EN_ROUTE),
     (frozenset({S.EN_ROUTE, S.ARRIVED}), facts.CourierArrived, S.ARRIVED),
     (frozenset({S.ARRIVED, S.UNSURE}), facts.OpeningStarted, S.OPENING),

@@ -169,6 +169,12 @@ class OutOfPlace(_Delivery):
     kind: Literal["delivery.out_of_place"] = "delivery.out_of_place"
 
 
+class KeyWantedAgain(_Delivery):
+    """It did not fit, or the key was burnt: the courier asked for a replacement inside this approval."""
+
+    kind: Literal["delivery.key_wanted_again"] = "delivery.key_wanted_again"
+
+
 class PhotoSeen(_Delivery):
     """A photo was looked at, and by whom."""
 
@@ -219,6 +225,7 @@ DeliveryFact = (
     | DeliveryExtended
     | PlaceChanged
     | OutOfPlace
+    | KeyWantedAgain
     | PhotoSeen
     | CarrierDoubted
     | DeliveryEnded

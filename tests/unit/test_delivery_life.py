@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from delivery.life import about, heard
-from delivery.model import Read, Receipt, finished
+from delivery.model import Planned, Read, Receipt, finished
 from delivery.service import Turn
 from delivery.states import State, follows, step
 from spine.facts import keys as k
@@ -138,7 +138,7 @@ def test_what_never_left_opened_nothing() -> None:
 
 
 def test_the_key_is_followed() -> None:
-    fresh = read(State.APPROVED, key=None)
+    fresh = read(State.APPROVED, key=None, planned=Planned(n=1, epoch=0))
     issued = after(fresh, NEWS[0])
     assert issued.body.key is not None
     assert (issued.state, issued.body.key.signed, issued.body.key.dead) == (State.APPROVED, False, False)
@@ -151,9 +151,13 @@ def test_the_key_is_followed() -> None:
 
 
 def test_a_key_for_another_device_never_makes_it_ready() -> None:
-    issued = read(State.APPROVED, key=key(signed=False, jkt="another"))
-    assert issued.body.key_outdated
-    assert after(issued, k.KeySigned(**KEYED)).state is State.APPROVED
+    for issued in (
+        read(State.APPROVED, key=key(signed=False, jkt="another")),
+        read(State.APPROVED, key=key(signed=False), epoch=1),
+        after(read(State.APPROVED, key=None), NEWS[0]),
+    ):
+        assert issued.body.key_outdated
+        assert after(issued, k.KeySigned(**KEYED)).state is State.APPROVED
 
 
 def test_a_replacement_begins_at_the_car_again() -> None:

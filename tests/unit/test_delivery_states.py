@@ -96,7 +96,7 @@ def test_every_end_can_say_that_its_key_is_gone() -> None:
         (Act.ASSIGN, facts.CourierAssigned), (Act.SET_OUT, facts.CourierSetOut), (Act.ARRIVE, facts.CourierArrived),
         (Act.OPEN, facts.OpeningStarted), (Act.PHOTO, facts.PhotoTaken), (Act.FAIL, facts.DeliveryFailed),
         (Act.JOIN, facts.ParcelAdded), (Act.DECIDE, facts.DeliveryApproved), (Act.DECIDE, facts.DeliveryDeclined),
-        (Act.DONE, facts.DeliveryDelivered),
+        (Act.DONE, facts.DeliveryDelivered), (Act.AGAIN, facts.KeyWantedAgain),
     ],
 )  # fmt: skip
 def test_a_state_that_takes_an_act_has_its_step_and_no_other_does(act: Act, fact: type[Base]) -> None:

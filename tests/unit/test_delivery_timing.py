@@ -68,7 +68,7 @@ def test_a_used_key_only_when_asked_for_again(state: State) -> None:
         assert key_due(state, body(key=key(how=how)), NOW, LIMITS) is None
 
 
-@pytest.mark.parametrize("state", set(State) - UNDER_WAY - {State.CLOSED, State.UNSURE})
+@pytest.mark.parametrize("state", sorted(set(State) - UNDER_WAY - {State.CLOSED, State.UNSURE}))
 def test_no_key_in_other_states(state: State) -> None:
     assert key_due(state, body(key=None, wants_again=True), NOW, LIMITS) is None
 
@@ -97,7 +97,7 @@ def test_what_wakes_each_state() -> None:
         assert next_wake(state, body(), NOW, LIMITS) == body().window.end
 
 
-@pytest.mark.parametrize("state", ENDS)
+@pytest.mark.parametrize("state", sorted(ENDS))
 def test_after_the_end_people_are_forgotten_then_all_of_it(state: State) -> None:
     over = finished(state, body(), NOW)
     assert over.finished_at == NOW
