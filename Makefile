@@ -23,7 +23,7 @@ check: setup
 	$(BIN)/python -m trunkline.documents --check
 
 test: check
-	$(BIN)/python -m pytest -n 2
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2
 
 demo: setup
 	@$(BIN)/trunkline demo $(ARGS)
