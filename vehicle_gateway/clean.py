@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_]{1,40}")
@@ -67,6 +68,7 @@ def _allowed(value: object) -> bool:
     return _is_code(value) or bool(_HEX.fullmatch(value))
 
 
+@lru_cache(maxsize=4_096)
 def _named(name: str) -> bool:
     return bool(_KEY.fullmatch(name)) and name.lower() not in _PERSONAL
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 import paho.mqtt.client as paho
@@ -14,7 +14,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from vehicle_gateway.dial import dial
-from vehicle_gateway.paho_client import Client, incoming, properties
+from vehicle_gateway.paho_client import Client, incoming, properties, puback, publish_qos0
 from vehicle_gateway.session import (
     Broker,
     ConnectionRefused,
@@ -171,6 +171,21 @@ class Connection:
         self._pay()
         return True
 
+    def acknowledge_all(self, mids: Iterable[int]) -> None:
+        """The same for many, in one write."""
+        self._owed.update((mid, True) for mid in mids if mid in self._owed)
+        if self.up:
+            self._pay()
+
+    def tell_all(self, messages: Iterable[tuple[str, bytes]], *, expiry: int) -> None:
+        """Publish (topic, payload) each with QoS 0, in one write. Raises ``NotConnected``."""
+        if not self.up:
+            raise NotConnected("no connection")
+        self._client.queue_encoded(
+            b"".join(publish_qos0(topic, payload, expiry) for topic, payload in messages)
+        )
+        self._flush()
+
     def hold(self, *, held: bool) -> None:
         """Stop or go on reading; keep-alive goes on either way."""
         self._held = held
@@ -178,12 +193,15 @@ class Connection:
         self._watch()
 
     def _pay(self) -> None:
-        while self._owed:
-            mid, done = next(iter(self._owed.items()))
+        paid = []
+        for mid, done in self._owed.items():
             if not done:
                 break
+            paid.append(mid)
+        for mid in paid:
             del self._owed[mid]
-            self._client.ack(mid, 1)
+        if paid:
+            self._client.queue_encoded(b"".join(puback(mid) for mid in paid))
         self._flush()
         self._watch()
 

@@ -176,6 +176,10 @@ class Dispatch:
         if fate is None:
             _log.warning("command.in_doubt", extra={"command": fact.command})
             return
+        if fate is CommandSent:
+            # An answer comes within milliseconds; it must not wait for the commit that says the command left,
+            # and mostly makes it needless.
+            await asyncio.sleep(self._limits.sent_after.total_seconds())
         try:
             await self._commands.become(fact.command, fate, now=self._clock.now())
         except StoreDown:

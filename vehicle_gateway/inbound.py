@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from spine.store import Overtaken
@@ -23,7 +23,7 @@ class Uplink(Protocol):
     @property
     def generation(self) -> int: ...
 
-    def acknowledge(self, message: Incoming) -> bool: ...
+    def acknowledge_all(self, messages: Iterable[Incoming]) -> None: ...
 
     def pause(self) -> None: ...
 
@@ -109,9 +109,7 @@ class Inbound:
         return [each for each in batch if each.message.generation == generation]
 
     def _acknowledge(self, batch: Sequence[Opened]) -> None:
-        for each in batch:
-            if each.message.qos:
-                self._uplink.acknowledge(each.message)
+        self._uplink.acknowledge_all([each.message for each in batch if each.message.qos])
 
     def _pause(self, why: str) -> None:
         if not self._paused:

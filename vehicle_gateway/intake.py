@@ -103,6 +103,7 @@ class Intake:
         for each in batch:
             if each.too_fast and each.found.shard is not None and each.found.unit is not None:
                 self._replies.refused((each.found.shard, each.found.unit), each.found.seq, "rate")
+        self._replies.send()
 
     async def _check(self, batch: Sequence[Opened], now: datetime) -> tuple[list[Checked], list[Opened]]:
         known = await self._units.find(

@@ -62,6 +62,10 @@ class GatewayLimits(BaseModel):
     send_again: timedelta = Field(
         timedelta(milliseconds=50), description="Wait where too many messages are on their way already."
     )
+    sent_after: timedelta = Field(
+        timedelta(milliseconds=50),
+        description="``sent`` is committed this long after it is, unless answered.",
+    )
     result_kept: timedelta = Field(
         timedelta(minutes=10), description="How long an ended command's answer can be read; args go at once."
     )

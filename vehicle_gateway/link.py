@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from vehicle_gateway.connection import Connection
@@ -158,6 +158,18 @@ class Link:
         if self._connection is None or message.generation != self._generation:
             return False
         return self._connection.acknowledge(message.mid)
+
+    def acknowledge_all(self, messages: Iterable[Incoming]) -> None:
+        """The same for many, in one write; those of a connection that is gone come again."""
+        if self._connection is not None:
+            live = self._generation
+            self._connection.acknowledge_all(each.mid for each in messages if each.generation == live)
+
+    def tell_all(self, messages: Iterable[tuple[str, bytes]], *, expiry: int) -> None:
+        """Publish (topic, payload) each with QoS 0, in one write: what nobody waits for. Raises ``NotConnected``."""
+        if self._connection is None:
+            raise NotConnected("no connection")
+        self._connection.tell_all(messages, expiry=expiry)
 
     def pause(self) -> None:
         """Stop reading (the store is down) and keep pinging."""

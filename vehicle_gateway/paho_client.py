@@ -22,6 +22,17 @@ class Client(paho.Client):
         self.packets += 1
         return super()._packet_handle()
 
+    def queue_encoded(self, packets: bytes) -> None:
+        """Queue packets that are bytes already; all that are queued before the next write leave in one.
+
+        paho writes, and pays a system call for, each packet by itself: half the cost of a message taken in.
+        """
+        if self._out_packet and (last := self._out_packet[-1])["command"] == paho.PUBACK and not last["pos"]:
+            last["packet"] = last["packet"] + packets
+            last["to_process"] += len(packets)
+        else:
+            self._packet_queue(paho.PUBACK, packets, 0, 1)
+
     def take_their_window(self, receive_maximum: int) -> None:
         """Keep to what the broker's CONNACK takes; paho reads it not and refuses to be told."""
         self._max_inflight_messages = min(self._max_inflight_messages, receive_maximum)
@@ -29,6 +40,23 @@ class Client(paho.Client):
     def expect_no_pong(self) -> None:
         """While we do not read, the PINGRESP waits behind messages: the broker's silence means nothing."""
         self._ping_t = 0.0
+
+
+def puback(mid: int) -> bytes:
+    """PUBACK with reason code 0 (MQTT 5, 3.4)."""
+    return b"\x40\x02" + mid.to_bytes(2, "big")
+
+
+def publish_qos0(topic: str, payload: bytes, expiry: int) -> bytes:
+    """PUBLISH of QoS 0, not retained, with a message expiry in seconds (MQTT 5, 3.3)."""
+    name = topic.encode()
+    body = b"".join((len(name).to_bytes(2, "big"), name, b"\x05\x02", expiry.to_bytes(4, "big"), payload))
+    length, left = bytearray(), len(body)
+    while True:
+        left, digit = left >> 7, left & 0x7F
+        length.append(digit | 0x80 if left else digit)
+        if not left:
+            return b"\x30" + bytes(length) + body
 
 
 def incoming(message: paho.MQTTMessage, generation: int) -> Incoming:

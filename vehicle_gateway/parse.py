@@ -146,25 +146,30 @@ def _json(payload: bytes) -> dict[str, Any] | Reason:
     return value if _bounded(value) else Reason.SCHEMA
 
 
-def _bounded(value: object) -> bool:
+def _bounded(value: dict[str, Any]) -> bool:
     """What a fact, a stream and every JSON reader behind them can hold."""
-    waiting: list[tuple[object, int]] = [(value, 0)]
+    level: list[Any] = [value]
     nodes = 0
-    while waiting:
-        item, depth = waiting.pop()
-        nodes += 1
-        if depth > _DEPTH or nodes > _NODES:
-            return False
-        if isinstance(item, dict):
-            waiting.extend((inner, depth + 1) for inner in item.values())
-        elif isinstance(item, list):
-            waiting.extend((inner, depth + 1) for inner in item)
-        elif isinstance(item, int):
-            if not -_LARGEST < item < _LARGEST:
+    for _ in range(_DEPTH + 1):
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is dict:
+                below.extend(item.values())
+            elif kind is list:
+                below.extend(item)
+            elif kind is int:
+                if not -_LARGEST < item < _LARGEST:
+                    return False
+            elif kind is float and not math.isfinite(item):
                 return False
-        elif isinstance(item, float) and not math.isfinite(item):
-            return False
-    return True
+        nodes += len(below)
+        if not below or nodes > _NODES:
+            break
+        level = below
+    else:
+        return False
+    return nodes <= _NODES
 
 
 def _inner(kind: str, name: str, d: dict[str, Any]) -> Content:
