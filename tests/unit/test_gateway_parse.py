@@ -128,7 +128,7 @@ def test_what_is_no_place_on_earth_is_none(place: tuple[Any, Any]) -> None:
 
 
 def test_a_pairing_code_s_hash_comes_through() -> None:
-    said = {"code_sha256": "a" * 64, "expires_at": "2030-05-06T09:10:00.000Z"}
+    said = {"code_scrypt": "a" * 64, "expires_at": "2030-05-06T09:10:00.000Z"}
     found = parse(message("evt/pair", envelope(said)))
     assert isinstance(found, Parsed)
     (fact,) = facts_of(found)
