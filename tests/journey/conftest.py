@@ -15,7 +15,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """The installation with one car and its cast; needs mosquitto (only skipped where no CI asks for it)."""
     if mosquitto_binary() is None:
         missing = "mosquitto is missing (Debian package: mosquitto)"
-        if os.environ.get("CI") == "true":  # noqa: TID251 - not a setting of ours
+        if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
     made = Stand(tmp_path_factory.mktemp("stand"))

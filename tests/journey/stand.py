@@ -104,7 +104,7 @@ class Stand:
         """Where a unit keeps its memory."""
         return self.directory / "units" / name
 
-    async def car(self, name: str = "car", /, **wanted: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    async def car(self, name: str = "car", /, **wanted: Any) -> dict[str, Any]:
         """Do something to the simulated car; gives its state."""
         return await ask(self.unit_folder(name), wanted)
 

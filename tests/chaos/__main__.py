@@ -1,0 +1,124 @@
+"""``make chaos``: many runs on one stage (or several side by side); a table at the end, exit 1 on a violation."""
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.chaos.ledger import Ledger
+from tests.chaos.run import Run, drawn, patient, play
+from tests.journey.sink import Sink
+from tests.journey.stand import Stand
+from trunkline.desk import desk
+from trunkline.settings import Settings
+
+_LENGTH = 1.0
+"""Seconds that a delivery on the quick profile takes, about: kills are drawn from it."""
+
+
+async def chaos(stand: Stand, numbers: range, seed: int, *, say: Any) -> tuple[list[Run], Ledger]:
+    """Play these runs one after the other; ``say`` gets a line for each."""
+    unit_log = stand.directory / "logs" / "unit-car.log"
+    ledger = Ledger(stand.known.unit, stand.unit_folder(), unit_log)
+    runs: list[Run] = []
+    async with stand.cast(patient(stand)) as cast, Sink.of(cast.carrier.api, cast.carrier.token) as sink:
+        for number in numbers:
+            run = drawn(number, seed, length=_LENGTH)
+            await play(run, stand, cast, sink, ledger)
+            runs.append(run)
+            say(f"{run} in {run.took:.1f} s" + "".join(f"\n    VIOLATION {why}" for why in run.wrong))
+        if sink.forged:
+            ledger.wrong.append(f"{sink.forged} webhooks did not verify")
+        async with desk(Settings(data_dir=stand.directory)) as opened:
+            await ledger.read_on(opened)
+            before = len(ledger.wrong)
+            await ledger.check_whole(opened)
+            for why in ledger.wrong[before:]:
+                runs[-1].wrong.append(why)
+                say(f"    VIOLATION {why}")
+    return runs, ledger
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=None, help="repeats the same kills (default: a new one)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first run")
+    parser.add_argument("--stages", type=int, default=1, help="installations side by side")
+    parser.add_argument("--keep", action="store_true", help="leave the folder with its logs")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout at the end")
+    asked = parser.parse_args()
+    seed = random.SystemRandom().randrange(1 << 31) if asked.seed is None else asked.seed
+    if asked.stages > 1:
+        return _side_by_side(asked.runs, seed, asked.stages)
+    return _one_stage(range(asked.first, asked.first + asked.runs), seed, keep=asked.keep, as_json=asked.json)
+
+
+def _one_stage(numbers: range, seed: int, *, keep: bool, as_json: bool) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="tl-chaos-"))
+    console = Console(stderr=True, highlight=False)
+    console.print(
+        f"seed {seed}, runs {numbers.start} to {numbers.stop - 1}, data in {folder}", soft_wrap=True
+    )
+    stand, began = Stand(folder), time.monotonic()
+    stand.start()
+    try:
+        runs, ledger = asyncio.run(
+            chaos(stand, numbers, seed, say=lambda line: console.print(line, markup=False, soft_wrap=True))
+        )
+    finally:
+        stand.stop()
+    took = time.monotonic() - began
+    bad = [run for run in runs if run.wrong]
+    console.print(_table(runs))
+    console.print(
+        f"{len(runs)} runs, {ledger.facts} facts, {len(bad)} with violations, {took:.0f} s, seed {seed}"
+    )
+    if as_json:
+        print(json.dumps({"seed": seed, "runs": [vars(run) for run in runs], "seconds": took}))
+    if bad or keep:
+        console.print(f"the folder stays: {folder}", soft_wrap=True)
+    else:
+        shutil.rmtree(folder)
+    return 1 if bad else 0
+
+
+def _table(runs: list[Run]) -> Table:
+    table = Table("victim", "runs", "at the tap", "how they ended", "violations", "median s", "longest s")
+    for victim in dict.fromkeys(run.victim for run in runs):
+        own = [run for run in runs if run.victim == victim]
+        ended = ", ".join(f"{state} {n}" for state, n in Counter(run.state for run in own).most_common())
+        times = sorted(run.took for run in own)
+        table.add_row(
+            victim, str(len(own)), str(sum(run.at_tap for run in own)), ended,
+            str(sum(len(run.wrong) for run in own)), f"{times[len(times) // 2]:.1f}", f"{times[-1]:.1f}",
+        )  # fmt: skip
+    return table
+
+
+def _side_by_side(runs: int, seed: int, stages: int) -> int:
+    """Each stage in a process of its own, with its share of the runs."""
+    share = -(-runs // stages)
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos", "--seed", str(seed), "--first", str(first),
+             "--runs", str(min(share, runs - first))]
+        )
+        for first in range(0, runs, share)
+    ]  # fmt: skip
+    return max(child.wait() for child in children)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
