@@ -6,7 +6,7 @@ from datetime import datetime
 from delivery.model import Assigned, Delivery, Read, Window
 from delivery.placing import check_courier, check_window
 from delivery.ports import Cars, Couriers
-from delivery.problems import CourierNamed, KeyOnPhone, NoKeyLeft, NoSuchDelivery, NoSuchParcel, TestOnly
+from delivery.problems import CourierNamed, KeyOnPhone, NoKeyLeft, NoSuchDelivery, NoSuchParcel, OnlySimulated
 from delivery.service import Deliveries, Turn, told
 from delivery.states import BEFORE_ANSWER, UNDER_WAY, Act, State, require
 from spine.facts.delivery import (
@@ -111,7 +111,7 @@ class CarrierDesk:
             require(read.state, Act.RESCHEDULE)
             check_window(window, now, limits)
             if read.body.test is not None:
-                raise TestOnly("place a new test order instead")
+                raise OnlySimulated("place a new test order instead")
             new = self._again(read, successor, window, now)
             first = told(
                 DeliveryRequested, Read(id=successor, state=State.NEW, body=new), now,

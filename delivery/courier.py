@@ -15,9 +15,9 @@ from delivery.problems import (
     CarUnreachable,
     NoKey,
     NoSuchDelivery,
+    OnlySimulated,
     OutOfPlaceNow,
     ReasonNeeded,
-    TestOnly,
     TooFar,
     TooLateForAgain,
     TooManyPhotos,
@@ -213,7 +213,7 @@ class CourierDesk:
 
     async def _car(self, read: Read) -> Car:
         if read.body.test is not None or read.body.vehicle is None:
-            raise TestOnly("a test delivery plays by itself")
+            raise OnlySimulated("a test delivery plays by itself")
         return await self._cars.car(read.body.vehicle, now=self._deliveries.clock.now())
 
 

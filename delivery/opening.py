@@ -15,8 +15,8 @@ from delivery.problems import (
     ArriveFirst,
     CarSaidNo,
     NoKey,
+    OnlySimulated,
     OpeningInFlight,
-    TestOnly,
     TooManyOpenings,
     TooOften,
 )
@@ -269,7 +269,7 @@ class AtTheCar:
 
     async def _plan(self, read: Read, command: CommandId, op: Op, args: Mapping[str, str]) -> Planned:
         if read.body.test is not None or read.body.vehicle is None:
-            raise TestOnly("a test delivery plays by itself")
+            raise OnlySimulated("a test delivery plays by itself")
         return await self._commands.plan(
             command,
             vehicle=read.body.vehicle,

@@ -168,7 +168,7 @@ class CarSaidNo(Problem):
     kind: ClassVar[Kind] = Kind.CONFLICT
 
 
-class TestOnly(Problem):
+class OnlySimulated(Problem):
     """A test delivery plays by itself: no real courier and no real car takes part."""
 
     code: ClassVar[str] = "delivery.test_only"

@@ -1,0 +1,246 @@
+"""Who may answer and how: link, session, linked system; what was shown; and what the signer is told."""
+
+import json
+
+import pytest
+
+from delivery.deciding import AnswerUnreadable
+from delivery.model import Parcel
+from delivery.problems import LinkUnknown, NoSuchDelivery, OtherDecision, QuestionOver
+from delivery.questions import Question
+from delivery.states import State, StepNotAllowed
+from people.model import Role
+from people.problems import NotYours
+from spine.ids import PersonId
+from spine.store import Change, Write
+from tests.service.delivery_house import CAR, HOUR, MINUTE, DeliveryHouse, home, house_of_people
+from webhooks.sources import SourceId
+from webhooks.verified import Verified
+
+__all__ = ["home", "house_of_people"]
+
+
+def signed(home: DeliveryHouse, body: object, person: PersonId | None = None) -> Verified:
+    raw = json.dumps(body).encode()
+    return Verified(
+        SourceId("src_3k7m9qxd4hwe2a5t"), person or home.owner, "session", "msg_1", 1, "mac", "hash", raw,
+        repeated=False,
+    )  # fmt: skip
+
+
+async def digest(home: DeliveryHouse, delivery: str) -> tuple[str, str]:
+    read = await home.read(delivery)  # type: ignore[arg-type]
+    question = await home.desk.deciding.question(read)
+    assert question is not None
+    assert read.body.question is not None
+    return read.body.question, question.digest
+
+
+async def test_by_link(home: DeliveryHouse) -> None:
+    delivery = await home.asked(courier=home.courier)
+    token = await home.link(delivery)
+    read, question, person = await home.desk.deciding.open(token)
+    assert (read.id, person) == (delivery, home.owner)
+    content = question.content()
+    assert content["carrier"]["name"] == "Fast Parcels"
+    assert content["courier"] == {"id": home.courier, "name": "Sam"}
+    assert (await home.desk.deciding.open(token))[0].state is State.ASKED  # looking decides nothing
+    after = await home.desk.deciding.by_link(token, "approve", question.digest)
+    assert after.body.approval is not None
+    assert (after.state, after.body.approval.level, after.body.approval.by) == (
+        State.APPROVED,
+        "link",
+        home.owner,
+    )
+    assert (await home.desk.deciding.by_link(token, "approve", question.digest)).state is State.APPROVED
+    with pytest.raises(OtherDecision):
+        await home.desk.deciding.by_link(token, "decline", question.digest)
+    assert (await home.kinds(delivery)).count("delivery.approved") == 1
+    assert await home.desk.deciding.stands(delivery)
+    await home.settle()
+    await home.again()
+
+
+async def test_tokens_are_nowhere_in_clear(home: DeliveryHouse) -> None:
+    token = await home.link(await home.asked())
+    assert token not in await home.people.everything()
+
+
+async def test_links_that_are_none(home: DeliveryHouse) -> None:
+    delivery = await home.asked()
+    first = await home.link(delivery)
+    for wrong in ("", "x" * 60, first[:-2] + "zz"):
+        with pytest.raises(LinkUnknown):
+            await home.desk.deciding.open(wrong)
+    for _ in range(12):
+        last = await home.link(delivery)
+    with pytest.raises(LinkUnknown):
+        await home.desk.deciding.open(first)  # twelve newer ones replaced it
+    assert await home.desk.deciding.open(last)
+
+
+async def test_no_link_is_made_once_it_is_decided(home: DeliveryHouse) -> None:
+    delivery = await home.asked()
+    await home.decide(delivery, "decline")
+    with pytest.raises(QuestionOver):
+        await home.link(delivery)
+
+
+async def test_a_link_dies_with_the_role(home: DeliveryHouse) -> None:
+    token = await home.link(await home.asked())
+    await home.people.people.cars.release(CAR, by=home.owner, now=home.now)
+    with pytest.raises(LinkUnknown):
+        await home.desk.deciding.open(token)
+
+
+async def test_by_session(home: DeliveryHouse) -> None:
+    delivery = await home.asked()
+    _, shown = await digest(home, delivery)
+    stranger = await home.people.person("stranger@example.org")
+    with pytest.raises(NoSuchDelivery):
+        await home.desk.deciding.by_session(stranger, delivery, "approve", shown, session="s", level="link")
+    with pytest.raises(OtherDecision):
+        await home.desk.deciding.by_session(
+            home.owner, delivery, "approve", "0" * 64, session="s", level="link"
+        )
+    read = await home.desk.deciding.by_session(
+        home.owner, delivery, "decline", shown, session="s", level="link"
+    )
+    assert read.state is State.DECLINED
+
+
+async def test_by_a_linked_system(home: DeliveryHouse) -> None:
+    delivery = await home.asked()
+    question, shown = await digest(home, delivery)
+    body = {"question": question, "shown": shown, "decision": "approve"}
+    stranger = await home.people.person("stranger@example.org")
+    with pytest.raises(OtherDecision):
+        await home.desk.deciding.by_system(signed(home, body, stranger))
+    with pytest.raises(OtherDecision):
+        await home.desk.deciding.by_system(signed(home, {**body, "question": "qst_3zzzzzzzzzzzzzzz.1"}))
+    with pytest.raises(OtherDecision):
+        await home.desk.deciding.by_system(signed(home, {**body, "shown": "0" * 64}))
+    for wrong in (
+        {},
+        [],
+        "x",
+        {**body, "decision": "maybe"},
+        {**body, "more": 1},
+        {**body, "question": "qst"},
+    ):
+        with pytest.raises(AnswerUnreadable):
+            await home.desk.deciding.by_system(signed(home, wrong))
+    read = await home.desk.deciding.by_system(signed(home, body))
+    assert read.body.approval is not None
+    assert (read.state, read.body.approval.level) == (State.APPROVED, "session")
+    kept = Question.of(await home.store.load(question))
+    assert kept is not None
+    assert kept.decided is not None
+    assert (kept.decided.record["mac"], kept.decided.record["body_hash"]) == ("mac", "hash")
+    assert await home.desk.deciding.stands(delivery)
+    assert (await home.desk.deciding.by_system(signed(home, body))).state is State.APPROVED
+
+
+async def test_too_late_and_withdrawn(home: DeliveryHouse) -> None:
+    late = await home.asked()
+    token, (_, shown) = await home.link(late), await digest(home, late)
+    home.clock.advance(2 * HOUR)
+    with pytest.raises(QuestionOver):
+        await home.desk.deciding.by_link(token, "approve", shown)
+    home.clock.set(home.now)
+    gone = await home.asked(parcels=(Parcel(reference="R-2"),))
+    token, (_, shown) = await home.link(gone), await digest(home, gone)
+    await home.desk.carrier.cancel(home.carrier, gone)
+    with pytest.raises(QuestionOver):
+        await home.desk.deciding.by_link(token, "approve", shown)
+    assert await home.state(gone) is State.CANCELLED
+
+
+async def test_an_approval_that_was_tampered_with_does_not_stand(home: DeliveryHouse) -> None:
+    delivery = await home.approved()
+    read = await home.read(delivery)
+    assert read.body.question is not None
+    assert await home.desk.deciding.stands(delivery)
+    saved = await home.store.load(read.body.question)
+    kept = Question.of(saved)
+    assert kept is not None
+    assert kept.decided is not None
+    forged = [
+        kept.but(decided=None),
+        kept.but(shown=kept.shown.replace("Fast", "Fist")),
+        kept.but(decided=kept.decided.but(answer="decline")),
+        kept.but(decided=kept.decided.but(source="link:" + "0" * 64)),
+        kept.but(decided=kept.decided.but(by="per_3zzzzzzzzzzzzzzz")),
+        kept.but(decided=kept.decided.but(source="standing:x")),
+        kept.but(decided=kept.decided.but(source="system:src_x", record={})),
+    ]
+    for one in forged:
+        await home.store.change(
+            [saved.id], lambda _, one=one: Change({saved.id: Write("approve", one.model_dump_json())})
+        )
+        assert not await home.desk.deciding.stands(delivery)
+    assert not await home.desk.deciding.stands("dlv_3zzzzzzzzzzzzzzz")  # type: ignore[arg-type]
+
+
+async def test_no_key_is_signed_without_its_decision(home: DeliveryHouse) -> None:
+    delivery = await home.approved()
+    question = (await home.read(delivery)).body.question
+    assert question is not None
+    await home.store.change([question], lambda _: Change({question: Write("gone", "{}", ended=True)}))
+    await home.desk.carrier.assign(home.carrier, delivery, home.courier)
+    await home.settle()
+    kinds = [entry.kind for entry in home.seen]
+    assert "key.issued" in kinds
+    assert "key.signed" not in kinds
+    assert await home.state(delivery) is State.APPROVED
+
+
+async def test_a_driver_decides_only_where_the_owner_says_so(home: DeliveryHouse) -> None:
+    people = home.people.people
+    await people.invitations.offer(
+        CAR, "told@example.org", Role.TOLD, by=home.owner, may_approve=False, now=home.now
+    )
+    await home.settle()
+    told = await home.people.person("told@example.org")
+    offered = (await people.invitations.of_car(CAR))[0]
+    await people.invitations.accept(offered.id, person=told, code=None, now=home.now)
+    await home.settle()
+    delivery = await home.asked()
+    _, shown = await digest(home, delivery)
+    read, role = await home.desk.owner.read(told, delivery)
+    assert (read.id, role.may_approve) == (delivery, False)
+    with pytest.raises(NoSuchDelivery):
+        await home.desk.deciding.by_session(told, delivery, "approve", shown, session="s", level="link")
+    with pytest.raises(NotYours):
+        await home.desk.owner.block(told, delivery)
+    with pytest.raises(NotYours):
+        await home.desk.owner.rules(told, CAR)
+    mails = [(one.person, one.type) for one in home.post.queued.values() if one.person]
+    assert (told, "delivery.asked") not in mails
+    assert (home.owner, "delivery.asked") in mails
+
+
+async def test_an_owner_gives_more_time(home: DeliveryHouse) -> None:
+    delivery = await home.keyed()
+    end = (await home.read(delivery)).body.window.end
+    await home.desk.owner.extend(home.owner, delivery, end + HOUR)
+    await home.settle()
+    await home.later(end - home.now + 3 * MINUTE)
+    read = await home.read(delivery)
+    assert read.state is State.KEYED
+    assert read.body.key is not None
+    assert (read.body.key.n, read.body.key.exp) == (2, end + HOUR)
+    await home.again()
+
+
+async def test_blocking_races_the_lock_honestly(home: DeliveryHouse) -> None:
+    delivery = await home.arrived()
+    await home.start(delivery)
+    await home.desk.owner.block(home.owner, delivery)
+    await home.settle()
+    assert await home.state(delivery) is State.BLOCKED
+    await home.receipts(delivery, "consumed", "opened")
+    assert await home.state(delivery) is State.OPEN  # it was too late, and the receipt says so
+    with pytest.raises(StepNotAllowed):
+        await home.desk.owner.block(home.owner, delivery)
+    await home.again()
