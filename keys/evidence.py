@@ -51,7 +51,6 @@ def build(  # noqa: PLR0913 - each is one part of the file
     facts: Iterable[Fact],
     now: datetime,
     proofs: Sequence[str] = (),
-    checkpoint: str | None = None,
 ) -> dict[str, Any]:
     """The evidence of one delivery, ready for ``json.dumps``.
 
@@ -75,7 +74,7 @@ def build(  # noqa: PLR0913 - each is one part of the file
         authorities=list(authorities),
         jwks=dict(jwks),
         facts=[fact.model_dump(mode="json") for fact in facts],
-        checkpoint=checkpoint,
+        checkpoint=kept.checkpoint,
     ).model_dump(mode="json")
 
 

@@ -10,6 +10,7 @@ from keys.approvals import Approvals
 from keys.car.claims import Confirmation, KeyClaims
 from keys.car.jwk import b64, sha256_b64
 from keys.car.jws import payload_bytes
+from keys.checkpoints import Checkpoints
 from keys.ledger import Ledger
 from keys.limits import KeysLimits
 from keys.model import (
@@ -47,7 +48,7 @@ from spine.facts import Fact
 from spine.facts.delivery import DeliveryApproved
 from spine.facts.keys import KeyHandedOut, KeyIssued, KeyLapsed, KeyRevoked
 from spine.facts.vehicle import UnitReceipt
-from spine.ids import DeliveryId, KeyId, UnitId, named_after, prefix_of
+from spine.ids import DeliveryId, KeyId, UnitId, named_after, partition_of, prefix_of
 from spine.store import Ack, Change, Saved, Store
 
 
@@ -202,7 +203,11 @@ class Keys:
         rows = await self._store.load_many([approval_id(delivery)])
         approvals = Approval.model_validate_json(rows[approval_id(delivery)].body)
         keys = [read_key(await self._store.load(one.key))[1] for one in await self.keys_of(delivery)]
-        return Kept(tuple(approvals.records.values()), tuple(body.record for body in keys if body.record))
+        return Kept(
+            tuple(approvals.records.values()),
+            tuple(body.record for body in keys if body.record),
+            await Checkpoints(self._store).latest(partition_of(delivery)),
+        )
 
     async def react(self, received: Heard) -> None:
         """One entry of the log, for the reader group ``keys`` (process ``work``)."""

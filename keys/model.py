@@ -140,10 +140,14 @@ class Approval(_Body):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Signed records of a delivery (``keys.car.records``): its approvals and its keys, in order."""
+    """Signed records of a delivery (``keys.car.records``): its approvals and its keys, in order.
+
+    ``checkpoint``: the newest one of its partition's log, where there is one.
+    """
 
     approvals: tuple[str, ...]
     keys: tuple[str, ...]
+    checkpoint: str | None = None
 
 
 def key_id(delivery: DeliveryId, n: int) -> KeyId:

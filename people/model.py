@@ -130,7 +130,7 @@ class CarPeopleBody(Body):
 
 
 class ClaimBody(Body):
-    code_sha256: str
+    code_scrypt: str
     unit: str
     shown_at: AwareDatetime
     expires_at: AwareDatetime

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 import people.api
 import people.pages
 import webhooks.api
+from keys.checkpoints import Checkpoints
 from people.access import CarrierPrincipal
 from people.model import Scope
 from spine.clock import SystemClock
@@ -90,6 +91,11 @@ def attach(app: FastAPI, parts: Services, jwks: dict[str, Any]) -> None:
     async def service_keys() -> Response:
         """The service's public keys, each with its purpose."""
         return JSONResponse(jwks, headers={"Cache-Control": "public, max-age=300"})
+
+    @app.get("/.well-known/log-checkpoints.json", tags=["keys"])
+    async def log_checkpoints() -> dict[str, str]:
+        """Signed hashes of each partition's log: whoever keeps them can tell a log that was rewritten."""
+        return await Checkpoints(parts.ground.store).everywhere()
 
     @app.get("/healthz", include_in_schema=False)
     async def health() -> dict[str, str]:

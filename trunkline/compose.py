@@ -15,6 +15,7 @@ from delivery.news import KINDS as NEWS_KINDS
 from delivery.service import Deliveries
 from keys.issue import Keys
 from keys.signing import Signer, SigningKeys
+from people import lists as people_lists
 from people.reactions import GROUP as PEOPLE_GROUP
 from people.reactions import KINDS as PEOPLE_KINDS
 from people.service import People, build
@@ -28,6 +29,7 @@ from spine.readers import Reader
 from spine.store import Store
 from spine.timers import Timers
 from spine.valkey import StoreDown, Valkey
+from trunkline import vehicle_list
 from trunkline.desk import Desk
 from trunkline.installation import gateway_password, public_keys, secret_file, vehicle_ca
 from trunkline.posting import PeopleMailer, mail_door, minter, people_composer, sealing_key
@@ -130,7 +132,7 @@ async def _open(valkey: Valkey, settings: Settings) -> House:
 async def services(base: Ground, *, signing: SigningKeys | None = None) -> AsyncIterator[Services]:
     """Wire the domain. Only with ``signing`` (process `work`) can keys be made."""
     settings, store, clock = base.settings, base.store, base.clock
-    mailer = PeopleMailer(clock, settings.people.mail_link_life)
+    mailer = PeopleMailer(clock, settings.people)
     people = _people(settings, store, clock, mailer)
     vehicles = Vehicles(store)
     cars = StoredCars(store, settings.gateway)
@@ -162,13 +164,15 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         authorities=[vehicle_ca(settings)],
         jwks=public_keys(settings),
     )
-    mail = Mail(mail_door(settings), minter(people.links, delivery.deciding.mint), sender=settings.mail_from)
+    mail = Mail(
+        mail_door(settings), minter(people.links, delivery.deciding.mint, clock), sender=settings.mail_from
+    )
     async with HttpSender(settings.webhooks, guard) as sender:
         engine = Engine(
             store,
             clock,
             settings.webhooks,
-            {"people": people_composer(people.letters), "delivery": delivery.composing},
+            {"people": people_composer(people.letters, settings.people), "delivery": delivery.composing},
             sender,
             mail,
             endpoints,
@@ -204,7 +208,7 @@ def _people(settings: Settings, store: Store, clock: Clock, mailer: PeopleMailer
 
 def people_of(desk: Desk) -> People:
     """People as an operator's command needs them: reading and erasing, no mail."""
-    mailer = PeopleMailer(desk.clock, desk.settings.people.mail_link_life)
+    mailer = PeopleMailer(desk.clock, desk.settings.people)
     return _people(desk.settings, desk.store, desk.clock, mailer)
 
 
@@ -264,7 +268,7 @@ def readers(parts: Services) -> list[Reader]:
         reader("delivery-news", news.handle, NEWS_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
-        reader("lists", base.index.reaction(delivery_lists.places)),
+        reader("lists", base.index.reaction(delivery_lists.places, people_lists.places, vehicle_list.places)),
         reader("webhooks-lists", base.index.reaction(history.by_endpoint), history.KINDS),
     ]
 

@@ -3,10 +3,12 @@
 from typing import Final
 
 from delivery import lists as delivery_lists
+from people import lists as people_lists
 from spine.archive import Archive
 from spine.index import Index
 from spine.log import Log
 from spine.replay import rebuild
+from trunkline import vehicle_list
 from trunkline.desk import Desk
 from vehicle_gateway.dispatch import GROUP as GATEWAY
 from webhooks import history
@@ -22,18 +24,22 @@ async def rebuild_lists(desk: Desk) -> int:
     archive = Archive(log, desk.settings.archive_dir)
     index = Index(desk.valkey, desk.house)
     jobs = (
-        (LISTS, delivery_lists.NAMES, delivery_lists.places),
-        (WEBHOOK_LISTS, (history.LIST,), history.by_endpoint),
+        (
+            LISTS,
+            (*delivery_lists.NAMES, *people_lists.NAMES, vehicle_list.VEHICLES),
+            (delivery_lists.places, people_lists.places, vehicle_list.places),
+        ),
+        (WEBHOOK_LISTS, (history.LIST,), (history.by_endpoint,)),
     )
     count = 0
-    for group, names, projection in jobs:
+    for group, names, projections in jobs:
         count = await rebuild(
             index,
             log,
             archive,
             group=group,
             names=names,
-            projections=[projection],
+            projections=projections,
             limits=desk.settings.spine,
         )
     return count

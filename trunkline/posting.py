@@ -1,13 +1,12 @@
 """News out, put together: which package writes a message, how its link is made, through which door it goes."""
 
 import base64
-from dataclasses import dataclass
-from datetime import timedelta
 from urllib.parse import unquote, urlsplit
 
 from people.letters import Letters
+from people.limits import PeopleLimits
 from people.mail_links import Link as PeopleLink
-from people.mail_links import MailKind, MailLinks, Purpose
+from people.mail_links import MailKind, MailLinks, Purpose, life_of
 from spine.clock import Clock
 from spine.ids import PersonId
 from spine.problems import Kind, Problem
@@ -16,7 +15,7 @@ from trunkline.settings import Settings
 from webhooks.dispatch import Brief, Composer
 from webhooks.engine import Engine
 from webhooks.envelope import News
-from webhooks.mail import FileOutbox, Letter, Link, Mail, MailDoor, Minter, SmtpDoor, SmtpServer
+from webhooks.mail import FileOutbox, Letter, Link, MailDoor, Minter, SmtpDoor, SmtpServer
 from webhooks.messages import Outgoing, message_id
 
 _ACCOUNT_PAGE = "people"
@@ -56,9 +55,9 @@ def sealing_key(text: str) -> bytes:
 class PeopleMailer:
     """``people.mail_links.Mailer`` on the engine: each mail is a durable message named after its cause."""
 
-    def __init__(self, clock: Clock, life: timedelta) -> None:
+    def __init__(self, clock: Clock, limits: PeopleLimits) -> None:
         self._clock = clock
-        self._life = life
+        self._limits = limits
         self._engine: Engine | None = None
 
     def attach(self, engine: Engine) -> None:
@@ -74,7 +73,7 @@ class PeopleMailer:
             id=message_id(reference, kind.value.replace("_", "-"), person),
             type=f"people.{kind.value}",
             at=now,
-            expires_at=now + self._life,
+            expires_at=now + life_of(kind, self._limits),
             reference={"reference": reference},
             person=person,
             interactive=kind is MailKind.SIGN_IN,
@@ -82,7 +81,7 @@ class PeopleMailer:
         await self._engine.queue(message, ack=ack)
 
 
-def people_composer(letters: Letters) -> Composer:
+def people_composer(letters: Letters, limits: PeopleLimits) -> Composer:
     """Letters of the package ``people``."""
 
     async def compose(brief: Brief) -> News | Letter | None:
@@ -97,28 +96,21 @@ def people_composer(letters: Letters) -> Composer:
             _ACCOUNT_PAGE,
             said.link.person,
             {"purpose": said.link.purpose.value, "to": said.link.to},
-            brief.expires_at,
+            brief.at + life_of(kind, limits),
         )
         return Letter(said.address, said.subject, said.paragraphs, link)
 
     return compose
 
 
-def minter(links: MailLinks, deliveries: Minter) -> Minter:
+def minter(links: MailLinks, deliveries: Minter, clock: Clock) -> Minter:
     """Make a letter's link where its page belongs."""
 
     async def mint(link: Link) -> str:
         if link.page == _ACCOUNT_PAGE:
             purpose = Purpose(link.reference["purpose"])
-            return await links.make(PeopleLink(link.person, purpose, link.reference["to"]))
+            wanted = PeopleLink(link.person, purpose, link.reference["to"])
+            return await links.make(wanted, life=link.until - clock.now())
         return await deliveries(link)
 
     return mint
-
-
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """The engine with its doors."""
-
-    engine: Engine
-    mail: Mail

@@ -49,6 +49,7 @@ def run_gateway() -> None:
 async def _work(settings: Settings) -> None:
     from keys.signing import SigningKeys
     from trunkline.compose import ground, readers, services, timers
+    from trunkline.upkeep import Upkeep
 
     start_logging(settings.log_level)
     if settings.signing_dir is None:
@@ -56,7 +57,8 @@ async def _work(settings: Settings) -> None:
     signing = SigningKeys.load(settings.signing_dir, ("key", "fresh", "log"))
     async with ground(settings) as base, services(base, signing=signing) as parts:
         jobs = [reader.run() for reader in readers(parts)]
-        await _until_told([*jobs, timers(parts).run()], name="work")
+        upkeep = Upkeep(parts, signing)
+        await _until_told([*jobs, timers(parts).run(), upkeep.run()], name="work")
 
 
 async def _gateway(settings: Settings) -> None:

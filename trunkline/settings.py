@@ -1,5 +1,6 @@
 """Every setting of the server: read once, checked together, documented by a generated table (docs/settings.md)."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -108,6 +109,11 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level of the logs on stderr."
+    )
+
+    upkeep_every: timedelta = Field(
+        timedelta(hours=24),
+        description="How often the log is archived, checkpoints are signed and claims are compared.",
     )
 
     spine: SpineLimits = SpineLimits()

@@ -7,9 +7,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import ClassVar
 
-from spine.expiring import Expiring
-
 from spine.clock import Clock
+from spine.expiring import Expiring
 from spine.facts.webhooks import SourceContradicted
 from spine.ids import PersonId
 from spine.problems import Kind, Problem

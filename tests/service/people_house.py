@@ -1,6 +1,5 @@
 """Everything of people on the real store, with a log that is read by hand and mails that are written when asked."""
 
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +13,7 @@ from people import api
 from people.letters import Letter
 from people.limits import PeopleLimits
 from people.mail_links import MailKind
+from people.presence import code_hash
 from people.presence import subject_of as clm_of
 from people.service import People, build
 from spine.facts import Fact
@@ -150,11 +150,11 @@ class PeopleHouse:
     async def show(self, code: str, vehicle: VehicleId = CAR, life: timedelta = timedelta(minutes=5)) -> None:
         """The unit of a car shows a code."""
         data = {
-            "code_sha256": hashlib.sha256(code.encode()).hexdigest(),
+            "code_scrypt": code_hash(code),
             "expires_at": (self.now + life).isoformat(),
         }
         unit = UnitId("vu_" + vehicle[4:])
-        event = f"{data['code_sha256'][:8]}-{self.now.timestamp()}"
+        event = f"{data['code_scrypt'][:8]}-{self.now.timestamp()}"
         await self.append(
             UnitEvent(at=self.now, vehicle=vehicle, unit=unit, type="pair", event=event, data=data)
         )

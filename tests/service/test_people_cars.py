@@ -86,8 +86,8 @@ async def test_nonsense_of_a_unit_is_passed_by(house_of_people: PeopleHouse) -> 
     house = house_of_people
     for data in (
         {},
-        {"code_sha256": "x", "expires_at": "y"},
-        {"code_sha256": "a" * 64, "expires_at": "2001-01-01T00:00:00Z"},
+        {"code_scrypt": "x", "expires_at": "y"},
+        {"code_scrypt": "a" * 64, "expires_at": "2001-01-01T00:00:00Z"},
     ):
         unit = UnitId("vu_3k7m9qxd4hwe2a5t")
         await house.append(UnitEvent(at=house.now, vehicle=CAR, unit=unit, type="pair", event="e", data=data))

@@ -1,7 +1,6 @@
 """A provisioned unit on a real Mosquitto, over mutual TLS: what it says, hears, keeps and says again."""
 
 import asyncio
-import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,6 +24,7 @@ from vehicle_gateway.wire import Envelope, State, down
 from vehicle_unit import control, fleet, provisioning
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.lock import Lock
+from vehicle_unit.pairing import code_hash
 from vehicle_unit.presence import Mode
 from vehicle_unit.provisioning import Identity, NotProvisioned
 from vehicle_unit.unit import Unit, UnitOptions
@@ -253,7 +253,7 @@ async def test_a_hand_on_the_car_and_a_claim_code(folder: Path, gateway: Gateway
         assert await control.ask(folder, {"pair": True}) == {"error": "ignition_off"}
         said = await control.ask(folder, {"ignition": True, "position": [52.5, 13.4], "pair": True})
         told = (await until(lambda: gateway.told("evt/pair")))[0]
-        assert told.d["code_sha256"] == hashlib.sha256(said["code"].encode()).hexdigest()
+        assert told.d["code_scrypt"] == code_hash(said["code"])
         assert len(said["code"]) == 8
         await until(
             lambda: any(

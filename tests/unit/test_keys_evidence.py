@@ -107,13 +107,19 @@ def receipts(outs: Sequence[str] = ("consumed", "opened", "closed", "locked"), *
     return [unit.write(out, jti=CLAIMS.jti, seq=CLAIMS.seq, **more) for out in outs]
 
 
+def checkpoint() -> str:
+    """Of the log, by the service's key for it."""
+    record = CheckpointRecord(at=SECONDS * 1000, partition=7, position="1-0", hash="D" * 43)
+    return sign(record.wire(), form=RECORD, key=LOG_KEY)
+
+
 def file(told: Sequence[str] | None = None, **changes: Any) -> dict[str, Any]:
     told = receipts() if told is None else told
     parts: dict[str, Any] = {
         "delivery": DeliveryId(DELIVERY),
         "vehicle": VEHICLE,
         "unit": UnitId(UNIT),
-        "kept": Kept((approval(),), (key_record(),)),
+        "kept": Kept((approval(),), (key_record(),), checkpoint()),
         "receipts": [(text, NOW + timedelta(seconds=1)) for text in told],
         "certificates": [CA.leaf(UNIT, UNIT_KEY.private.public_key())],
         "authorities": [pem(CA.certificate)],
@@ -132,10 +138,6 @@ def file(told: Sequence[str] | None = None, **changes: Any) -> dict[str, Any]:
             ],
         ],
         "proofs": [make_proof(PHONE, key_token=TOKEN, challenge="C" * 43, unit=UNIT, act="open:trunk", now=NOW)],
-        "checkpoint": sign(
-            CheckpointRecord(at=SECONDS * 1000, partition=7, position="1-0", hash="D" * 43).wire(),
-            form=RECORD, key=LOG_KEY,
-        ),
         "now": NOW,
     }  # fmt: skip
     return build(**{**parts, **changes})
@@ -266,7 +268,7 @@ STORIES: dict[str, tuple[dict[str, Any], str]] = {
     "proof for another key": (stripped(proofs=[make_proof(PHONE, key_token="x", challenge="C" * 43, unit=UNIT,
                                                           act="open:trunk", now=NOW)]),
                               "the courier's device signed for the key"),
-    "a key record as checkpoint": (stripped(checkpoint=key_record()),
+    "a key record as checkpoint": (stripped(kept=Kept((approval(),), (key_record(),), key_record())),
                                    "the checkpoint of the log is signed by the service"),
 }  # fmt: skip
 
@@ -293,7 +295,7 @@ def test_the_services_account_must_agree() -> None:
 
 
 def test_nothing_happened_and_nothing_was_made() -> None:
-    empty = file([], kept=Kept((), ()), facts=[], proofs=[], certificates=[], checkpoint=None)
+    empty = file([], kept=Kept((), ()), facts=[], proofs=[], certificates=[])
     assert judge(empty).verified
 
 
