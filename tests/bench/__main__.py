@@ -4,36 +4,52 @@ import argparse
 import asyncio
 import json
 import sys
+import traceback
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.bench import ingest, unlock
-from tests.bench.line import Line
+from tests.bench.line import Better, Line
 
-LINES: dict[str, Callable[[], Awaitable[Line]]] = {
-    "unlock_roundtrip": unlock.measure,
-    "ingest_durable": ingest.measure,
+
+@dataclass(frozen=True)
+class Wanted:
+    """A line that can be asked for: its bar stands even where it cannot be measured."""
+
+    measure: Callable[[], Awaitable[Line]]
+    bar: float
+    better: Better
+
+
+LINES = {
+    unlock.NAME: Wanted(unlock.measure, unlock.BAR, "lower"),
+    ingest.NAME: Wanted(ingest.measure, ingest.BAR, "higher"),
 }
 
 
 async def _run(names: list[str]) -> bool:
-    table = Table("line", "ratio", "bar", "p99 ratio", "p99 bar", "ok", "what was seen")
+    table = Table("line", "ratio", "p99 ratio", "ok", "what was seen")
     fine = True
     for name in names:
+        wanted = LINES[name]
         try:
-            line = await LINES[name]()
+            line = await wanted.measure()
         except Exception as error:  # a peer that cannot run is a result, not a crash
-            line = Line(name=name, ratio=None, bar=None, better="lower", ok=False, why=f"{type(error).__name__}: {error}")
+            traceback.print_exc()
+            why = f"{type(error).__name__}: {error}"
+            line = Line.impossible(name, wanted.bar, wanted.better, why)
         print(json.dumps(line.as_json()), flush=True)
         table.add_row(*line.as_row())
         fine = fine and line.ok
-    Console(stderr=True, width=140).print(table)
+    Console(stderr=True, width=160).print(table)
     return fine
 
 
 def main() -> int:
+    """Exit code 0: every bar holds; 1: one does not; 64: no such line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="comma-separated names")
     only = [name for name in parser.parse_args().only.split(",") if name]

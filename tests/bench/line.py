@@ -3,13 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+Better = Literal["higher", "lower"]
+
 
 @dataclass(frozen=True)
 class Line:
+    """``ratio`` is ours over the peer's; ``seen`` has the figures it was made of, with units in their names."""
+
     name: str
     ratio: float | None
-    bar: float | None
-    better: Literal["higher", "lower"]
+    bar: float
+    better: Better
     ok: bool
     ratio_p99: float | None = None
     bar_p99: float | None = None
@@ -17,16 +21,39 @@ class Line:
     seen: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def judged(cls, name: str, ratio: float, bar: float, better: Literal["higher", "lower"], *,
-               ratio_p99: float | None = None, bar_p99: float | None = None, **seen: Any) -> "Line":
+    def judged(
+        cls,
+        name: str,
+        ratio: float,
+        bar: float,
+        better: Better,
+        *,
+        p99: tuple[float, float] | None = None,
+        seen: dict[str, Any],
+    ) -> "Line":
+        """Whether the bars hold. ``p99``: the ratio of the 99th percentiles and its bar."""
+
         def holds(value: float, limit: float) -> bool:
             return value >= limit if better == "higher" else value <= limit
 
-        ok = holds(ratio, bar) and (ratio_p99 is None or bar_p99 is None or holds(ratio_p99, bar_p99))
-        return cls(name, round(ratio, 3), bar, better, ok, None if ratio_p99 is None else round(ratio_p99, 3), bar_p99, "", seen)
+        ok = holds(ratio, bar) and (p99 is None or holds(*p99))
+        ratio_p99, bar_p99 = (round(p99[0], 2), p99[1]) if p99 else (None, None)
+        return cls(name, round(ratio, 3), bar, better, ok, ratio_p99, bar_p99, seen=seen)
+
+    @classmethod
+    def impossible(cls, name: str, bar: float, better: Better, why: str) -> "Line":
+        """The peer, or we, could not run: no ratio, not ok, and why."""
+        return cls(name, None, bar, better, ok=False, why=why)
 
     def as_json(self) -> dict[str, Any]:
-        line: dict[str, Any] = {"name": self.name, "ratio": self.ratio, "bar": self.bar, "better": self.better, "ok": self.ok}
+        """The line as a program reads it."""
+        line: dict[str, Any] = {
+            "name": self.name,
+            "ratio": self.ratio,
+            "bar": self.bar,
+            "better": self.better,
+            "ok": self.ok,
+        }
         if self.ratio_p99 is not None:
             line |= {"ratio_p99": self.ratio_p99, "bar_p99": self.bar_p99}
         if self.why:
@@ -34,12 +61,16 @@ class Line:
         return line | self.seen
 
     def as_row(self) -> list[str]:
-        seen = ", ".join(f"{k} {v}" for k, v in self.seen.items())
-        return [self.name, str(self.ratio), str(self.bar), str(self.ratio_p99 or "-"), str(self.bar_p99 or "-"),
-                "yes" if self.ok else "NO", self.why or seen]
+        """The line as a person reads it."""
+        than = "at least" if self.better == "higher" else "at most"
+        p99 = "-" if self.ratio_p99 is None else f"{self.ratio_p99} ({than} {self.bar_p99})"
+        seen = ", ".join(f"{name} {value}" for name, value in self.seen.items())
+        ratio = f"{self.ratio} ({than} {self.bar})"
+        return [self.name, ratio, p99, "yes" if self.ok else "NO", self.why or seen]
 
 
 def percentile(values: list[float], share: float) -> float:
     """Nearest-rank percentile; ``share`` in 0 to 1."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
+    rank = -int(-share * len(ordered) // 1)
+    return ordered[min(len(ordered), max(1, rank)) - 1]

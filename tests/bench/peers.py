@@ -1,100 +1,132 @@
-"""The peers: bare paho without anything of ours, each in processes of its own on the same broker.
+"""The peers: bare paho and nothing of ours, each in a process of its own on the same broker.
 
-``echo`` answers each message on ``bench/ask`` on ``bench/answer``; ``ask`` measures the round trip; ``count``
-consumes with an empty callback; ``flood`` publishes as fast as the broker takes it.
+``echo`` answers each message on ``bench/ask`` on ``bench/answer``; ``ask`` measures that round trip; ``count``
+consumes a backlog with an empty callback; ``flood`` publishes what a file says. Their results are JSON lines.
 """
 
 import json
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-
-def client(port: int, user: str, password: str, *, client_id: str = "") -> paho.Client:
-    c = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id or user + "-bench", protocol=paho.MQTTv5)
-    c.username_pw_set(user, password)
-    c.on_socket_open = lambda *a: a[2].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    c.max_inflight_messages_set(1000)
-    properties = Properties(PacketTypes.CONNECT)
-    properties.ReceiveMaximum = 1000
-    c.connect("127.0.0.1", port, 60, properties=properties)
-    return c
+UPLINK = "tl/1/+/+/up/#"
+WINDOW = 500
+"""Receive Maximum: the same as the gateway's."""
+WARM_UP = 50
 
 
-def echo(c: paho.Client) -> None:
-    c.on_message = lambda cl, u, m: cl.publish("bench/answer", m.payload, qos=1)
-    c.on_connect = lambda cl, *a: cl.subscribe("bench/ask", qos=1)
-    c.on_subscribe = lambda *a: print("ready", flush=True)
-    c.loop_forever()
+def _client(port: int, user: str, password: str, *, session: int = 0) -> paho.Client:
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id=user, protocol=paho.MQTTv5)
+    client.username_pw_set(user, password)
+    client.on_socket_open = lambda *a: a[2].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    wanted: Any = Properties(PacketTypes.CONNECT)
+    wanted.ReceiveMaximum = WINDOW
+    if session:
+        wanted.SessionExpiryInterval = session
+    client.connect("127.0.0.1", port, 60, clean_start=not session, properties=wanted)
+    return client
 
 
-def ask(c: paho.Client, count: int) -> None:
-    """One at a time: publish, wait for the answer; prints milliseconds as JSON."""
+def _until(client: paho.Client, done: Callable[[], bool]) -> None:
+    while not done():
+        if client.loop(0.5) is not paho.MQTT_ERR_SUCCESS:
+            sys.exit("the broker closed the connection")
+
+
+def _subscribed(client: paho.Client, topic: str) -> None:
+    """Connect and subscribe; returns when the broker has said yes."""
+    codes: list[Any] = []
+    client.on_connect = lambda cl, *_: cl.subscribe(topic, qos=1)
+    client.on_subscribe = lambda _c, _u, _m, said, _p: codes.extend(said)
+    _until(client, lambda: bool(codes))
+    if any(code.is_failure for code in codes):
+        sys.exit(f"the broker refused {topic}")
+
+
+def echo(client: paho.Client) -> None:
+    """Answer until killed; says ``ready`` first."""
+    client.on_message = lambda cl, _u, message: cl.publish("bench/answer", message.payload, qos=1)
+    _subscribed(client, "bench/ask")
+    print("ready", flush=True)
+    client.loop_forever()
+
+
+def ask(client: paho.Client, times: int) -> None:
+    """One at a time: publish 300 bytes, wait for the answer; prints the milliseconds of each."""
     got = [0]
-    c.on_message = lambda cl, u, m: got.__setitem__(0, got[0] + 1)
-    subscribed = [False]
-    c.on_subscribe = lambda *a: subscribed.__setitem__(0, True)
-    c.on_connect = lambda cl, *a: cl.subscribe("bench/answer", qos=1)
-    while not subscribed[0]:
-        c.loop(0.1)
-    times = []
-    for n in range(count + 20):
-        before, start = got[0], time.perf_counter()
-        c.publish("bench/ask", b"x" * 300, qos=1)
-        while got[0] == before:
-            c.loop(0.5)
-        if n >= 20:
-            times.append((time.perf_counter() - start) * 1000)
-    print(json.dumps(times), flush=True)
+    client.on_message = lambda *_: got.__setitem__(0, got[0] + 1)
+    _subscribed(client, "bench/answer")
+    took = []
+    for n in range(times + WARM_UP):
+        started = time.perf_counter()
+        client.publish("bench/ask", b"x" * 300, qos=1)
+        while got[0] <= n:
+            client.loop(0.5)
+        took.append((time.perf_counter() - started) * 1000)
+    print(json.dumps(took[WARM_UP:]), flush=True)
 
 
-def count(c: paho.Client, total: int) -> None:
-    """Consume ``total`` messages with an empty callback; prints messages a second from the first to the last."""
-    seen = [0]
-    first = [0.0]
+def book(client: paho.Client) -> None:
+    """Leave a session behind in which a backlog can grow."""
+    _subscribed(client, UPLINK)
+    client.disconnect()
 
-    def on_message(cl: object, u: object, m: object) -> None:
-        if seen[0] == 0:
-            first[0] = time.perf_counter()
+
+def count(client: paho.Client, total: int) -> None:
+    """Take ``total`` waiting messages with an empty callback; prints messages a second, first to last."""
+    seen = [0, 0.0]
+
+    def on_message(_c: object, _u: object, _m: object) -> None:
+        if not seen[0]:
+            seen[1] = time.perf_counter()
         seen[0] += 1
 
-    c.on_message = on_message
-    c.on_subscribe = lambda *a: print("ready", flush=True)
-    c.on_connect = lambda cl, *a: cl.subscribe("tl/1/+/+/up/#", qos=1)
-    while seen[0] < total:
-        c.loop(0.5)
-    print(json.dumps({"rate": (total - 1) / (time.perf_counter() - first[0])}), flush=True)
+    client.on_message = on_message
+    _until(client, lambda: seen[0] >= total)
+    print(json.dumps((total - 1) / (time.perf_counter() - seen[1])), flush=True)
 
 
-def flood(c: paho.Client, file: str) -> None:
-    """Publish the lines of a file (topic, space, payload) at QoS 1, all acknowledged by the broker."""
+def flood(client: paho.Client, file: Path) -> None:
+    """Publish a file's lines (topic, space, payload) at QoS 1; prints how many the broker took."""
     acked = [0]
-    c.on_publish = lambda *a: acked.__setitem__(0, acked[0] + 1)
-    lines = Path(file).read_text("utf-8").splitlines()
+    client.on_publish = lambda *_: acked.__setitem__(0, acked[0] + 1)
+    lines = file.read_text("utf-8").splitlines()
     sent = 0
     while acked[0] < len(lines):
-        while sent < len(lines) and sent - acked[0] < 500:
-            topic, payload = lines[sent].split(" ", 1)
-            c.publish(topic, payload, qos=1)
+        while sent < len(lines) and sent - acked[0] < 20:
+            topic, _, payload = lines[sent].partition(" ")
+            client.publish(topic, payload, qos=1)
             sent += 1
-        c.loop(0.2)
-    print(json.dumps({"sent": sent}), flush=True)
+        client.loop(0.2)
+    print(json.dumps(sent), flush=True)
+
+
+def main(what: str, port: str, user: str, password: str, *rest: str) -> None:
+    """Arguments: which peer, the broker's port, account, password, and the peer's own."""
+    session = 3600 if what in {"book", "count"} else 0
+    client = _client(int(port), user, password, session=session)
+    match what:
+        case "echo":
+            echo(client)
+        case "ask":
+            ask(client, int(rest[0]))
+        case "book":
+            book(client)
+        case "count":
+            count(client, int(rest[0]))
+        case "flood":
+            flood(client, Path(rest[0]))
+        case _:
+            sys.exit(f"no such peer: {what}")
 
 
 if __name__ == "__main__":
-    what, port, user, password, *rest = sys.argv[1:]
-    made = client(int(port), user, password, client_id=f"svc_bench_{what}")
-    if what == "echo":
-        echo(made)
-    elif what == "ask":
-        ask(made, int(rest[0]))
-    elif what == "count":
-        count(made, int(rest[0]))
-    else:
-        flood(made, rest[0])
+    main(*sys.argv[1:])
