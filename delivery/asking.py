@@ -39,8 +39,11 @@ class Asking:
         self._couriers = couriers
         self._rules = rules
 
-    async def begin(self, delivery: DeliveryId) -> None:
-        """Resolve the address under the order's id and ask whoever decides about the car."""
+    async def begin(self, delivery: DeliveryId, position: str) -> None:
+        """Resolve the address under the order's id and ask whoever decides about the car.
+
+        ``position``: of the order's fact in the log.
+        """
         read = await self._deliveries.read(delivery)
         if read.state is not State.REQUESTED or read.body.unusable is not None or read.body.test is not None:
             return
@@ -48,9 +51,9 @@ class Asking:
         vehicle = read.body.vehicle or await self._resolved(read, now)
         why_not = "address" if vehicle is None else await self._why_not(read, vehicle, now)
         if vehicle is None or why_not:
-            await self._note_unusable(delivery, why_not)
+            await self._note_unusable(delivery, why_not, before(position))
         else:
-            await self._ask(read, vehicle)
+            await self._ask(read, vehicle, before(position))
 
     async def tell_unusable(self, delivery: DeliveryId) -> None:
         """The moment drawn for it has come."""
@@ -83,7 +86,7 @@ class Asking:
         deciders = [one for one in await self._people.people_of(vehicle, now=now) if one.may_approve]
         return "" if deciders else "nobody"
 
-    async def _note_unusable(self, delivery: DeliveryId, why: str) -> None:
+    async def _note_unusable(self, delivery: DeliveryId, why: str, since: str) -> None:
         limits, now = self._deliveries.limits, self._deliveries.clock.now()
         longest = limits.unusable_told_within.total_seconds()
         delay = timedelta(seconds=secrets.SystemRandom().uniform(0, longest))
@@ -92,27 +95,29 @@ class Asking:
             if read.state is not State.REQUESTED or read.body.unusable is not None:
                 return None
             told_at = min(now + delay, read.body.approve_by)
-            return Turn(read.body.but(unusable=why, told_at=told_at, vehicle=None))
+            return Turn(read.body.but(unusable=why, told_at=told_at, vehicle=None, since=since))
 
         await self._deliveries.change(delivery, decide)
         if longest == 0:
             await self.tell_unusable(delivery)
 
-    async def _ask(self, before: Read, vehicle: VehicleId) -> None:
-        carrier = await self._carriers.view(before.body.carrier)
+    async def _ask(self, first: Read, vehicle: VehicleId, since: str) -> None:
+        carrier = await self._carriers.view(first.body.carrier)
         if carrier is None:
-            await self._note_unusable(before.id, "carrier")
+            await self._note_unusable(first.id, "carrier", since)
             return
         rules, _ = await self._rules.of(vehicle)
-        named = before.body.courier
+        named = first.body.courier
         courier = await self._couriers.courier(named.courier) if named else None
-        question, nonce = question_id(before.id), secrets.token_urlsafe(16)
+        question, nonce = question_id(first.id), secrets.token_urlsafe(16)
         now = self._deliveries.clock.now()
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
             if read.state is not State.REQUESTED or read.body.unusable is not None:
                 return None
-            body = read.body.but(vehicle=vehicle, place=rules.place, address=None, question=question)
+            body = read.body.but(
+                vehicle=vehicle, place=rules.place, address=None, question=question, since=since
+            )
             if body.courier != named:
                 # assigned while we looked: the question shows nobody, so nobody is held to it
                 body = body.but(courier=body.courier.but(named=False)) if body.courier else body
@@ -122,4 +127,10 @@ class Asking:
             fact = told(DeliveryAsked, asks, now, question=question, approve_by=body.approve_by)
             return Turn(body, [fact], writes={question: Write("open", asked.model_dump_json())})
 
-        await self._deliveries.change(before.id, decide, also=[question])
+        await self._deliveries.change(first.id, decide, also=[question])
+
+
+def before(position: str) -> str:
+    """The log position just before one: reading after it begins with that one."""
+    milliseconds, _, n = position.partition("-")
+    return f"{milliseconds}-{int(n) - 1}" if int(n or 0) else f"{int(milliseconds) - 1}-{2**32}"

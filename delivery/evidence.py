@@ -1,7 +1,7 @@
 """The evidence of a delivery as one file: what keys, log and registry have of it, put together on demand."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from delivery.model import Read
 from delivery.ports import Keys
@@ -15,9 +15,6 @@ from spine.ids import UnitId, partition_of
 from spine.log import Log
 from spine.problems import Kind, Problem
 from vehicle_gateway.registry import Vehicles
-
-_BEFORE: Final = 60_000
-"""Milliseconds before the order from which the log is read: clocks of two hosts may differ a little."""
 
 
 class NoEvidence(Problem):
@@ -73,10 +70,9 @@ class Evidence:
 
     async def _read_log(self, read: Read) -> tuple[list[Fact], list[UnitReceipt]]:
         """The delivery's facts and its keys', and all receipts since: others' lie in the chain between."""
-        start = int(read.body.requested_at.timestamp() * 1000) - _BEFORE
         facts: list[Fact] = []
         receipts: list[UnitReceipt] = []
-        async for entry in self._log.entries(partition_of(read.id), f"{max(0, start)}-0"):
+        async for entry in self._log.entries(partition_of(read.id), read.body.begins()):
             fact = entry.fact
             if isinstance(fact, UnitReceipt) and fact.vehicle == read.body.vehicle:
                 receipts.append(fact)

@@ -161,6 +161,8 @@ class Delivery(Frozen):
     predecessor: DeliveryId | None = None
     successor: DeliveryId | None = None
 
+    since: str | None = None
+    """Position of its first fact in the log, once that was read."""
     unusable: str | None = None
     """Why the address cannot be used; the carrier is told that it cannot, at ``told_at``, and never why."""
     told_at: AwareDatetime | None = None
@@ -210,6 +212,10 @@ class Delivery(Frozen):
 
     test: Behaviour | None = None
     test_at: AwareDatetime | None = None
+
+    def begins(self) -> str:
+        """A log position before its first fact: by the order's time where it is not known, with a minute's grace."""
+        return self.since or f"{max(0, int(self.requested_at.timestamp() * 1000) - 60_000)}-0"
 
     @property
     def key_alive(self) -> bool:

@@ -73,7 +73,7 @@ class Reactions:
             return
         match fact:
             case f.DeliveryRequested():
-                await self._asking.begin(fact.delivery)
+                await self._asking.begin(fact.delivery, received.position)
             case f.DeliveryApproved():
                 await self._spend(fact.delivery)
                 await self.make_key(fact.delivery)

@@ -56,7 +56,7 @@ def stream(desk: Desk, read: Read, audience: Audience, after: str | None) -> Str
 
 async def _events(desk: Desk, read: Read, audience: Audience, after: str | None) -> AsyncIterator[str]:
     limits = desk.deliveries.limits
-    position = after if after and _POSITION.match(after) else _beginning(read)
+    position = after if after and _POSITION.match(after) else read.body.begins()
     loop = asyncio.get_running_loop()
     ends = loop.time() + limits.stream_life.total_seconds()
     yield f"retry: 2000\nid: {position}\n\n"
@@ -84,8 +84,3 @@ async def _events(desk: Desk, read: Read, audience: Audience, after: str | None)
 def _event(position: str, called: str, at: str, delivery: DeliveryId, state: str) -> str:
     data = json.dumps({"type": called, "at": at, "delivery": delivery, "state": state}, separators=(",", ":"))
     return f"id: {position}\nevent: delivery\ndata: {data}\n\n"
-
-
-def _beginning(read: Read) -> str:
-    """Just before the order: a little earlier, because two hosts' clocks may differ."""
-    return f"{max(0, int(read.body.requested_at.timestamp() * 1000) - 5_000)}-0"

@@ -218,7 +218,7 @@ def timeline(read: Read) -> tuple[tuple[AwareDatetime, str], ...]:
         rows.append((body.locked_at, "locked"))
     if key is not None and key.died_at is not None:
         rows.append((key.died_at, f"key destroyed: {str(key.how).replace('_', ' ')}"))
-    return tuple(sorted(rows))
+    return tuple(sorted(rows, key=lambda row: row[0]))
 
 
 SEEN_BY_OWNERS: Final = frozenset(

@@ -143,7 +143,7 @@ def test_the_timeline_is_in_order_and_has_the_lock_and_the_key() -> None:
         key=key(how="consumed", died_at=NOW),
     )
     assert [what for _, what in timeline(found)] == [
-        "approved", "key destroyed: consumed", "opened", "closed", "locked",
+        "approved", "opened", "key destroyed: consumed", "closed", "locked",
     ]  # fmt: skip
 
 
