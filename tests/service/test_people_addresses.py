@@ -12,7 +12,7 @@ from people.model import AddressKind, AddressView
 from people.problems import NotFound, NotYours, TooFull
 from people.states import Address
 from spine.facts import delivery as said
-from spine.ids import CarrierId, DeliveryId, PersonId, QuestionId, partition_of
+from spine.ids import AddressId, CarrierId, DeliveryId, PersonId, QuestionId, partition_of
 from spine.store import Change, Write
 from tests.service.people_house import CAR, OTHER_CAR, PeopleHouse, house_of_people
 
@@ -99,9 +99,9 @@ async def test_unknown_mistyped_blocked_and_released_are_all_none(house_of_peopl
     assert await people.addresses.all_of(CAR, by=new, now=house.now) == []
     assert await resolve(house, released.text) is None
     with pytest.raises(NotFound):
-        await people.addresses.block(
-            CAR, (await made(house, new)).id.replace("f", "e"), by=new, now=house.now
-        )
+        one = (await made(house, new)).id
+        other = AddressId(one[:-1] + ("0" if one[-1] != "0" else "1"))
+        await people.addresses.block(CAR, other, by=new, now=house.now)
     with pytest.raises(NotYours):
         await people.addresses.all_of(CAR, by=owner, now=house.now)
     with pytest.raises(NotYours):
