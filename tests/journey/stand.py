@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from trunkline.devices import load_key, make_key
-from trunkline.play import Api, Carrier, Courier, Mailbox, Owner, Refused
+from trunkline.play import Api, Carrier, Courier, Mailbox, Owner, Refused, link_token
 from trunkline.stage import Stage
 from vehicle_unit.control import ask
 
@@ -204,8 +204,13 @@ async def decide(owner: Owner, delivery: str, decision: str = "approve") -> dict
     """Follow the link in the mail about this delivery (mails about others are left unanswered)."""
     while True:
         letter = await owner.mail.wait(owner.address, "May ")
-        token = link_of(letter)
-        asked = await owner.api.call("POST", "/v1/questions/open", {"token": token})
+        token = link_token(letter)
+        try:
+            asked = await owner.api.call("POST", "/v1/questions/open", {"token": token})
+        except Refused as refused:
+            if refused.status != 410:  # an older question that is over
+                raise
+            continue
         if asked["delivery"] == delivery:
             answer = {"token": token, "decision": decision, "shown": asked["shown"]}
             decided: dict[str, Any] = await owner.api.call("POST", "/v1/questions/decide", answer)
@@ -220,8 +225,27 @@ async def mailed(owner: Owner, subject: str, delivery: str, *, seconds: float = 
             return letter
 
 
-def link_of(letter: str) -> str:
-    """The one-time token of a mail's link."""
-    from trunkline.play import link_token
+async def ready_to_open(
+    cast: Cast, reference: str, *, address: str = "", seconds: float = 3600
+) -> tuple[str, str]:
+    """An approved delivery whose courier stands at the car: its id and the key's token."""
+    carrier, courier = cast.carrier, cast.courier
+    delivery = await carrier.order(
+        address or cast.address, courier=courier.courier, reference=reference, hours=seconds / 3600
+    )
+    await decide(cast.owner, delivery)
+    token = await courier.key(delivery)
+    await courier.arrive(delivery)
+    return delivery, token
 
-    return link_token(letter)
+
+async def finish(cast: Cast, delivery: str) -> None:
+    """After an opening: wait for the lock, say done."""
+    await cast.carrier.wait_for(delivery, {"closed"})
+
+    async def locked() -> bool:
+        return "locked" in (await cast.carrier.view(delivery))["times"]
+
+    await until(locked, "locked is told")
+    await cast.courier.post(delivery, "done")
+    await cast.carrier.wait_for(delivery, {"delivered"})
