@@ -12,10 +12,11 @@ COPY webhooks webhooks
 COPY delivery delivery
 COPY vehicle_unit vehicle_unit
 COPY trunkline trunkline
-RUN pip install --constraint constraints.txt ".[server]" \
- && useradd --uid 10001 --create-home trunkline \
- && install -d -o trunkline -g trunkline -m 0700 /data /data/keys /data/keys/service /data/keys/gateway \
-    /data/pki /data/broker /data/roots /data/mail /data/photos /data/archive /data/unit /data/shared
+RUN pip install --constraint constraints.txt ".[server]"
+# A volume mounted here for the first time takes over this owner; what a service does not mount stays empty.
+RUN useradd --uid 10001 --create-home trunkline \
+ && install -d -o trunkline -g trunkline -m 0700 /data /data/mail /data/photos /unit
 USER trunkline
+WORKDIR /data
 ENV TRUNKLINE_DATA_DIR=/data
 ENTRYPOINT ["trunkline"]

@@ -12,6 +12,7 @@ from delivery import lists as delivery_lists
 from delivery.cars import StoredCars
 from delivery.deciding import Deciding
 from delivery.news import KINDS as NEWS_KINDS
+from delivery.reactions import KINDS as DELIVERY_KINDS
 from delivery.service import Deliveries
 from keys.issue import Keys
 from keys.signing import Signer, SigningKeys
@@ -31,7 +32,7 @@ from spine.timers import Timers
 from spine.valkey import StoreDown, Valkey
 from trunkline import vehicle_list
 from trunkline.desk import Desk
-from trunkline.installation import gateway_password, public_keys, secret_file, vehicle_ca
+from trunkline.installation import gateway_password, public_keys, seal, vehicle_ca
 from trunkline.posting import PeopleMailer, mail_door, minter, people_composer, sealing_key
 from trunkline.settings import Settings
 from vehicle_gateway.commands import Commands
@@ -202,7 +203,7 @@ def _people(settings: Settings, store: Store, clock: Clock, mailer: PeopleMailer
         clock=clock,
         limits=settings.people,
         origin=settings.public_url,
-        secret=sealing_key(secret_file(settings.data_dir / "keys" / "people.key")),
+        secret=sealing_key(seal(settings, "people")),
     )
 
 
@@ -216,7 +217,7 @@ def _endpoint_key(settings: Settings) -> bytes:
     given = settings.endpoint_secret_key
     if given is not None:
         return sealing_key(given.get_secret_value())
-    return sealing_key(secret_file(settings.data_dir / "keys" / "endpoint.key"))
+    return sealing_key(seal(settings, "endpoint"))
 
 
 def gateway(base: Ground, signer: Signer) -> Gateway:
@@ -264,7 +265,7 @@ def readers(parts: Services) -> list[Reader]:
 
     return [
         reader("keys", parts.keys.react, Keys.KINDS),
-        reader("delivery", parts.delivery.reactions.handle),
+        reader("delivery", parts.delivery.reactions.handle, DELIVERY_KINDS),
         reader("delivery-news", news.handle, NEWS_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
@@ -279,6 +280,7 @@ def timers(parts: Services) -> Timers:
     handlers = {
         **parts.people.reactions.timers(),
         "dlv": parts.delivery.due.on_due,
+        "vis": parts.delivery.placing.forget_visit,
         "key": parts.keys.on_due,
         "rvl": parts.keys.on_due,
         "apr": parts.keys.on_due,

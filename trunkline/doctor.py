@@ -1,24 +1,40 @@
-"""Look at an installation as an operator would: what is wrong, and how to mend it."""
+"""Look at an installation as an operator would: what is wrong, and how to mend it; whole or by parts."""
 
 import asyncio
 import ssl
+import urllib.request
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 
 from spine.clock import SystemClock
 from spine.dead_letters import DeadLetters
-from spine.house import open_house
+from spine.house import House, open_house
+from spine.keyspace import Keyspace
+from spine.log import Log
 from spine.parked import Parked
 from spine.problems import Problem
+from spine.progress import progress
 from spine.timers import LateTimers
 from spine.valkey import Valkey
 from trunkline.groups import GROUPS
 from trunkline.installation import keys_directory
 from trunkline.settings import Settings
 from vehicle_gateway.broker_config import problems
+from vehicle_gateway.dispatch import GROUP as GATEWAY
+
+PARTS: Final = ("files", "broker", "api", "store", "work", "gateway")
+"""What can be looked at by itself, for health checks of single services."""
+
+READERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "work": tuple(group for group in GROUPS if group != GATEWAY),
+    "gateway": (GATEWAY,),
+}
+_BEHIND: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +47,22 @@ class Finding:
     mend: str = ""
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    """Everything that can be looked at from this host. Changes nothing."""
-    return [
-        *_files(settings),
-        *_certificates(settings),
-        *_broker_configuration(settings),
-        await _port("broker, service listener", settings.broker_host, settings.broker_port),
-        await _port("broker, vehicle listener", settings.units_broker_host, settings.units_broker_port),
-        await _port("api", settings.listen_host, settings.listen_port),
-        *await _store(settings),
-    ]
+async def examine(settings: Settings, only: Collection[str] = ()) -> list[Finding]:
+    """Everything that can be looked at from this host, or ``only`` some parts of it. Changes nothing."""
+    wanted = set(only) or set(PARTS)
+    found: list[Finding] = []
+    if "files" in wanted:
+        found += [*_files(settings), *_certificates(settings), *_broker_configuration(settings)]
+    if "broker" in wanted:
+        found += [
+            await _port("broker, service listener", settings.broker_host, settings.broker_port),
+            await _port("broker, vehicle listener", settings.units_broker_host, settings.units_broker_port),
+        ]
+    if "api" in wanted:
+        found.append(await asyncio.to_thread(_api, settings))
+    if wanted & {"store", "work", "gateway"}:
+        found += await _store(settings, wanted)
+    return found
 
 
 def _files(settings: Settings) -> list[Finding]:
@@ -102,22 +123,70 @@ async def _port(what: str, host: str, port: int) -> Finding:
     return Finding(what, True, f"{host}:{port} answers")
 
 
-async def _store(settings: Settings) -> list[Finding]:
+def _api(settings: Settings) -> Finding:
+    """Whether it answers, and reaches the store."""
+    url = f"http://{settings.listen_host}:{settings.listen_port}/healthz"
+    mend = "start `trunkline serve`, or the store it waits for"
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            return Finding("api", True, f"{url} answers {answer.status}")
+    except OSError as why:
+        return Finding("api", False, f"{url}: {why}", mend)
+
+
+async def _store(settings: Settings, wanted: Collection[str]) -> list[Finding]:
     valkey = Valkey.at(settings.store_url, cluster=settings.store_cluster)
     try:
         house = await open_house(valkey, allow_everysec=settings.allow_everysec)
-        parked = sum([len(await Parked(valkey, house).list(group)) for group in GROUPS])
-        late = len(await LateTimers(valkey, house).list())
-        poison = await DeadLetters(valkey, house).count()
+        found = await _contents(valkey, house) if "store" in wanted else []
+        for process, groups in READERS.items():
+            if process in wanted:
+                found += await _readers(valkey, house, process, groups)
     except Problem as why:
         return [
             Finding("store", False, f"{why.code}: {why.detail}", "start it, or mend its settings as it says")
         ]
     finally:
         await valkey.close()
+    return found
+
+
+async def _contents(valkey: Valkey, house: House) -> list[Finding]:
+    parked = sum([len(await Parked(valkey, house).list(group)) for group in GROUPS])
+    late = len(await LateTimers(valkey, house).list())
+    poison = await DeadLetters(valkey, house).count()
     return [
         Finding("store", True, f"{house.partitions} partitions, every commit is fsynced"),
         Finding("parked entries", parked == 0, str(parked), "`trunkline log parked`, then `retry` or `skip`"),
         Finding("late timers", late == 0, str(late), "the log of `work` says why they fail"),
         Finding("unreadable messages", poison == 0, str(poison), "`trunkline log poison` shows them"),
+    ]
+
+
+async def _readers(valkey: Valkey, house: House, process: str, groups: Collection[str]) -> list[Finding]:
+    """Whether somebody reads each group in each partition now, and whether any is far behind."""
+    keys = Keyspace(valkey.prefix)
+    places = [(group, partition) for group in groups for partition in range(house.partitions)]
+    leases = await valkey.ask_all([("EXISTS", keys.lease(partition, group)) for group, partition in places])
+    free = [
+        f"{group}/{partition}" for (group, partition), held in zip(places, leases, strict=True) if not held
+    ]
+    behind = [
+        f"{each.group}/{each.partition}"
+        for each in await progress(Log(valkey, house))
+        if each.group in groups and each.late > _BEHIND
+    ]
+    return [
+        Finding(
+            f"readers of `{process}`",
+            not free,
+            f"nobody reads {', '.join(free)}" if free else f"{len(places)} are held",
+            f"start `trunkline {process}`",
+        ),
+        Finding(
+            f"`{process}` keeps up",
+            not behind,
+            f"more than a minute late: {', '.join(behind)}" if behind else "within a minute",
+            f"the log of `{process}` says what it waits for; `trunkline log parked` what it cannot do",
+        ),
     ]

@@ -43,6 +43,11 @@ def keys_directory(settings: Settings) -> Path:
     return settings.data_dir / "keys"
 
 
+def seal(settings: Settings, name: str) -> str:
+    """A secret of `api` and `work`: ``people`` seals what is kept of people, ``endpoint`` partners' webhook secrets."""
+    return secret_file(keys_directory(settings) / "seal" / f"{name}.key")
+
+
 def public_keys(settings: Settings) -> dict[str, Any]:
     """The service's public keys as ``init`` wrote them: a JWKS whose members name their purpose."""
     keys: dict[str, Any] = json.loads((settings.roots_dir / "service-keys.json").read_text("utf-8"))
@@ -82,14 +87,16 @@ async def initialise(settings: Settings, now: datetime) -> dict[str, Any]:
     if not (keys / JWKS_NAME).exists():
         create_signing_keys(keys)
         made.append("signing keys")
-    if not settings.pki_dir.exists():
+    if not (settings.pki_dir / f"{pki.VEHICLE_CA}.key").exists():
         hosts = sorted({settings.units_broker_host, "127.0.0.1", "localhost"})
         pki.make(settings.pki_dir, hosts=hosts, now=now, limits=settings.gateway)
         made.append("certificate authorities")
-    secret_file(settings.data_dir / "keys" / "endpoint.key")
-    secret_file(settings.data_dir / "keys" / "people.key")
+    seal(settings, "endpoint")
+    seal(settings, "people")
     publish_roots(settings)
     configure_broker(settings)
+    for folder in (settings.mail_dir, settings.photo_dir, settings.archive_dir):
+        folder.mkdir(mode=0o700, exist_ok=True)
     valkey = Valkey.at(settings.store_url, cluster=settings.store_cluster)
     try:
         await init_house(valkey, settings.partitions)
@@ -117,7 +124,7 @@ def gateway_password(settings: Settings) -> str:
     """The gateway's password at the broker: from the settings, else the file that ``init`` made."""
     if settings.broker_password is not None:
         return settings.broker_password.get_secret_value()
-    return secret_file(settings.broker_dir / "gateway.password", size=24)
+    return secret_file(keys_directory(settings) / "broker" / "gateway.password", size=24)
 
 
 def configure_broker(settings: Settings) -> None:
@@ -127,7 +134,7 @@ def configure_broker(settings: Settings) -> None:
         BrokerPasswords(settings).keep(accounts)
         return
     vehicles = broker_config.VehicleListener(
-        settings.units_broker_port, settings.pki_dir, bind=settings.units_broker_bind
+        settings.units_broker_port, broker_certificate(settings), bind=settings.units_broker_bind
     )
     layout = broker_config.Layout(
         settings.broker_dir,
@@ -137,6 +144,14 @@ def configure_broker(settings: Settings) -> None:
         user=settings.broker_user,
     )
     broker_config.write(layout, accounts)
+
+
+def broker_certificate(settings: Settings) -> Path:
+    """The folder of the three files the broker needs, copied so that it never sees an authority's private key."""
+    folder = settings.broker_dir / "tls"
+    for name in (f"{pki.VEHICLE_CA}.crt", f"{pki.BROKER}.crt", f"{pki.BROKER}.key"):
+        write_secret(folder / name, (settings.pki_dir / name).read_text("utf-8"))
+    return folder
 
 
 class BrokerPasswords:

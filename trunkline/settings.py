@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     broker_port: int = Field(1883, description="Port of the broker's service listener.")
     broker_username: str = Field("svc_gateway", description="Account of the gateway at the broker.")
     broker_password: SecretStr | None = Field(
-        None, description="Its password; none: read from `broker/gateway.password` in the data directory."
+        None, description="Its password; none: `keys/broker/gateway.password`."
     )
     broker_bind: str = Field(
         "127.0.0.1",
@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     )
     endpoint_secret_key: SecretStr | None = Field(
         None,
-        description="Base64url of 32 bytes that encrypt webhook secrets at rest; none: `keys/endpoint.key`.",
+        description="Base64url of 32 bytes that encrypt webhook secrets at rest; none: `keys/seal/endpoint.key`.",
     )
 
     mail_smtp_url: SecretStr | None = Field(

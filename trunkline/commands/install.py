@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -33,14 +34,23 @@ def register(app: typer.Typer) -> None:
         print(json.dumps(document, indent=None if as_json else 2))
 
     @app.command()
-    def doctor(as_json: AsJson = False) -> None:
-        """Check store, broker, keys, certificates and readers; each finding says how to mend it."""
-        from trunkline.doctor import examine
+    def doctor(
+        only: Annotated[
+            list[str] | None,
+            typer.Option(help="Look at this part only: files, broker, api, store, work, gateway."),
+        ] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Check files, broker, api, store and who reads the log; each finding says how to mend it. Exit 1 if any is bad."""
+        from trunkline.doctor import PARTS, examine
         from trunkline.settings import Settings
 
-        findings = asyncio.run(examine(Settings()))
+        for part in only or ():
+            if part not in PARTS:
+                raise typer.BadParameter(f"no part {part!r}; there are {', '.join(PARTS)}")
+        findings = asyncio.run(examine(Settings(), only or ()))
         if as_json:
-            print(json.dumps([finding.__dict__ for finding in findings]))
+            print(json.dumps([asdict(finding) for finding in findings]))
         else:
             for finding in findings:
                 print(f"{'ok  ' if finding.ok else 'BAD '} {finding.what}: {finding.seen}")

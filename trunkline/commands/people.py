@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trunkline.commands.units import read_document
+
 if TYPE_CHECKING:
     from trunkline.desk import Desk
 
@@ -55,15 +57,15 @@ def carrier_key(file: Path, as_json: AsJson = False) -> None:
 def carrier_enrol(
     name: str,
     public_jwk: Annotated[
-        Path | None, typer.Option(help="Public JWK of its signing key: allows it to enrol couriers.")
-    ] = None,
+        str, typer.Option(help="Public JWK of its signing key, a file or -: allows it to enrol couriers.")
+    ] = "",
     test: Annotated[
         bool, typer.Option("--test", help="A test carrier: livemode false, test addresses only.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Enrol a carrier; the secret is printed here and never again."""
-    jwk = json.loads(public_jwk.read_text("utf-8")) if public_jwk else None
+    jwk: Any = read_document(public_jwk) if public_jwk else None
 
     async def work(desk: "Desk") -> dict[str, str]:
         from people.carriers import Carriers
