@@ -179,6 +179,8 @@ class Deciding:
         approval, question = read.body.approval, await self.question(read)
         if approval is None or question is None or question.decided is None or read.state in ENDS:
             return False
+        if approval.by is None or not await self.may_decide(approval.by, read):
+            return False  # sold, or the role was taken back: what that person allowed holds no more
         decided = question.decided
         digest = sha256(question.shown.encode()).hexdigest()
         return (

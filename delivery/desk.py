@@ -89,7 +89,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
     rules = RuleBook(store)
     album = Photos(photos, largest=limits.photo_bytes)
     asking = Asking(deliveries, people.addresses, people.cars, people.carriers, people.couriers, rules)
-    reactions = Reactions(deliveries, asking, people.addresses, keys, cars, rules, index)
+    reactions = Reactions(deliveries, asking, people.addresses, keys, cars, people.carriers, rules, index)
     return Desk(
         people=people,
         deliveries=deliveries,

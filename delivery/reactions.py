@@ -11,7 +11,7 @@ from delivery.doubts import Doubts
 from delivery.lists import OF_CAR, OF_CARRIER
 from delivery.model import Delivery, Planned, Read
 from delivery.place import fence
-from delivery.ports import Addresses, Cars, Keys, Received
+from delivery.ports import Addresses, Carriers, Cars, Keys, Received
 from delivery.problems import NoSuchDelivery
 from delivery.rules import RuleBook
 from delivery.service import Deliveries, Turn, told
@@ -42,6 +42,18 @@ _ENDING: Final = (
 )
 
 
+KINDS: Final = frozenset(
+    str(fact.model_fields["kind"].default)
+    for fact in (
+        *(life.KeyNews | life.BootNews | life.CommandNews).__args__,
+        *f.DeliveryFact.__args__,
+        CarrierFrozen,
+        CarReleased,
+    )
+)
+"""What the reader of this group gets."""
+
+
 class Reactions:
     """Hears keys, receipts, commands and the deliveries' own facts."""
 
@@ -52,6 +64,7 @@ class Reactions:
         addresses: Addresses,
         keys: Keys,
         cars: Cars,
+        carriers: Carriers,
         rules: RuleBook,
         index: Index,
     ) -> None:
@@ -60,6 +73,7 @@ class Reactions:
         self._addresses = addresses
         self._keys = keys
         self._cars = cars
+        self._carriers = carriers
         self._rules = rules
         self._index = index
         self._doubts = Doubts(deliveries)
@@ -121,6 +135,10 @@ class Reactions:
         due = key_due(read.state, read.body, now, limits)
         job, vehicle = read.body.courier, read.body.vehicle
         if due is None or job is None or vehicle is None:
+            return
+        carrier = await self._carriers.view(read.body.carrier)
+        if carrier is None or carrier.state == "frozen":
+            await self._end_one(delivery, UNDER_WAY, _cancelled, "carrier_frozen")
             return
         wanted = Wanted(
             delivery=delivery,
@@ -206,10 +224,7 @@ class Reactions:
     async def _freeze(self, carrier: CarrierId) -> None:
         """``trunkline carrier freeze``: its deliveries end and its live keys with them."""
 
-        def cancelled(read: Read, now: datetime) -> f.DeliveryFact:
-            return told(f.DeliveryCancelled, read, now)
-
-        await self._end_all(OF_CARRIER, carrier, BEFORE_ANSWER | UNDER_WAY, cancelled, "carrier_frozen")
+        await self._end_all(OF_CARRIER, carrier, BEFORE_ANSWER | UNDER_WAY, _cancelled, "carrier_frozen")
 
     async def _release(self, fact: CarReleased) -> None:
         """Sale or end of a lease: keys revoked, rules dead (delivery.md, Who)."""
@@ -255,6 +270,10 @@ class Reactions:
         except NoSuchDelivery:
             return
         await self._revoke(read, reason)
+
+
+def _cancelled(read: Read, now: datetime) -> f.DeliveryFact:
+    return told(f.DeliveryCancelled, read, now)
 
 
 def _finishing(read: Read, now: datetime) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from delivery.courier import Device
+from delivery.lists import NAMES
 from delivery.model import Parcel, Window
 from delivery.problems import (
     CourierNamed,
@@ -374,6 +375,23 @@ async def test_a_sold_car_is_opened_for_nobody(home: DeliveryHouse) -> None:
     with pytest.raises(NoSuchDelivery):
         await home.desk.owner.read(new, delivery)
     await home.again()
+
+
+@pytest.mark.parametrize("how", ["sold", "frozen"])
+async def test_a_list_that_is_behind_lets_no_key_through(home: DeliveryHouse, how: str) -> None:
+    delivery = await home.approved()
+    for name in NAMES:
+        await home.desk.index.clear(name)
+    if how == "sold":
+        await home.people.people.cars.release(CAR, by=home.owner, now=home.now)
+    else:
+        await home.people.people.carriers.freeze(home.carrier, now=home.now)
+    await home.settle()
+    assert await home.state(delivery) is State.APPROVED
+    await home.desk.carrier.assign(home.carrier, delivery, home.courier)
+    await home.settle()
+    assert "key.signed" not in [entry.kind for entry in home.seen]
+    assert await home.state(delivery) is (State.APPROVED if how == "sold" else State.CANCELLED)
 
 
 async def test_a_carrier_that_keeps_coming_for_nothing_is_doubted(home: DeliveryHouse) -> None:
