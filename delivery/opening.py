@@ -1,14 +1,16 @@
 """What a courier asks of the car: a challenge, the one opening, lock and flash; and the wait for it."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import ClassVar, Final, Protocol
 
 from delivery.answers import BOOT, Answer, answer_by, answer_of
 from delivery.courier import Device, assigned, near
-from delivery.model import Opening, Read
+from delivery.model import Arrival, Opening, Read
 from delivery.place import Point
 from delivery.ports import Cars, Keys
 from delivery.problems import (
@@ -22,6 +24,7 @@ from delivery.problems import (
 )
 from delivery.service import Deliveries, Turn, told
 from delivery.states import Act, State
+from delivery.witness import Witness
 from spine.facts.delivery import OpeningStarted
 from spine.facts.vehicle import (
     CommandDone,
@@ -29,12 +32,14 @@ from spine.facts.vehicle import (
     CommandRefused,
     CommandUnanswered,
     CommandUndeliverable,
+    UnitReceipt,
 )
-from spine.ids import CommandId, DeliveryId, KeyId, named_after, partition_of
+from spine.ids import CommandId, DeliveryId, KeyId, VehicleId, named_after, partition_of
 from spine.log import Entry
 from spine.problems import Kind, Problem
 from spine.store import Change, Outcome, Saved
-from vehicle_gateway.commands import Commands, Planned
+from vehicle_gateway.commands import Commands
+from vehicle_gateway.planning import Found, Planned
 from vehicle_gateway.wire import Op
 
 _MINUTE: Final = timedelta(minutes=1)
@@ -90,7 +95,7 @@ class AtTheCar:
         Raises ``CarSilent`` (nothing happened), ``CarSaidNo``, ``TooOften``, ``ArriveFirst``.
         """
         read = await self._at_work(device, delivery, Act.CHALLENGE)
-        self._check_arrival(read)
+        self._check_arrival(read.body.arrival)
         await self._slowly("challenge", delivery, self._deliveries.limits.challenges_most)
         asked = self._deliveries.clock.now()
         command = _command(delivery, "challenge")
@@ -118,73 +123,82 @@ class AtTheCar:
         meanwhile, ``NoKey``, ``ArriveFirst``, ``TooFar``, ``TooManyOpenings``, ``StepNotAllowed``.
         """
         while True:
-            read = await self._deliveries.read(delivery)
+            read, saved = await self._deliveries.load(delivery)
             assigned(read, device)
+            opening, key = read.body.opening, read.body.key
+            if opening is not None and opening.proof == _sha256(proof):
+                return await self._known(read, opening.command, key.key if key else None, wait)
             try:
-                return await self._open(read, device, proof, wait=wait, position=position, reason=reason)
+                attempt = await self._attempt(read, saved, device, proof, position=position, reason=reason)
+                outcome = await self._commit(attempt)
             except _Raced:
                 continue
+            command = attempt.planned.command
+            witness = Witness.of(command, outcome.saved[attempt.planned.body.unit])
+            found = await self._outcome(
+                read.id, command, attempt.key, wait, after=outcome.positions[-1], witness=witness
+            )
+            return found or await self._known(
+                await self._deliveries.read(read.id), command, attempt.key, wait=0
+            )
 
-    async def _open(
-        self, read: Read, device: Device, proof: str, *, wait: float, position: Point | None, reason: str
-    ) -> Answer:
-        known, now, limits = _sha256(proof), self._deliveries.clock.now(), self._deliveries.limits
-        opening, key = read.body.opening, read.body.key
-        if opening is not None and opening.proof == known:
-            return await self._known(read, opening.command, key.key if key else None, wait)
+    async def _attempt(
+        self, read: Read, saved: Saved, device: Device, proof: str, *, position: Point | None, reason: str
+    ) -> "_Attempt":
+        """All that a tap needs, read side by side: a person waits for it."""
+        now, limits, key = self._deliveries.clock.now(), self._deliveries.limits, read.body.key
         if read.state is State.OPENING:
             raise OpeningInFlight("wait for the answer to the attempt that is on its way")
         read.require(Act.OPEN)
         if key is None or key.dead or key.jkt != device.jkt:
             raise NoKey("there is no key for this device now")
-        arrival = read.body.arrival
-        if position is not None and read.body.vehicle is not None:
-            car = await self._cars.car(read.body.vehicle, now=now)
-            arrival = near(car, position, reason, limits, now)
-        fresh = read.but(body=read.body.but(arrival=arrival))
-        self._check_arrival(fresh)
-        n = read.body.openings + 1
+        vehicle, n = _vehicle(read), read.body.openings + 1
+        command = CommandId(named_after("cmd", read.id, n, "open"))
+        car, found, token = await asyncio.gather(
+            self._cars.car(vehicle, now=now),
+            self._commands.find(command, vehicle),
+            self._keys.in_hand(key.key, jkt=device.jkt, now=now),
+        )
+        arrival = read.body.arrival if position is None else near(car, position, reason, limits, now)
+        self._check_arrival(arrival)
         if n > limits.openings_most:
             raise TooManyOpenings("this delivery has been tried too often: call the carrier")
-        token = await self._keys.hand_out(key.key, jkt=device.jkt, now=now)
-        command = CommandId(named_after("cmd", read.id, n, "open"))
-        planned = await self._plan(
-            read, command, Op.PRESENT, {"delivery": read.id, "key": token, "proof": proof}
-        )
+        token = token or await self._keys.hand_out(key.key, jkt=device.jkt, now=now)
+        args = {"delivery": read.id, "key": token, "proof": proof}
+        planned = await self._plan(read, command, Op.PRESENT, args, found)
 
-        def decide(here: Read, saved: Mapping[str, Saved]) -> Turn:
+        def decide(here: Read, others: Mapping[str, Saved]) -> Turn:
             assigned(here, device)
-            if (here.body.openings, here.body.opening, here.body.key) != (n - 1, opening, here.body.key):
+            if (here.body.openings, here.body.opening, here.body.key) != (n - 1, read.body.opening, key):
                 raise _Raced
             here.require(Act.OPEN)
-            made = planned.decide(saved)
-            if made is None or here.body.key is None or here.body.key.key != key.key or here.body.key.dead:
+            made = planned.decide(others)
+            if made is None:
                 raise NoKey("the key is over")
             started = told(OpeningStarted, here, now, command=command, key=key.key)
             body = here.body.but(
                 openings=n,
-                opening=Opening(command=command, proof=known, at=now),
+                opening=Opening(command=command, proof=_sha256(proof), at=now),
                 arrival=arrival,
                 refusal=None,
             )
             return Turn(body, [started], writes=made.writes, others=made.facts)
 
-        outcome = await self._commit(read.id, decide, planned)
-        found = await self._outcome(read.id, command, key.key, wait, after=outcome.positions[-1])
-        return found or await self._known(await self._deliveries.read(read.id), command, key.key, wait=0)
+        return _Attempt(saved, key.key, planned, now, decide)
 
-    async def _commit(
-        self, delivery: DeliveryId, decide: Callable[[Read, Mapping[str, Saved]], Turn], planned: Planned
-    ) -> Outcome:
-        now = self._deliveries.clock.now()
+    async def _commit(self, attempt: "_Attempt") -> Outcome:
+        """One commit starts the opening and makes its command."""
+        delivery, planned = attempt.saved.id, attempt.planned
 
         def decided(saved: Mapping[str, Saved]) -> Change:
             read = Read.of(saved[delivery])
             if read is None:
                 raise _Raced
-            return self._deliveries.commit(read, decide(read, saved), now)
+            return self._deliveries.commit(read, attempt.decide(read, saved), attempt.now)
 
-        return await self._deliveries.store.change([delivery, *planned.subjects], decided)
+        return await self._deliveries.store.change(
+            [delivery, *planned.subjects], decided, loaded={delivery: attempt.saved, **planned.loaded}
+        )
 
     async def _known(self, read: Read, command: CommandId, key: KeyId | None, wait: float) -> Answer:
         """The answer to an attempt that another request began, looked for in short waits."""
@@ -199,18 +213,34 @@ class AtTheCar:
             read = await self._deliveries.read(read.id)
 
     async def _outcome(
-        self, delivery: DeliveryId, command: CommandId, key: KeyId | None, wait: float, *, after: str | None
+        self,
+        delivery: DeliveryId,
+        command: CommandId,
+        key: KeyId | None,
+        wait: float,
+        *,
+        after: str | None,
+        witness: Witness | None = None,
     ) -> Answer | None:
-        """The answer by the car's verified receipt or by the command's end; None where none came."""
+        """The answer by the car's verified receipt or by the command's end; None where none came.
+
+        With ``witness`` the receipt is verified here, as soon as it is durable.
+        """
+        found: list[Answer] = []
 
         def fits(entry: Entry) -> bool:
-            fact = entry.fact
-            if isinstance(fact, BOOT):
-                return fact.key == key
-            return isinstance(fact, _GIVEN_UP) and fact.command == command
+            fact, answer = entry.fact, None
+            if isinstance(fact, UnitReceipt) and witness is not None:
+                answer = witness.answer(fact)
+            elif (isinstance(fact, BOOT) and fact.key == key) or (
+                isinstance(fact, _GIVEN_UP) and fact.command == command
+            ):
+                answer = answer_by(entry)
+            found.extend([answer] if answer else [])
+            return bool(found)
 
-        entry = await self._tail.wait_for(partition_of(delivery), fits, wait, after)
-        return None if entry is None else answer_by(entry)
+        await self._tail.wait_for(partition_of(delivery), fits, wait, after)
+        return found[0] if found else None
 
     async def lock(self, device: Device, delivery: DeliveryId, *, wait: float) -> Answer:
         """Drive the lock shut; needs no key."""
@@ -242,8 +272,8 @@ class AtTheCar:
         read.require(act)
         return read
 
-    def _check_arrival(self, read: Read) -> None:
-        arrival, now = read.body.arrival, self._deliveries.clock.now()
+    def _check_arrival(self, arrival: Arrival | None) -> None:
+        now = self._deliveries.clock.now()
         if arrival is None or now > arrival.at + self._deliveries.limits.near_holds:
             raise ArriveFirst("say again that you are at the car")
 
@@ -258,7 +288,7 @@ class AtTheCar:
     ) -> _Ended | None:
         """Make a command and wait for its end; None where that takes longer."""
         planned = await self._plan(read, command, op, args)
-        outcome = await self._deliveries.store.change(planned.subjects, planned.decide)
+        outcome = await self._deliveries.store.change(planned.subjects, planned.decide, loaded=planned.loaded)
 
         def fits(entry: Entry) -> bool:
             return isinstance(entry.fact, _Ended) and entry.fact.command == command
@@ -267,22 +297,40 @@ class AtTheCar:
         entry = await self._tail.wait_for(partition_of(command), fits, wait, after)
         return entry.fact if entry is not None and isinstance(entry.fact, _Ended) else None
 
-    async def _plan(self, read: Read, command: CommandId, op: Op, args: Mapping[str, str]) -> Planned:
-        if read.body.test is not None or read.body.vehicle is None:
-            raise OnlySimulated("a test delivery plays by itself")
+    async def _plan(
+        self, read: Read, command: CommandId, op: Op, args: Mapping[str, str], found: Found | None = None
+    ) -> Planned:
         return await self._commands.plan(
             command,
-            vehicle=read.body.vehicle,
+            vehicle=_vehicle(read),
             op=op,
             args=args,
             delivery=read.id,
             ttl=self._deliveries.limits.command_life,
             now=self._deliveries.clock.now(),
+            found=found,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One tap before its commit: the delivery as it was read, and what is to become of it."""
+
+    saved: Saved
+    key: KeyId
+    planned: Planned
+    now: datetime
+    decide: Callable[[Read, Mapping[str, Saved]], Turn]
 
 
 class _Raced(Exception):
     """The delivery changed between our look and our commit: look again."""
+
+
+def _vehicle(read: Read) -> VehicleId:
+    if read.body.test is not None or read.body.vehicle is None:
+        raise OnlySimulated("a test delivery plays by itself")
+    return read.body.vehicle
 
 
 def _command(delivery: DeliveryId, what: str) -> CommandId:

@@ -91,11 +91,13 @@ class Addresses(Protocol):
 
 
 class Keys(Protocol):
-    """The key service. Raises its own problems; ``hand_out`` gives the token."""
+    """The key service. Raises its own problems; ``hand_out`` gives the token, ``in_hand`` only if it did before."""
 
     async def issue(self, wanted: Wanted, *, now: datetime, ack: Ack | None = None) -> KeyId: ...
 
     async def hand_out(self, key: KeyId, *, jkt: str, now: datetime) -> str: ...
+
+    async def in_hand(self, key: KeyId, *, jkt: str, now: datetime) -> str | None: ...
 
     async def revoke(self, key: KeyId, *, reason: str, now: datetime, ack: Ack | None = None) -> None: ...
 

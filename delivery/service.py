@@ -52,10 +52,15 @@ class Deliveries:
 
     async def read(self, delivery: DeliveryId) -> Read:
         """Raises ``NoSuchDelivery`` for one that never was, or of which a tombstone is left."""
-        found = Read.of(await self.store.load(delivery))
+        return (await self.load(delivery))[0]
+
+    async def load(self, delivery: DeliveryId) -> tuple[Read, Saved]:
+        """As ``read``, with the subject itself, for a change that follows at once."""
+        saved = await self.store.load(delivery)
+        found = Read.of(saved)
         if found is None:
             raise NoSuchDelivery(delivery)
-        return found
+        return found, saved
 
     async def change(
         self,

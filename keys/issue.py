@@ -143,16 +143,9 @@ class Keys:
         """
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
-            state, body = read_key(saved[key])
-            if jkt != body.jkt and state in LIVE:
-                raise NotYourKey(key)
-            if state is State.ISSUED:
-                raise NotSignedYet(key, retry_after=1)
-            if state not in {State.SIGNED, State.HANDED_OUT} or now >= at(body.exp):
-                raise KeyOver(key)
-            if state is State.HANDED_OUT:
+            if _in_hand(saved[key], jkt, now):
                 return None
-            ledger = Ledger(saved, body.unit, now=now, limits=self._limits)
+            ledger = Ledger(saved, read_key(saved[key])[1].unit, now=now, limits=self._limits)
             ledger.body(key).handed_out = True
             ledger.tell(
                 key,
@@ -160,12 +153,19 @@ class Keys:
             )
             return ledger.change()
 
-        unit = read_key(await self._store.load(key))[1].unit
+        before = await self._store.load(key)
+        if (token := _in_hand(before, jkt, now)) is not None:
+            return token
+        unit = read_key(before)[1].unit
         outcome = await self._store.change([key, numbers_id(unit), list_id(unit)], decide)
         token = read_key(outcome.saved[key])[1].token
         if token is None:
             raise KeyOver(key)
         return token
+
+    async def in_hand(self, key: KeyId, *, jkt: str, now: datetime) -> str | None:
+        """The token, if it was handed out before; changes nothing. Raises what ``hand_out`` raises."""
+        return _in_hand(await self._store.load(key), jkt, now)
 
     async def view(self, key: KeyId) -> KeyView:
         """What may be known of a key. Raises ``NoSuchKey``."""
@@ -295,6 +295,19 @@ class Keys:
             raise TooManyKeys(f"{len(numbers.live)} keys of this car are alive")
         if len(numbers.live) + len(ledger.list.dead) >= self._limits.dead_listed:
             raise TooManyKeys("too many keys of this car were revoked and have not run out")
+
+
+def _in_hand(saved: Saved, jkt: str, now: datetime) -> str | None:
+    """The token of a key that its courier has already; None where it is good and nobody has it yet."""
+    state, body = read_key(saved)
+    key = KeyId(saved.id)
+    if jkt != body.jkt and state in LIVE:
+        raise NotYourKey(key)
+    if state is State.ISSUED:
+        raise NotSignedYet(key, retry_after=1)
+    if state not in {State.SIGNED, State.HANDED_OUT} or now >= at(body.exp):
+        raise KeyOver(key)
+    return body.token if state is State.HANDED_OUT else None
 
 
 def _claims(wanted: Wanted, body: KeyBody) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Couriers' access tokens: for an assertion signed by the device key, dead when courier or carrier is."""
 
 import asyncio
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -18,6 +19,7 @@ from spine.ids import CarrierId, CourierId, NotAnId, partition_of
 SESSION_PATH: Final = "/v1/courier/session"
 _SPACE: Final = "courier_token"
 _SEEN: Final = "courier_assertion"
+_REMEMBERED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class CourierTokens:
         self._expiring = expiring
         self._audience = origin + SESSION_PATH
         self._limits = limits
+        self._carrier_of: OrderedDict[CourierId, CarrierId] = OrderedDict()
+        """A courier's carrier never changes: remembered, both can be read at once."""
 
     async def sign_in(self, assertion: str, *, now: datetime) -> CourierToken:
         """A token for an assertion, good once. Raises ``Unauthenticated``, for all reasons alike."""
@@ -85,10 +89,17 @@ class CourierTokens:
 
     async def _standing(self, named: CourierId) -> tuple[CourierPrincipal | None, str]:
         """Who may hold tokens now, and what is kept with them: it changes when the carrier's tokens end."""
-        courier = await self._couriers.courier(named)
+        known = self._carrier_of.get(named)
+        if known is None:
+            courier = await self._couriers.courier(named)
+            carrier = await self._carriers.load(courier.carrier) if courier else None
+        else:
+            courier, carrier = await asyncio.gather(self._couriers.courier(named), self._carriers.load(known))
         if courier is None or courier.state is not Courier.ENROLLED:
             return None, ""
-        carrier = await self._carriers.load(courier.carrier)
+        self._carrier_of[named] = courier.carrier
+        if len(self._carrier_of) > _REMEMBERED:
+            self._carrier_of.popitem(last=False)
         if carrier is None or carrier[0] is Carrier.FROZEN:
             return None, ""
         return CourierPrincipal(courier.id, courier.carrier, courier.jkt), f"{named} {carrier[1].epoch}"

@@ -165,18 +165,24 @@ class Store:
         *,
         once: Once | None = None,
         ack: Ack | None = None,
+        loaded: Mapping[str, Saved] | None = None,
     ) -> Outcome:
         """Decide on what is saved and commit states, facts, timers, once-marker and ack together, or nothing.
 
         ``decide`` gets every subject named (version 0 where new), is pure and may run several times; it
         returns None where nothing is to be done and raises a Problem where it may not. A subject that it does
         not write is still guarded by its version. An ack of another partition is left to the reader.
+        ``loaded``: what the caller read of all of them a moment ago, to spare reading it again: where it is
+        outdated and something is to be changed, ``decide`` runs again on what is saved by then.
         Raises ``Overtaken`` after many conflicts, ``OtherBody``, ``Elsewhere``, ``Split``, ``StoreDown``;
         ``LeaseLost`` is for the reader that gave the ack. When this returns, the change is on disk.
         """
         partition = self._one_partition(subjects)
-        async with self._in_turn(subjects):
-            marker, saved = await self._load(partition, subjects, once)
+        async with self._in_turn(subjects) as at_once:
+            if loaded is not None and at_once and once is None:
+                marker, saved = None, {each: loaded[each] for each in subjects}
+            else:
+                marker, saved = await self._load(partition, subjects, once)
             if marker is not None and once is not None:
                 fingerprint, _, answer = marker.partition("\n")
                 if fingerprint != once.fingerprint:
@@ -265,15 +271,19 @@ class Store:
         return partition
 
     @asynccontextmanager
-    async def _in_turn(self, subjects: Sequence[str]) -> AsyncIterator[None]:
-        """This process's changes of one subject go one after the other: a crowd decides once each."""
+    async def _in_turn(self, subjects: Sequence[str]) -> AsyncIterator[bool]:
+        """This process's changes of one subject go one after the other: a crowd decides once each.
+
+        True: nobody was before us.
+        """
         turns = [self._turns.setdefault(each, asyncio.Lock()) for each in sorted(set(subjects))]
+        at_once = not any(turn.locked() for turn in turns)
         held: list[asyncio.Lock] = []
         try:
             for turn in turns:
                 await turn.acquire()
                 held.append(turn)
-            yield
+            yield at_once
         finally:
             for turn in held:
                 turn.release()

@@ -1,17 +1,13 @@
 """Commands to a car: made, answered, given up. Their arguments are secret and go when it ends."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, ClassVar, Final, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-
 from spine.clock import Clock
 from spine.facts.vehicle import (
-    CommandCreated,
     CommandDone,
     CommandExpired,
     CommandReceived,
@@ -24,9 +20,28 @@ from spine.ids import CommandId, DeliveryId, NotAnId, UnitId, VehicleId, partiti
 from spine.problems import Kind, Problem
 from spine.store import Ack, Change, Saved, Store, Write
 from vehicle_gateway.limits import GatewayLimits
-from vehicle_gateway.registry import VehicleBody, Vehicles
-from vehicle_gateway.states import COMMAND, ENDED, CommandState, UnitState, VehicleState, follows, step
+from vehicle_gateway.planning import (
+    CarUnavailable,
+    CommandBody,
+    CommandOutOfBounds,
+    Planned,
+    Planner,
+)
+from vehicle_gateway.states import COMMAND, ENDED, CommandState, follows, step
 from vehicle_gateway.wire import Op, Result
+
+__all__ = [
+    "PREFIX",
+    "Answered",
+    "CarUnavailable",
+    "CommandBody",
+    "CommandOutOfBounds",
+    "CommandView",
+    "Commands",
+    "NoSuchCommand",
+    "Outcome",
+    "Planned",
+]
 
 PREFIX: Final = "cmd"
 
@@ -40,54 +55,11 @@ Outcome = (
 )
 
 
-class CarUnavailable(Problem):
-    """No command can be made for this car: it is retired, or its unit is quarantined or was just replaced."""
-
-    code: ClassVar[str] = "command.car_unavailable"
-    kind: ClassVar[Kind] = Kind.CONFLICT
-
-
-class CommandOutOfBounds(Problem):
-    """The command's life or its arguments are larger than a command may have."""
-
-    code: ClassVar[str] = "command.out_of_bounds"
-    kind: ClassVar[Kind] = Kind.INVALID
-
-
 class NoSuchCommand(Problem):
     """No command has this id, or its end is so long ago that its answer is erased."""
 
     code: ClassVar[str] = "command.not_found"
     kind: ClassVar[Kind] = Kind.NOT_FOUND
-
-
-class CommandBody(BaseModel):
-    """What a command's subject keeps. ``args`` go when it ends; ``data`` is the unit's answer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    vehicle: VehicleId
-    unit: UnitId
-    shard: int
-    op: Op
-    args: dict[str, Any] = Field({}, repr=False)
-    delivery: DeliveryId | None
-    created_at: AwareDatetime
-    expires_at: AwareDatetime
-    code: str = ""
-    data: dict[str, Any] = Field({}, repr=False)
-    may_have_opened: bool = False
-
-    def claims(self, command: str) -> dict[str, Any]:
-        """The claims of its ``tl-cmd+jwt``: the same each time, so a second sending is the same command."""
-        return {
-            "aud": self.unit,
-            "cmd": command,
-            "op": self.op.value,
-            "iat": int(self.created_at.timestamp()),
-            "exp": int(self.expires_at.timestamp()),
-            "args": self.args,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,83 +97,12 @@ class Answered(Enum):
     FOREIGN = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A command ready to be made inside somebody else's change of the same partition (one commit per tap).
-
-    Name ``subjects`` in the change and merge what ``decide`` gives (None: it exists already) into its answer.
-    """
-
-    command: CommandId
-    body: CommandBody = field(repr=False)
-    wake_at: datetime
-
-    @property
-    def subjects(self) -> tuple[str, ...]:
-        return (self.command, self.body.vehicle, self.body.unit)
-
-    def decide(self, saved: Mapping[str, Saved]) -> Change | None:
-        """Raises ``CarUnavailable`` if the unit is no longer the car's, or not trusted."""
-        if saved[self.command].version:
-            return None
-        vehicle, unit, body = saved[self.body.vehicle], saved[self.body.unit], self.body
-        if vehicle.state != VehicleState.ENROLLED or unit.state != UnitState.ACTIVE:
-            raise CarUnavailable(f"its unit is {unit.state}")
-        if VehicleBody.model_validate_json(vehicle.body).unit != body.unit:
-            raise CarUnavailable("its unit was just replaced")
-        created = CommandCreated(
-            at=body.created_at,
-            vehicle=body.vehicle,
-            unit=body.unit,
-            command=self.command,
-            op=body.op,
-            delivery=body.delivery,
-            expires_at=body.expires_at,
-        )
-        state = step(COMMAND, CommandState.NEW, created)
-        return Change({self.command: Write(state, body.model_dump_json(), self.wake_at)}, [created])
-
-
-class Commands:
+class Commands(Planner):
     """Makes, answers and ends commands. Sending them is ``dispatch.py``, in the gateway process."""
 
     def __init__(self, store: Store, clock: Clock, limits: GatewayLimits) -> None:
-        self._store = store
+        super().__init__(store, limits)
         self._clock = clock
-        self._limits = limits
-        self._vehicles = Vehicles(store)
-
-    async def plan(
-        self,
-        command: CommandId,
-        *,
-        vehicle: VehicleId,
-        op: Op,
-        args: Mapping[str, Any],
-        delivery: DeliveryId | None,
-        ttl: timedelta,
-        now: datetime,
-    ) -> Planned:
-        """Prepare a command for the vehicle's present unit, to be committed with something else.
-
-        Raises ``NoSuchVehicle``, ``CommandOutOfBounds``.
-        """
-        if not timedelta(seconds=1) <= ttl <= self._limits.command_life:
-            raise CommandOutOfBounds("a command lives from one second to a day")
-        if len(json.dumps(args).encode()) > self._limits.args_bytes:
-            raise CommandOutOfBounds("its arguments are too large")
-        view = await self._vehicles.vehicle(vehicle)
-        body = CommandBody(
-            vehicle=vehicle,
-            unit=view.unit,
-            shard=view.shard,
-            op=op,
-            args=dict(args),
-            delivery=delivery,
-            created_at=now,
-            expires_at=now + ttl,
-        )
-        return Planned(command, body, body.expires_at + self._limits.answer_grace)
 
     async def create(
         self,
@@ -219,7 +120,7 @@ class Commands:
         planned = await self.plan(
             command, vehicle=vehicle, op=op, args=args, delivery=delivery, ttl=ttl, now=now
         )
-        await self._store.change(planned.subjects, planned.decide, ack=ack)
+        await self._store.change(planned.subjects, planned.decide, ack=ack, loaded=planned.loaded)
 
     async def view(self, command: CommandId) -> CommandView:
         """Raises ``NoSuchCommand``."""

@@ -1,0 +1,60 @@
+"""What the car itself says of an opening: its signed receipt, read as soon as the log has it."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from delivery.answers import Answer
+from keys.car.claims import ReceiptClaims
+from keys.car.jws import Unacceptable
+from keys.car.receipt import chain_hash, read_receipt
+from spine.facts.vehicle import UnitReceipt
+from spine.ids import CommandId
+from spine.store import Saved
+from vehicle_gateway.possession import key_of
+from vehicle_gateway.registry import UnitView
+
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_AFTER_OPENING: Final = frozenset({"opened", "not_lifted", "closed", "locked", "left_open"})
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The unit that was given a command, and the key by which its receipts are known.
+
+    A person in front of the car is told what the car has signed, once that is durable. What it means for the
+    key, the delivery and the unit's chain is still decided by those who read the log (``keys.receipts``).
+    """
+
+    command: CommandId
+    unit: str
+    key: Ed25519PublicKey = field(repr=False)
+
+    @classmethod
+    def of(cls, command: CommandId, unit: Saved) -> Self:
+        """``unit``: its subject as the command's commit found it."""
+        return cls(command, unit.id, key_of(UnitView.of(unit).receipt_jwk))
+
+    def answer(self, fact: UnitReceipt) -> Answer | None:
+        """The answer that this receipt gives; None where it is about something else, or not the unit's own."""
+        if fact.unit != self.unit:
+            return None
+        try:
+            claims = read_receipt(fact.receipt, key=self.key, unit=self.unit)
+        except Unacceptable:
+            return None
+        if claims.cmd != self.command:
+            return None
+        receipt = claims.n, chain_hash(fact.receipt)
+        if claims.out in _AFTER_OPENING:
+            return Answer("opened", at=_moment(claims) or fact.at, receipt=receipt)
+        if claims.out == "indeterminate":
+            return Answer("unsure", "indeterminate", at=fact.at, receipt=receipt)
+        return None
+
+
+def _moment(claims: ReceiptClaims) -> datetime | None:
+    """When it happened by the unit's clock, if that was set."""
+    return None if claims.clk.state == "unset" else _EPOCH + timedelta(milliseconds=claims.at)
