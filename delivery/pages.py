@@ -10,7 +10,8 @@ from jinja2 import Environment
 from delivery.api_parts import DeliveryPath
 from delivery.deciding import PAGE
 
-_SCRIPTS: Final = {"/delivery/decide.js": "decide.js", "/delivery/delivery.js": "delivery.js"}
+_SCRIPTS: Final = ("decide.js", "delivery.js", "question.js", "words.js")
+"""Files of ``static``, served under ``/delivery``."""
 
 
 def routes(templates: Environment) -> APIRouter:
@@ -28,8 +29,8 @@ def routes(templates: Environment) -> APIRouter:
         page = templates.get_template("delivery.html")
         return HTMLResponse(page.render(script="/delivery/delivery.js", delivery=delivery))
 
-    for path, name in _SCRIPTS.items():
-        _serve(router, path, files("delivery").joinpath("static", name).read_text("utf-8"))
+    for name in _SCRIPTS:
+        _serve(router, f"/delivery/{name}", files("delivery").joinpath("static", name).read_text("utf-8"))
     return router
 
 

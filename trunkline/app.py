@@ -7,12 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.staticfiles import StaticFiles
 
 import people.api
+import people.api_parts
 import people.pages
 import webhooks.api
 from keys.checkpoints import Checkpoints
@@ -83,7 +84,7 @@ def attach(app: FastAPI, parts: Services, jwks: dict[str, Any]) -> None:
     pages = templates()
     app.include_router(people.api.routes(parts.people))
     app.include_router(people.pages.routes(pages))
-    app.include_router(_webhook_routes(parts))
+    app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
     for router in delivery_routes(parts, pages):
         app.include_router(router)
 
@@ -104,8 +105,10 @@ def attach(app: FastAPI, parts: Services, jwks: dict[str, Any]) -> None:
         return {"status": "ok"}
 
     @app.get("/", include_in_schema=False)
-    async def home() -> Response:
-        text = pages.get_template("home.html").render()
+    async def home(request: Request) -> Response:
+        """Whoever brings a session's cookie gets the start page; whether it is good is asked by its script."""
+        signed_in = parts.people.access.cookie in request.cookies
+        text = pages.get_template("start.html" if signed_in else "home.html").render()
         return Response(text, media_type="text/html")
 
     app.mount(
@@ -114,13 +117,19 @@ def attach(app: FastAPI, parts: Services, jwks: dict[str, Any]) -> None:
 
 
 def _webhook_routes(parts: Services) -> Any:  # noqa: ANN401 - an APIRouter
-    carrier = parts.people.access.carrier(Scope.DELIVERIES_READ)
+    access = parts.people.access
+    reader = access.carrier(Scope.DELIVERIES_READ)
+    # A carrier that may not order at present still owns its addresses.
+    writer = access.carrier(Scope.DELIVERIES_WRITE, even_stopped=True)
 
-    async def subscriber(who: Annotated[CarrierPrincipal, Depends(carrier)]) -> webhooks.api.Subscriber:
+    async def subscriber(who: Annotated[CarrierPrincipal, Depends(reader)]) -> webhooks.api.Subscriber:
+        return webhooks.api.Subscriber(id=who.id, livemode=who.livemode)
+
+    async def changing(who: Annotated[CarrierPrincipal, Depends(writer)]) -> webhooks.api.Subscriber:
         return webhooks.api.Subscriber(id=who.id, livemode=who.livemode)
 
     history = History(parts.ground.store, parts.ground.index)
-    return webhooks.api.routes(parts.endpoints, history, subscriber)
+    return webhooks.api.routes(parts.endpoints, history, subscriber, changing)
 
 
 async def described(settings: Settings) -> FastAPI:

@@ -1,85 +1,72 @@
 // The link's token comes in the fragment, which no server sees. Opening the page looks; only a button decides.
+import { during, element, lead, say } from "/static/controls.js";
+import { ask } from "/static/requests.js";
+import { answered, showQuestion } from "/delivery/question.js";
+
+const KEPT = "question";
 const by = (id) => document.getElementById(id);
-const token = location.hash.slice(1);
-let shown = "";
+const said = by("said");
+let token = location.hash.slice(1);
+let question = null;
 
-function say(text) {
-  by("said").textContent = text;
-}
+// Kept for this tab only, so that a reload shows the question again and the address bar holds no secret.
+if (token) sessionStorage.setItem(KEPT, token);
+else token = sessionStorage.getItem(KEPT) || "";
+history.replaceState(null, "", location.pathname);
+addEventListener("hashchange", () => location.reload());
 
-async function post(path, body) {
-  const answer = await fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const read = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(read.detail || "That did not work. Try again.");
-  return read;
-}
-
-function time(text) {
-  return new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-}
-
-function place(where) {
-  if (where.kind === "anywhere") return "wherever the car stands";
-  if (where.kind === "circle") return `within ${where.radius_m} m of ${where.centre.join(", ")}`;
-  return `inside the area you drew (${where.corners.length} corners)`;
-}
-
-function car(now, outBy) {
-  const words = {
-    awake: "can be reached now",
-    dozing: "is dozing and answers within some seconds",
-    asleep: "is asleep: it cannot be opened until it wakes",
-    no_coverage: "has no network now",
-  };
-  const seen = now.last_seen ? `, last heard ${time(now.last_seen)}` : "";
-  const out = outBy ? `; it stands ${outBy} m outside the place` : "";
-  return `${words[now.reach] || now.reach}${seen}${out}`;
-}
-
-function done(state, decided) {
+function result([title, next, tone]) {
   by("answers").hidden = true;
-  if (decided === "approve") say("Approved. You can block it until the lock moves: see your deliveries.");
-  else if (decided === "decline") say("Declined. Nothing will be opened.");
-  else if (state !== "asked") say("Nothing is asked any more.");
+  say(said, "");
+  by("result").className = `stands ${tone}`;
+  by("outcome").textContent = title;
+  by("next").replaceChildren(next);
+  by("follow").replaceChildren(
+    element("a", { href: `/deliveries/${question.delivery}` }, "Follow or block it on its page"),
+    " (sign in by mail).",
+  );
+  by("follow").hidden = tone !== "good";
+  lead(by("result"));
 }
 
-async function answer(decision, silent) {
-  for (const id of ["approve", "decline", "silent"]) by(id).disabled = true;
-  say("One moment…");
-  try {
-    const read = await post("/v1/questions/decide", { token, decision, shown, silent });
-    done(read.state, read.decided);
-  } catch (problem) {
-    say(problem.message);
-    for (const id of ["approve", "decline", "silent"]) by(id).disabled = false;
-  }
+function stands(read) {
+  if (read.decided) return result(answered(read.decided));
+  return result(["Nothing is asked any more", "The time to answer is over, or the carrier withdrew it. Without an approval nobody gets a key.", ""]);
+}
+
+async function decide(decision, silent = false) {
+  await during(by("answers"), said, async () => {
+    stands(await ask("POST", "/v1/questions/decide", { body: { token, decision, shown: question.shown, silent } }));
+  });
 }
 
 async function open() {
-  const read = await post("/v1/questions/open", { token });
-  const asked = read.content;
-  shown = read.shown;
-  by("who").textContent = asked.carrier.name;
-  by("courier").textContent = asked.courier ? asked.courier.name : "not named yet";
-  const what = asked.kind === "pickup" ? "fetch something from" : "leave something in";
-  const where = asked.opens === "cabin" ? "the boot and the cabin" : "the boot";
-  by("what").textContent = `${what} ${where}`;
-  by("when").textContent = `${time(asked.window.start)} to ${time(asked.window.end)}`;
-  by("where").textContent = place(asked.place);
-  by("car").textContent = read.car ? car(read.car, read.out_by_m) : "";
-  by("until").textContent = time(read.expires_at);
+  say(said, "One moment…");
+  question = await ask("POST", "/v1/questions/open", { body: { token }, looks: true });
+  const name = question.content.carrier.name;
+  const title = question.content.kind === "pickup" ? `May ${name} fetch something from your car?` : `May ${name} deliver into your car?`;
+  by("title").textContent = title;
+  document.title = `${title} - Trunkline`;
+  showQuestion(by("asked"), question);
   by("question").hidden = false;
-  if (read.decided || read.state !== "asked") return done(read.state, read.decided);
+  say(said, "");
+  const left = new Date(question.expires_at) - Date.now();
+  if (question.decided || question.state !== "asked" || left <= 0) return stands(question);
   by("answers").hidden = false;
-  by("approve").addEventListener("click", () => answer("approve", false));
-  by("decline").addEventListener("click", () => answer("decline", false));
-  by("silent").addEventListener("click", () => answer("decline", true));
+  // Longer than a timer can count: whoever leaves a page open for weeks hears it from the answer.
+  if (left < 2 ** 31) setTimeout(() => by("answers").hidden || stands({ decided: null }), left);
+  return undefined;
 }
 
-history.replaceState(null, "", location.pathname);
-if (token) open().catch((problem) => say(problem.message));
-else say("This page is reached by the link of a mail.");
+by("approve").addEventListener("click", () => decide("approve"));
+by("decline").addEventListener("click", () => decide("decline"));
+by("silent").addEventListener("click", () => decide("decline", true));
+if (token)
+  open().catch((problem) => {
+    say(said, problem.message, "bad");
+    by("other").hidden = false;
+  });
+else {
+  say(said, "This page is reached by the link of a mail. Nothing was decided.", "bad");
+  by("other").hidden = false;
+}

@@ -1,84 +1,102 @@
-// A delivery of the signed-in person: what happened with seconds, the key's true state, and Block while it helps.
+// A delivery of the signed-in person: how it stands, what happened with seconds, the key's true state, answer and block.
+import { during, element, lead, rows, say, twice } from "/static/controls.js";
+import { follow } from "/static/live.js";
+import { ask } from "/static/requests.js";
+import { moment, second, span } from "/static/times.js";
+import { showQuestion } from "/delivery/question.js";
+import { carWords, happenedWords, keyWords, placeWords, purpose, standing } from "/delivery/words.js";
+
 const by = (id) => document.getElementById(id);
 const card = by("delivery");
+const said = by("said");
 const path = `/v1/owner/deliveries/${card.dataset.id}`;
-
-function say(text) {
-  by("said").textContent = text;
-}
-
-function time(text) {
-  return new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
-}
-
-function key(read) {
-  const words = {
-    none: "none was made",
-    made: "made, waits for the courier",
-    ending: "being destroyed: waiting for the car to confirm",
-    destroyed: "destroyed",
-  };
-  const how = {
-    consumed: "used up",
-    confirmed_by_car: "confirmed by the car",
-    never_handed_out: "it never left our house",
-    expired: "its time was over",
-    indeterminate: "burnt: the car lost power while opening",
-    lapsed: "it was never made",
-  };
-  const dies = read.state === "ending" && read.dies_at ? `; dies by itself at ${time(read.dies_at)}` : "";
-  return `${words[read.state]}${read.how ? `, ${how[read.how] || read.how}` : ""}${dies}`;
-}
+let shown = "";
+let current = null;
 
 function show(read) {
-  by("title").textContent = `${read.carrier_name}: ${read.kind === "pickup" ? "pickup" : "delivery"}`;
-  by("state").textContent = read.state.replaceAll("_", " ");
-  by("who").textContent = [read.carrier_name, read.courier_name].filter(Boolean).join(", ");
-  by("when").textContent = `${time(read.window.start)} to ${time(read.window.end)}`;
-  by("key").textContent = key(read.key);
-  const rows = read.timeline.map(([at, what]) => {
-    const row = document.createElement("li");
-    const when = document.createElement("time");
-    when.dateTime = at;
-    when.textContent = time(at);
-    row.append(when, ` ${what.replaceAll("_", " ")}`);
-    return row;
-  });
-  by("timeline").replaceChildren(...rows);
-  by("block").hidden = !read.can_block;
+  // The same again changes nothing on the page: what is being read or pressed stays where it is.
+  const text = JSON.stringify(read);
+  if (text === shown) return;
+  [shown, current] = [text, read];
+  const title = `${read.carrier_name}: ${read.kind === "pickup" ? "pickup" : "delivery"}`;
+  by("title").textContent = title;
+  document.title = `${title} - Trunkline`;
+  const { title: state, next, tone } = standing(read);
+  by("stands").className = `stands ${tone}`;
+  if (by("state").textContent !== state) by("state").textContent = state;
+  if (by("next").textContent !== next) by("next").textContent = next;
+  const asks = read.state === "asked" && read.can_block && read.question !== null && read.question.decided === null;
+  by("answers").hidden = !asks;
+  if (asks) showQuestion(by("facts"), { ...read.question, car: read.car, out_by_m: read.out_by_m });
+  else showFacts(read);
+  by("timeline").replaceChildren(...read.timeline.map(line));
+  by("photos").replaceChildren(...read.photos.map(photo));
+  by("photographed").hidden = read.photos.length === 0;
+  by("stop").hidden = !read.can_block || asks;
+  by("test").hidden = read.livemode;
   card.hidden = false;
 }
 
-async function load() {
-  const answer = await fetch(path, { headers: { Accept: "application/json" } });
-  if (answer.status === 401) {
-    by("sign-in").hidden = false;
-    return false;
+function showFacts(read) {
+  rows(by("facts"), [
+    ["Key", keyWords(read.key)],
+    ["Who", read.carrier_name],
+    ["Courier", read.courier_name || "not named yet"],
+    ["What", `${purpose(read.kind, read.opens)}${read.parcels > 1 ? `, ${read.parcels} parcels` : ""}`],
+    ["When", span(read.window)],
+    ["Where", placeWords(read.place)],
+    ["Your car", read.car ? carWords(read.car, read.out_by_m) : ""],
+    ["Decided", read.question && read.question.decided_at ? `${read.question.decided === "approve" ? "approved" : "declined"} ${moment(read.question.decided_at)}` : ""],
+  ]);
+}
+
+function line([at, what]) {
+  const time = element("time", { dateTime: at }, second(at));
+  return element("li", {}, time, element("span", {}, happenedWords(what)));
+}
+
+function photo(sha256, index) {
+  return element("li", {}, element("a", { href: `${path}/photos/${sha256}` }, `Photo ${index + 1}`));
+}
+
+async function look() {
+  try {
+    show(await ask("GET", path));
+  } catch (problem) {
+    if (problem.status === 401) by("sign-in").hidden = false;
+    throw problem;
   }
-  const read = await answer.json();
-  if (!answer.ok) throw new Error(read.detail || "This delivery cannot be shown.");
-  show(read);
-  return true;
+}
+
+async function decide(decision, silent = false) {
+  const body = { decision, shown: current.question.shown, silent };
+  const worked = await during(by("answers"), said, async () => {
+    show(await ask("POST", `${path}/decision`, { body }));
+  });
+  if (worked) lead(by("stands"));
+  else await look().catch(() => undefined);
 }
 
 async function block() {
-  by("block").disabled = true;
-  say("One moment…");
-  const answer = await fetch(`${path}/block`, { method: "POST" });
-  const read = await answer.json();
-  by("block").disabled = false;
-  if (answer.ok) show(read);
-  say(answer.ok ? "Blocked. The key's state is shown above." : read.detail);
+  const worked = await during(by("stop"), said, async () => {
+    show(await ask("POST", `${path}/block`));
+  });
+  if (worked) lead(by("stands"));
+  else await look().catch(() => undefined);
 }
 
-function follow() {
-  const events = new EventSource(`${path}/events`);
-  events.addEventListener("open", () => (by("live").textContent = "live"));
-  events.addEventListener("error", () => (by("live").textContent = "reconnecting"));
-  events.addEventListener("delivery", () => load().catch((problem) => say(problem.message)));
-}
-
-by("block").addEventListener("click", () => block().catch((problem) => say(problem.message)));
-load()
-  .then((seen) => seen && follow())
-  .catch((problem) => say(problem.message));
+by("approve").addEventListener("click", () => decide("approve"));
+by("decline").addEventListener("click", () => decide("decline"));
+by("silent").addEventListener("click", () => decide("decline", true));
+twice(by("block"), "Block this delivery? The courier can then not open your car, and the carrier has to ask you anew.", "Yes, block it", block);
+by("enter").addEventListener("click", () => {
+  // A mail's link opens another tab: there the sign-in page finds where to come back to.
+  localStorage.setItem("back", JSON.stringify({ to: location.pathname, at: Date.now() }));
+});
+look().then(
+  () => {
+    say(said, "");
+    follow(`${path}/events`, look, by("live"));
+  },
+  (problem) => say(said, problem.message, "bad"),
+);

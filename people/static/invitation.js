@@ -1,54 +1,52 @@
 // Reads an invitation and answers it; nothing is decided by opening the page.
+import { during, say, twice } from "/static/controls.js";
+import { ask } from "/static/requests.js";
+import { moment } from "/static/times.js";
+
 const id = location.pathname.split("/").pop();
+const path = `/v1/invitations/${id}`;
 const what = document.getElementById("what");
 const answer = document.getElementById("answer");
 const said = document.getElementById("said");
-const ROLES = { owner: "as an owner", driver: "as a driver", told: "to be told what happens" };
+const decline = document.getElementById("decline");
+const ROLES = {
+  owner: "as an owner: you decide about it like the one who invites you",
+  driver: "as a driver",
+  told: "to be told what happens to it",
+};
 const STATES = {
   bound: "Done: the car is among yours.",
-  accepted: "Accepted. It counts when the notice to the owners has passed.",
-  cancelled: "This invitation was taken back.",
-  lapsed: "This invitation is too old.",
+  cancelled: "This invitation was taken back or declined.",
+  lapsed: "This invitation is too old. Ask for a new one.",
 };
-
-async function ask(method, path, body) {
-  const response = await fetch(path, {
-    method,
-    headers: body ? { "Content-Type": "application/json" } : {},
-    body: body ? JSON.stringify(body) : undefined,
-  });
-  const text = await response.text();
-  const read = text ? JSON.parse(text) : {};
-  if (response.status === 401) throw new Error("Sign in first: ask for a link with the e-mail this went to.");
-  if (!response.ok) throw new Error(read.detail || "That did not work. Try again.");
-  return read;
-}
 
 function show(invitation) {
   what.textContent = `You are invited ${ROLES[invitation.role]}.`;
   answer.hidden = !["offered", "accepted"].includes(invitation.state);
-  said.textContent = STATES[invitation.state] || "";
-}
-
-async function during(work) {
-  said.textContent = "One moment…";
-  try {
-    await work();
-  } catch (problem) {
-    said.textContent = problem.message;
-  }
+  if (invitation.state === "accepted")
+    return `Accepted. It counts from ${moment(invitation.ripe_at)}, or at once with the code on the car's display.`;
+  return STATES[invitation.state] || "";
 }
 
 answer.addEventListener("submit", (event) => {
   event.preventDefault();
   const code = answer.elements.code.value.trim();
-  during(async () => show(await ask("POST", `/v1/invitations/${id}/acceptance`, code ? { code } : {})));
+  during(answer, said, async () => show(await ask("POST", `${path}/acceptance`, { body: code ? { code } : {} })));
 });
-document.getElementById("decline").addEventListener("click", () =>
-  during(async () => {
-    await ask("DELETE", `/v1/invitations/${id}`);
+twice(decline, "Decline this invitation? To join later, you have to be invited anew.", "Yes, decline", () =>
+  during(answer, said, async () => {
+    await ask("DELETE", path);
     answer.hidden = true;
-    said.textContent = "Declined.";
+    return "Declined.";
   }),
 );
-during(async () => show(await ask("GET", `/v1/invitations/${id}`)));
+ask("GET", path).then(
+  (invitation) => say(said, show(invitation), "good"),
+  (problem) => {
+    say(said, problem.message, "bad");
+    document.getElementById("sign-in").hidden = problem.status !== 401;
+  },
+);
+document.getElementById("enter").addEventListener("click", () => {
+  localStorage.setItem("back", JSON.stringify({ to: location.pathname, at: Date.now() }));
+});

@@ -1,63 +1,68 @@
 // The one-time token comes in the fragment, which no server sees; it is sent when the button is pressed, not before.
+import { during, say } from "/static/controls.js";
+import { ask } from "/static/requests.js";
+
+const BACK_MS = 30 * 60_000;
 const follow = document.getElementById("follow");
-const ask = document.getElementById("ask");
+const form = document.getElementById("ask");
 const said = document.getElementById("said");
-const token = location.hash.slice(1);
+const kept = `link${location.pathname}`;
+let token = location.hash.slice(1);
+
+// Kept for this tab only, so that a reload does not lose the link and the address bar holds no secret.
+if (token) sessionStorage.setItem(kept, token);
+else token = sessionStorage.getItem(kept) || "";
 history.replaceState(null, "", location.pathname);
+addEventListener("hashchange", () => location.reload());
 
-function say(text) {
-  said.textContent = text;
+/** Only a path of ours, never another site. */
+function ours(path) {
+  return /^\/(?![/\\])/.test(path) ? path : "/";
 }
 
-async function post(path, body) {
-  const answer = await fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const text = await answer.text();
-  const read = text ? JSON.parse(text) : {};
-  if (!answer.ok) throw new Error(read.detail || "That did not work. Try again.");
-  return read;
+/** Where somebody was who had to sign in first, if that is not long ago. */
+function wherefrom() {
+  const text = localStorage.getItem("back");
+  localStorage.removeItem("back");
+  const back = text ? JSON.parse(text) : null;
+  return back && Date.now() - back.at < BACK_MS ? back.to : "/";
 }
 
-async function during(button, work) {
-  button.disabled = true;
-  say("One moment…");
+async function useUp() {
   try {
-    await work();
+    return await ask("POST", follow.dataset.post, { body: { token } });
   } catch (problem) {
-    say(problem.message);
-    button.disabled = false;
+    if (problem.status === 410) {
+      sessionStorage.removeItem(kept);
+      follow.hidden = true;
+      if (form) form.hidden = false;
+    }
+    throw problem;
   }
 }
 
-if (token && follow) {
+function offer() {
   follow.hidden = false;
-  const go = document.getElementById("go");
-  go.addEventListener("click", () =>
-    during(go, async () => {
-      const made = await post(follow.dataset.post, { token });
+  document.getElementById("go").addEventListener("click", () =>
+    during(follow, said, async () => {
+      const made = await useUp();
+      sessionStorage.removeItem(kept);
       follow.hidden = true;
-      if (follow.dataset.done) {
-        say(follow.dataset.done);
-        return;
-      }
-      // Only a path of ours, never another site.
-      location.replace(/^\/(?![/\\])/.test(made.to) ? made.to : "/");
+      if (follow.dataset.done) return follow.dataset.done;
+      location.replace(ours(made.to === "/" ? wherefrom() : made.to));
+      return "Signed in.";
     }),
   );
-} else if (ask) {
-  ask.hidden = false;
-  ask.addEventListener("submit", (event) => {
+}
+
+if (form)
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const button = ask.querySelector("button");
-    during(button, async () => {
-      await post("/v1/sign-in", { email: ask.elements.email.value });
-      say("If this is an e-mail address, a mail is on its way. Its link is good once, for some minutes.");
-      button.disabled = false;
+    during(form, said, async () => {
+      await ask("POST", "/v1/sign-in", { body: { email: form.elements.email.value.trim() } });
+      return "If this e-mail can sign in, a mail is on its way. Its link is good once, for some minutes. Nothing there? Look in the spam folder, then ask again.";
     });
   });
-} else {
-  say("This page is reached by the link of a mail.");
-}
+if (token) offer();
+else if (form) form.hidden = false;
+else say(said, "This page is reached by the link of a mail. Nothing was done.", "bad");

@@ -1,0 +1,89 @@
+// The pages' one door to the API: JSON in and out, and every refusal in plain words with what to do next.
+const PATIENCE_MS = 15_000;
+
+const WORDS = {
+  "auth.unauthenticated": "Your session is over. Sign in again.",
+  "auth.cross_site": "This browser did not send what shows that you pressed a button on our own page. Nothing was done. Try another browser.",
+  "link.refused": "This link was used already or is too old. Nothing was done. Ask for a new one.",
+  "question.link": "This link is not known, or newer mails replaced it. Nothing was decided. Open the newest mail about this delivery.",
+  "question.over": "Nothing is asked any more: the time to answer is over, or the carrier withdrew it. Nothing was decided now.",
+  "question.decided": "It was answered already, or it has changed since you looked. Nothing was changed now. Reload this page to see it.",
+  "delivery.not_found": "There is no such delivery among those of your cars.",
+  "delivery.not_in_this_state": "It has moved on meanwhile, so this was not done. The page shows how it stands now.",
+  "car.role": "Your role on this car does not allow this. Ask its owner.",
+  "car.has_owner": "This car has an owner. Ask them to invite you.",
+  "code.refused": "This code is not right, was used, or is too old. Have the car show a new one and type it again.",
+  "people.not_found": "That is not there any more. Reload this page.",
+  "people.full": "There is no room for one more. Block one that you do not need.",
+  "idempotency.in_progress": "The first try is still running. Wait a moment and press again.",
+};
+
+/** What the API said no to. `unknown`: it may have been done all the same. */
+export class Refused extends Error {
+  constructor(words, { status = 0, code = "", unknown = false } = {}) {
+    super(words);
+    this.status = status;
+    this.code = code;
+    this.unknown = unknown;
+  }
+}
+
+/** A name for one wish: sent with each try of it, so that two presses make one thing. */
+export function once() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * One request; gives the answer's JSON (null for none) or throws Refused.
+ * `looks`: it changes nothing, so no answer means only that there is nothing to show.
+ */
+export async function ask(method, path, { body, looks = method === "GET", wish } = {}) {
+  const headers = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (wish) headers["Idempotency-Key"] = wish;
+  let answer;
+  let read;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+    const text = await answer.text();
+    read = text && (answer.headers.get("Content-Type") || "").includes("json") ? JSON.parse(text) : null;
+  } catch {
+    throw silence(looks);
+  }
+  if (answer.ok) return read;
+  throw refusal(answer, read || {}, looks);
+}
+
+function silence(looks) {
+  if (looks) return new Refused("We cannot be reached now. Look at your connection; nothing was changed.");
+  return new Refused(
+    "No answer came, so we cannot tell whether it was done. Press again: the same once more does no harm.",
+    { unknown: true },
+  );
+}
+
+function refusal(answer, read, looks) {
+  const about = { status: answer.status, code: read.code || "", unknown: read.may_have_happened === true && !looks };
+  if (WORDS[about.code]) return new Refused(WORDS[about.code], about);
+  if (answer.status === 429) {
+    const wait = Number(answer.headers.get("Retry-After"));
+    return new Refused(`Too many tries. Wait ${wait ? minutes(wait) : "some minutes"}, then try again.`, about);
+  }
+  if (answer.status === 422) return new Refused("That cannot be right. Look at what you typed.", about);
+  if (answer.status >= 500 && !looks)
+    return new Refused(
+      "Something broke on our side, and we cannot tell whether it was done. Press again: the same once more does no harm.",
+      { ...about, unknown: true },
+    );
+  if (answer.status >= 500) return new Refused("Something broke on our side. Nothing was changed. Try again.", about);
+  return new Refused(read.detail || "That did not work. Nothing was changed.", about);
+}
+
+function minutes(seconds) {
+  return seconds < 90 ? `${Math.ceil(seconds)} seconds` : `${Math.ceil(seconds / 60)} minutes`;
+}
