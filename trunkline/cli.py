@@ -1,5 +1,6 @@
 """The command line: groups of commands, one table of exit codes, and what a missing extra is called."""
 
+import json
 import sys
 from typing import Final, NoReturn
 
@@ -20,7 +21,11 @@ from trunkline.commands import (
 EXIT_OK: Final = 0
 EXIT_NO: Final = 1  # asked and answered with no: refused, not verified, not found, unhealthy
 EXIT_ERROR: Final = 2  # it could not be tried: store down, broken file
-EXIT_USAGE: Final = 64  # the command line itself is wrong, or an extra is missing
+EXIT_USAGE: Final = 64  # the command line or a setting is wrong, or an extra is missing
+
+_OURS: Final = frozenset(
+    {"spine", "keys", "people", "vehicle_gateway", "webhooks", "delivery", "vehicle_unit", "trunkline"}
+)
 
 app = typer.Typer(
     name="trunkline",
@@ -50,9 +55,10 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     except ModuleNotFoundError as missing:
-        _say(
-            f"This command needs a package that is not installed ({missing.name}): pip install 'trunkline[server]'"
-        )
+        if (missing.name or "").partition(".")[0] in _OURS:
+            raise
+        needs = f"this command needs the package {missing.name}: pip install 'trunkline[server]'"
+        _say(needs, code="missing_extra")
         sys.exit(EXIT_USAGE)
     except Exception as error:  # noqa: BLE001 - the last door: everything becomes a sentence and an exit code
         sys.exit(_explain(error))
@@ -63,18 +69,43 @@ def _explain(error: Exception) -> int:
     from spine.problems import Kind, Problem
 
     if isinstance(error, Problem):
-        again = " Try again." if error.try_again else ""
-        perhaps = " It may have happened all the same." if error.may_have_happened else ""
-        _say(f"{error.code}: {error.detail}{perhaps}{again}")
+        _say(error.detail, code=error.code, again=error.try_again, perhaps=error.may_have_happened)
+        if error.code.startswith("settings."):
+            return EXIT_USAGE
         return EXIT_ERROR if error.kind is Kind.UNAVAILABLE else EXIT_NO
     if type(error).__module__.startswith(("click", "typer")):
-        _say(str(getattr(error, "format_message", lambda: error)()))
+        _say(str(getattr(error, "format_message", lambda: error)()), code="usage")
         return EXIT_USAGE
-    import traceback
+    return _explain_other(error)
 
-    traceback.print_exception(error)
+
+def _explain_other(error: Exception) -> int:
+    """What lies outside: files, documents and settings that are not what they should be."""
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError):
+        # Where and why, never the value: it may be a secret.
+        faults = [f"{'.'.join(map(str, one['loc'])) or 'together'}: {one['msg']}" for one in error.errors()]
+        _say("; ".join(faults), code=f"{error.title.lower()}.invalid")
+        return EXIT_USAGE if error.title == "Settings" else EXIT_ERROR
+    if isinstance(error, OSError):
+        _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", code="file")
+    elif isinstance(error, json.JSONDecodeError):
+        _say(f"this is not JSON: {error}", code="document")
+    elif type(error).__module__.partition(".")[0] in _OURS:
+        _say(str(error), code=type(error).__name__)
+    else:
+        import traceback
+
+        traceback.print_exception(error)
     return EXIT_ERROR
 
 
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"trunkline: {sentence}\n")
+def _say(sentence: str, *, code: str, again: bool = False, perhaps: bool = False) -> None:
+    """One line on stderr; with ``--json`` on the command line, one JSON document."""
+    if "--json" in sys.argv:
+        problem = {"code": code, "detail": sentence, "may_have_happened": perhaps, "try_again": again}
+        sys.stderr.write(json.dumps(problem) + "\n")
+        return
+    more = f"{' It may have happened all the same.' if perhaps else ''}{' Try again.' if again else ''}"
+    sys.stderr.write(f"trunkline: {code}: {sentence}{more}\n")

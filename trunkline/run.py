@@ -5,12 +5,20 @@ import contextlib
 import logging
 import signal
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
+from spine.problems import Kind, Problem
 from trunkline.lines import start_logging
 from trunkline.settings import Settings
 
 log = logging.getLogger("trunkline")
+
+
+class WrongKeys(Problem):
+    """This process was given signing keys that are not its own, or not those it needs (keys.md 3.9)."""
+
+    code: ClassVar[str] = "settings.keys"
+    kind: ClassVar[Kind] = Kind.INVALID
 
 
 def run_api() -> None:
@@ -22,7 +30,7 @@ def run_api() -> None:
     settings = Settings()
     start_logging(settings.log_level)
     if settings.signing_dir or settings.command_key_dir:
-        raise SystemExit("`serve` must not be given signing keys: unset signing_dir and command_key_dir")
+        raise WrongKeys("`serve` must not be given signing keys: unset signing_dir and command_key_dir")
     config = uvicorn.Config(
         create_app(settings),
         host=settings.listen_host,
@@ -52,8 +60,10 @@ async def _work(settings: Settings) -> None:
     from trunkline.upkeep import Upkeep
 
     start_logging(settings.log_level)
+    if settings.command_key_dir:
+        raise WrongKeys("`work` must not be given the gateway's key: unset command_key_dir")
     if settings.signing_dir is None:
-        raise SystemExit("`work` signs keys: set TRUNKLINE_SIGNING_DIR to the folder that `init` made")
+        raise WrongKeys("`work` signs keys: set TRUNKLINE_SIGNING_DIR to the folder that `init` made")
     signing = SigningKeys.load(settings.signing_dir, ("key", "fresh", "log"))
     async with ground(settings) as base, services(base, signing=signing) as parts:
         jobs = [reader.run() for reader in readers(parts)]
@@ -66,8 +76,10 @@ async def _gateway(settings: Settings) -> None:
     from trunkline.compose import gateway, ground
 
     start_logging(settings.log_level)
+    if settings.signing_dir:
+        raise WrongKeys("`gateway` must not be given the key service's keys: unset signing_dir")
     if settings.command_key_dir is None:
-        raise SystemExit(
+        raise WrongKeys(
             "`gateway` signs commands: set TRUNKLINE_COMMAND_KEY_DIR to the folder that `init` made"
         )
     signer = SigningKeys.load(settings.command_key_dir, {"cmd"}).signer("cmd")

@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkline.commands.units import read_document
+from trunkline.commands.exchange import AsJson, Document, read_document
+from trunkline.commands.exchange import show as show_document
 
 if TYPE_CHECKING:
     from trunkline.desk import Desk
     from vehicle_gateway.enrol import Enrolment
 
 app = typer.Typer(help="Vehicles and their units.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-
-
-def _print(document: object, *, as_json: bool) -> None:
-    print(json.dumps(document, indent=None if as_json else 2, default=str))
+Vehicle = Annotated[str, typer.Argument(help="Id of the vehicle, veh_...")]
 
 
 def _enrolment(desk: "Desk") -> "Enrolment":
@@ -48,18 +45,18 @@ def _run(work: "Callable[[Desk], Awaitable[Any]]", *, as_json: bool) -> None:
         async with desk() as opened:
             return await work(opened)
 
-    _print(asyncio.run(inside()), as_json=as_json)
+    show_document(asyncio.run(inside()), as_json=as_json)
 
 
 @app.command()
-def enrol(request: str, as_json: AsJson = False) -> None:
+def enrol(request: Document, as_json: AsJson = False) -> None:
     """Take in the unit whose request `trunkline unit init` printed (a file, or -); prints what the unit installs."""
     document = json.dumps(read_document(request))
     _run(lambda desk: _enrolment(desk).enrol(document), as_json=as_json)
 
 
 @app.command()
-def replace(vehicle: str, request: str, as_json: AsJson = False) -> None:
+def replace(vehicle: Vehicle, request: Document, as_json: AsJson = False) -> None:
     """Give a vehicle a new unit; the former one is refused from now on."""
     from spine.ids import VehicleId
 
@@ -68,7 +65,7 @@ def replace(vehicle: str, request: str, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def retire(vehicle: str, as_json: AsJson = False) -> None:
+def retire(vehicle: Vehicle, as_json: AsJson = False) -> None:
     """End a vehicle: its unit is refused, its certificates are listed as revoked."""
     from spine.ids import VehicleId
 
@@ -80,7 +77,11 @@ def retire(vehicle: str, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def quarantine(vehicle: str, reason: str = "operator", as_json: AsJson = False) -> None:
+def quarantine(
+    vehicle: Vehicle,
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "operator",
+    as_json: AsJson = False,
+) -> None:
     """Refuse everything from this vehicle's unit at once, until `release`."""
     from spine.ids import VehicleId
     from vehicle_gateway.registry import Vehicles
@@ -95,7 +96,7 @@ def quarantine(vehicle: str, reason: str = "operator", as_json: AsJson = False) 
 
 
 @app.command()
-def release(vehicle: str, as_json: AsJson = False) -> None:
+def release(vehicle: Vehicle, as_json: AsJson = False) -> None:
     """Take the vehicle's unit out of quarantine after a look."""
     from spine.ids import VehicleId
     from vehicle_gateway.registry import Vehicles
@@ -110,7 +111,7 @@ def release(vehicle: str, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(vehicle: str, as_json: AsJson = False) -> None:
+def show(vehicle: Vehicle, as_json: AsJson = False) -> None:
     """Show a vehicle and its unit."""
     from dataclasses import asdict
 

@@ -7,13 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
+from trunkline.commands.exchange import AsJson, show
+
 app = typer.Typer(help="Evidence of a delivery.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 @app.command()
-def export(delivery: str, out: Annotated[Path | None, typer.Option(help="File to write.")] = None) -> None:
-    """Write the evidence file of a delivery that ended."""
+def export(
+    delivery: Annotated[str, typer.Argument(help="Id of the delivery, dlv_...")],
+    out: Annotated[Path | None, typer.Option(help="File to write; default: stdout.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the evidence file of a delivery that ended; with --out prints its path."""
     from spine.ids import DeliveryId
     from trunkline.desk import desk
     from trunkline.exporting import evidence_of
@@ -22,31 +27,31 @@ def export(delivery: str, out: Annotated[Path | None, typer.Option(help="File to
         async with desk() as opened:
             return await evidence_of(opened, DeliveryId(delivery))
 
-    text = json.dumps(asyncio.run(work()), indent=1)
+    document = asyncio.run(work())
     if out is None:
-        print(text)
+        show(document, as_json=as_json)
     else:
-        out.write_text(text, "utf-8")
-        print(out)
+        out.write_text(json.dumps(document, indent=1), "utf-8")
+        show({"file": str(out)}, as_json=True) if as_json else print(out)
 
 
 @app.command()
 def verify(
-    file: Path,
+    file: Annotated[Path, typer.Argument(help="The evidence file.")],
     roots: Annotated[
         Path | None,
         typer.Option(help="Folder with vehicle-ca.pem and service-keys.json; default: this installation's."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify an evidence file with roots given from outside it. Exit 0 only when everything holds."""
+    """Verify an evidence file with roots given from outside it. Exit 0 only when everything holds, else 1."""
     from keys.car.evidence import Roots, verify_file
     from trunkline.commands.places import default_roots
 
     folder = roots or default_roots()
     report = verify_file(file.read_bytes(), Roots.load(folder) if folder else None)
     if as_json:
-        print(json.dumps(report.as_json()))
+        show(report.as_json(), as_json=True)
     else:
         for check in report.checks:
             print(f"{'ok  ' if check.ok else 'BAD '} {check.what}{': ' + check.why if check.why else ''}")

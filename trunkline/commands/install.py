@@ -1,13 +1,15 @@
 """``trunkline init | settings | doctor``: make an installation, show its settings, check its health."""
 
 import asyncio
-import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+from trunkline.commands.exchange import AsJson, show
+
+if TYPE_CHECKING:
+    from trunkline.doctor import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -21,17 +23,19 @@ def register(app: typer.Typer) -> None:
         from trunkline.settings import Settings
 
         made = asyncio.run(initialise(Settings(), SystemClock().now()))
-        print(
-            json.dumps(made) if as_json else f"ready in {made['data_dir']}, {made['partitions']} partitions"
-        )
+        if as_json:
+            show(made, as_json=True)
+        else:
+            print(
+                f"ready in {made['data_dir']}, {made['partitions']} partitions; new: {', '.join(made['made']) or '-'}"
+            )
 
     @app.command()
     def settings(as_json: AsJson = False) -> None:
         """Show every setting as it is in force (secrets stay hidden)."""
         from trunkline.settings import Settings
 
-        document = Settings().model_dump(mode="json")
-        print(json.dumps(document, indent=None if as_json else 2))
+        show(Settings().model_dump(mode="json"), as_json=as_json)
 
     @app.command()
     def doctor(
@@ -49,12 +53,16 @@ def register(app: typer.Typer) -> None:
             if part not in PARTS:
                 raise typer.BadParameter(f"no part {part!r}; there are {', '.join(PARTS)}")
         findings = asyncio.run(examine(Settings(), only or ()))
-        if as_json:
-            print(json.dumps([asdict(finding) for finding in findings]))
-        else:
-            for finding in findings:
-                print(f"{'ok  ' if finding.ok else 'BAD '} {finding.what}: {finding.seen}")
-                if not finding.ok:
-                    print(f"     {finding.mend}")
+        _tell(findings, as_json=as_json)
         if not all(finding.ok for finding in findings):
             raise typer.Exit(1)
+
+
+def _tell(findings: "list[Finding]", *, as_json: bool) -> None:
+    if as_json:
+        show([asdict(finding) for finding in findings], as_json=True)
+        return
+    for finding in findings:
+        print(f"{'ok  ' if finding.ok else 'BAD '} {finding.what}: {finding.seen}")
+        if not finding.ok:
+            print(f"     {finding.mend}")

@@ -1,14 +1,13 @@
 """``trunkline carrier | courier | owner``: enrol and freeze carriers, and sign what their programs and devices sign."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkline.commands.units import read_document
+from trunkline.commands.exchange import AsJson, read_document, show
 
 if TYPE_CHECKING:
     from trunkline.desk import Desk
@@ -17,7 +16,12 @@ carriers = typer.Typer(help="Carriers: enrol, freeze; sign as one.", no_args_is_
 couriers = typer.Typer(help="Sign as a courier's device.", no_args_is_help=True)
 owners = typer.Typer(help="Owners: show, erase.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+CarrierName = Annotated[str, typer.Argument(help="Id of the carrier, car_...")]
+CourierName = Annotated[str, typer.Argument(help="Id of the courier, cou_...")]
+PersonName = Annotated[str, typer.Argument(help="Id of the person, per_...")]
+NewKeyFile = Annotated[
+    Path, typer.Argument(help="Where the private key is kept (mode 0600); one that is there stays.")
+]
 KeyFile = Annotated[Path, typer.Option("--key", help="File of the ES256 private key.")]
 Url = Annotated[str, typer.Option(help="Address of the API; default: this installation's public_url.")]
 
@@ -29,14 +33,7 @@ def _run(work: "Callable[[Desk], Awaitable[Any]]", *, as_json: bool) -> None:
         async with desk() as opened:
             return await work(opened)
 
-    _show(asyncio.run(inside()), as_json=as_json)
-
-
-def _show(document: Any, *, as_json: bool) -> None:
-    if as_json or not isinstance(document, str):
-        print(json.dumps(document, indent=None if as_json else 2, default=str))
-    else:
-        print(document)
+    show(asyncio.run(inside()), as_json=as_json)
 
 
 def _url(given: str) -> str:
@@ -46,16 +43,16 @@ def _url(given: str) -> str:
 
 
 @carriers.command("key")
-def carrier_key(file: Path, as_json: AsJson = False) -> None:
+def carrier_key(file: NewKeyFile, as_json: AsJson = False) -> None:
     """Make the carrier's own signing key (its program's, for `private_key_jwt`) and print the public JWK."""
     from trunkline.devices import make_key
 
-    _show(make_key(file), as_json=as_json)
+    show(make_key(file), as_json=as_json)
 
 
 @carriers.command("enrol")
 def carrier_enrol(
-    name: str,
+    name: Annotated[str, typer.Argument(help="What owners read.")],
     public_jwk: Annotated[
         str, typer.Option(help="Public JWK of its signing key, a file or -: allows it to enrol couriers.")
     ] = "",
@@ -79,7 +76,7 @@ def carrier_enrol(
 
 
 @carriers.command("freeze")
-def carrier_freeze(carrier: str, as_json: AsJson = False) -> None:
+def carrier_freeze(carrier: CarrierName, as_json: AsJson = False) -> None:
     """Revoke a carrier's tokens, rules and live keys in one step."""
 
     async def work(desk: "Desk") -> dict[str, str]:
@@ -93,7 +90,7 @@ def carrier_freeze(carrier: str, as_json: AsJson = False) -> None:
 
 
 @carriers.command("thaw")
-def carrier_thaw(carrier: str, as_json: AsJson = False) -> None:
+def carrier_thaw(carrier: CarrierName, as_json: AsJson = False) -> None:
     """Let a frozen carrier work again; its former tokens and keys stay dead."""
 
     async def work(desk: "Desk") -> dict[str, str]:
@@ -107,7 +104,7 @@ def carrier_thaw(carrier: str, as_json: AsJson = False) -> None:
 
 
 @carriers.command("assertion")
-def carrier_assertion(client: str, key: KeyFile, url: Url = "") -> None:
+def carrier_assertion(client: CarrierName, key: KeyFile, url: Url = "") -> None:
     """Print a `client_assertion` for POST /v1/oauth/token; good once, for less than a minute."""
     from spine.clock import SystemClock
     from trunkline.devices import client_assertion, load_key
@@ -116,24 +113,28 @@ def carrier_assertion(client: str, key: KeyFile, url: Url = "") -> None:
 
 
 @couriers.command("key")
-def courier_key(file: Path, as_json: AsJson = False) -> None:
+def courier_key(file: NewKeyFile, as_json: AsJson = False) -> None:
     """Make a device key and print its public JWK."""
     from trunkline.devices import make_key
 
-    _show(make_key(file), as_json=as_json)
+    show(make_key(file), as_json=as_json)
 
 
 @couriers.command("enrolment")
-def courier_enrolment(code: str, key: KeyFile, url: Url = "") -> None:
+def courier_enrolment(
+    code: Annotated[str, typer.Argument(help="The code that the carrier was given for this courier.")],
+    key: KeyFile,
+    url: Url = "",
+) -> None:
     """Print the body for POST /v1/courier/enrolment: the code, the public key and the proof that it is held."""
     from spine.clock import SystemClock
     from trunkline.devices import enrolment, load_key
 
-    _show(enrolment(load_key(key), code=code, url=_url(url), now=SystemClock().now()), as_json=True)
+    show(enrolment(load_key(key), code=code, url=_url(url), now=SystemClock().now()), as_json=True)
 
 
 @couriers.command("assertion")
-def courier_assertion(courier: str, key: KeyFile, url: Url = "") -> None:
+def courier_assertion(courier: CourierName, key: KeyFile, url: Url = "") -> None:
     """Print the assertion for POST /v1/courier/session; good once, for less than a minute."""
     from spine.clock import SystemClock
     from trunkline.devices import courier_assertion as sign
@@ -157,8 +158,8 @@ def courier_prove(
 
 
 @owners.command("show")
-def owner_show(person: str, as_json: AsJson = False) -> None:
-    """Show a person as the installation knows them."""
+def owner_show(person: PersonName, as_json: AsJson = False) -> None:
+    """Show a person as the installation knows them. Exit 1 where there is none."""
 
     async def work(desk: "Desk") -> Any:
         from trunkline.compose import people_of
@@ -172,7 +173,7 @@ def owner_show(person: str, as_json: AsJson = False) -> None:
 
 
 @owners.command("erase")
-def owner_erase(person: str, as_json: AsJson = False) -> None:
+def owner_erase(person: PersonName, as_json: AsJson = False) -> None:
     """Erase a person: name, e-mail, sessions; their roles on cars end."""
 
     async def work(desk: "Desk") -> Any:

@@ -1,9 +1,10 @@
 """``trunkline states``: every state machine as a table, from the tables the code runs on."""
 
-import json
 from typing import Annotated
 
 import typer
+
+from trunkline.commands.exchange import AsJson, show
 
 
 def register(app: typer.Typer) -> None:
@@ -12,7 +13,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def states(
         machine: Annotated[str, typer.Argument(help="Show one machine only.")] = "",
-        as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+        as_json: AsJson = False,
     ) -> None:
         """Show every state machine."""
         from trunkline.machines import machines
@@ -21,7 +22,7 @@ def register(app: typer.Typer) -> None:
         if not chosen:
             raise typer.BadParameter(f"no machine {machine!r}; there are {', '.join(machines())}")
         if as_json:
-            print(json.dumps(chosen))
+            show(chosen, as_json=True)
             return
         for name, steps in chosen.items():
             print(f"{name}")

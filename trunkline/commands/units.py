@@ -4,20 +4,20 @@ import asyncio
 import contextlib
 import json
 import signal
-import sys
 import tomllib
 from collections.abc import Coroutine
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from trunkline.commands.exchange import AsJson, Document, read_document, say, show
 from trunkline.lines import start_logging
 
 Directory = Annotated[
     Path, typer.Option("--dir", help="The unit's own memory: keys, record, receipts, outbox.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,20 +27,6 @@ def register(app: typer.Typer) -> None:
 
 
 unit_app = typer.Typer(help="The reference unit that runs in a car.", invoke_without_command=True)
-
-
-def show(document: object, *, as_json: bool) -> None:
-    """Print one document: JSON for programs, indented JSON for people."""
-    print(json.dumps(document, indent=None if as_json else 2))
-
-
-def read_document(source: str) -> object:
-    """A JSON file, or ``-`` for standard input."""
-    text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
-    return json.loads(text)
-
-
-Seconds = Annotated[float, typer.Option(help="Seconds.")]
 
 
 @unit_app.callback()
@@ -61,18 +47,21 @@ def run(
     """Run the unit of an installed folder until it is told to stop."""
     if context.invoked_subcommand is not None:
         return
+    from vehicle_unit.provisioning import Identity
     from vehicle_unit.unit import run as run_unit
 
     start_logging(log_level)
     options = _options(lifts_after, shuts_after, position, mode, settings)
-    print(f"ready: unit in {directory}", flush=True)
+    say(f"ready: {Identity.load(directory).unit} in {directory}")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_until_told(run_unit(directory, options)))
 
 
-def _options(lifts_after: float, shuts_after: float, position: str, mode: str, settings: Path | None) -> Any:
-    from datetime import timedelta
+def _after(seconds: float) -> timedelta | None:
+    return timedelta(seconds=seconds) if seconds >= 0 else None
 
+
+def _options(lifts_after: float, shuts_after: float, position: str, mode: str, settings: Path | None) -> Any:
     from keys.car.place import Position
     from vehicle_gateway.link import LinkLimits
     from vehicle_unit.limits import UnitLimits
@@ -85,8 +74,8 @@ def _options(lifts_after: float, shuts_after: float, position: str, mode: str, s
         latitude, _, longitude = position.partition(",")
         where = Position(float(latitude), float(longitude))
     return UnitOptions(
-        lifts_after=timedelta(seconds=lifts_after) if lifts_after >= 0 else None,
-        shuts_after=timedelta(seconds=shuts_after) if shuts_after >= 0 else None,
+        lifts_after=_after(lifts_after),
+        shuts_after=_after(shuts_after),
         position=where,
         mode=Mode(mode),
         limits=UnitLimits(**given.get("unit", {})),
@@ -112,29 +101,39 @@ def init(directory: Directory = Path("unit"), as_json: AsJson = False) -> None:
 
 
 @unit_app.command("install")
-def install(answer: str, directory: Directory = Path("unit"), as_json: AsJson = False) -> None:
+def install(answer: Document, directory: Directory = Path("unit"), as_json: AsJson = False) -> None:
     """Store what `trunkline vehicle enrol` answered (a file, or - for standard input)."""
     from vehicle_unit import provisioning
 
     document = read_document(answer)
-    provisioning.install(directory, document)  # type: ignore[arg-type]
+    provisioning.install(directory, document)
     show({"installed": str(directory)}, as_json=as_json)
 
 
 @unit_app.command("pair")
 def pair(directory: Directory = Path("unit"), as_json: AsJson = False) -> None:
-    """Ask the running unit (ignition on) to show a code by which a person claims the car."""
+    """Ask the running unit (ignition on) to show a code by which a person claims the car. Exit 1 where it refuses."""
     from vehicle_unit.control import ask
 
-    show(asyncio.run(ask(directory, {"pair": True})), as_json=as_json)
+    _answered(asyncio.run(ask(directory, {"pair": True})), as_json=as_json)
 
 
 @unit_app.command("tell")
-def tell(request: str, directory: Directory = Path("unit"), as_json: AsJson = False) -> None:
+def tell(
+    request: Annotated[str, typer.Argument(help="A JSON object; {} only asks.")],
+    directory: Directory = Path("unit"),
+    as_json: AsJson = False,
+) -> None:
     """Do something to the running simulated car, e.g. '{"ignition": true}' or '{"lid": "shut"}'; prints its state."""
     from vehicle_unit.control import ask
 
-    show(asyncio.run(ask(directory, json.loads(request))), as_json=as_json)
+    _answered(asyncio.run(ask(directory, json.loads(request))), as_json=as_json)
+
+
+def _answered(answer: dict[str, Any], *, as_json: bool) -> None:
+    show(answer, as_json=as_json)
+    if "error" in answer:
+        raise typer.Exit(1)
 
 
 def fleet(
@@ -143,12 +142,12 @@ def fleet(
     signals_every: Annotated[
         float, typer.Option(help="Each car reports a signal this often (seconds); 0: never.")
     ] = 0,
-    lifts_after: float = 1.0,
-    shuts_after: float = 3.0,
+    lifts_after: Annotated[
+        float, typer.Option(help="A person lifts the lid after this; negative: never.")
+    ] = 1.0,
+    shuts_after: Annotated[float, typer.Option(help="... and shuts it after this; negative: never.")] = 3.0,
 ) -> None:
     """Run many simulated units in one process; makes and enrols what is missing (on the operator's host)."""
-    from datetime import timedelta
-
     from vehicle_unit import fleet as fleets
     from vehicle_unit.unit import UnitOptions
 
@@ -158,10 +157,8 @@ def fleet(
         from trunkline.commands.cars import enrol_fleet
 
         asyncio.run(enrol_fleet(directory, vehicles))
-    options = UnitOptions(
-        lifts_after=timedelta(seconds=lifts_after), shuts_after=timedelta(seconds=shuts_after)
-    )
+    options = UnitOptions(lifts_after=_after(lifts_after), shuts_after=_after(shuts_after))
     every = timedelta(seconds=signals_every) if signals_every > 0 else None
     running = fleets.Fleet(fleets.enrolled(directory)[:vehicles], options, signals_every=every)
-    print(f"ready: {vehicles} units in {directory}", flush=True)
+    say(f"ready: {vehicles} units in {directory}")
     asyncio.run(_until_told(running.run()))
