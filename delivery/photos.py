@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import secrets
 import struct
 import zlib
 from collections.abc import Iterator
@@ -181,7 +182,7 @@ class Photos:
         if path.exists():
             return
         # written aside and renamed: a crash leaves no half photo under a name that promises its content
-        aside = path.with_name(f".{name}.{os.getpid()}")
+        aside = path.with_name(f".{name}.{secrets.token_hex(4)}")
         with aside.open("wb") as file:
             file.write(picture)
             file.flush()

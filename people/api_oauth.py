@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import JSONResponse
 
-from people.api_parts import Out, network_address
+from people.api_parts import Out, network_address, problems
 from people.model import Scope
 from people.oauth import ASSERTION_TYPE, ClientRefused, Granted, ScopeRefused
 from people.service import People
@@ -36,8 +36,9 @@ def routes(people: People) -> APIRouter:
     described = {"model": OAuthErrorOut, "description": _FORM_ERRORS}
 
     @router.post(
-        "/token", response_model=TokenOut, summary="Access token", responses={400: described, 401: described}
-    )
+        "/token", response_model=TokenOut, summary="Access token",
+        responses={400: described, 401: described, **problems(422, 429)},
+    )  # fmt: skip
     async def token(
         request: Request,
         grant_type: Parameter = None,

@@ -76,6 +76,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(_request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:  # a body that is no UTF-8 or no form: declared as what does not fit
+            content = body(
+                422, "request.invalid", "The body cannot be read.", may_have_happened=False, try_again=False
+            )
+            return JSONResponse(content, 422, media_type=MEDIA)
         content = body(error.status_code, "http", str(error.detail), may_have_happened=False, try_again=False)
         return JSONResponse(content, error.status_code, headers=error.headers, media_type=MEDIA)
 

@@ -114,13 +114,19 @@ class MessagesOut(BaseModel):
     next: str | None
 
 
-def routes(endpoints: Endpoints, history: History, signed_in: SignedIn) -> APIRouter:
-    """The routes under ``/v1/webhook-endpoints``. ``signed_in`` comes from the composition root."""
+def routes(
+    endpoints: Endpoints, history: History, signed_in: SignedIn, may_change: SignedIn | None = None
+) -> APIRouter:
+    """The routes under ``/v1/webhook-endpoints``. ``signed_in`` comes from the composition root.
+
+    ``may_change``: who may add, remove and exchange secrets, where that takes more than looking.
+    """
     router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhooks"])
     who: Any = Annotated[Subscriber, Depends(signed_in)]
+    changing: Any = Annotated[Subscriber, Depends(may_change or signed_in)]
 
     @router.post("", status_code=status.HTTP_201_CREATED)
-    async def add(asked: NewEndpoint, subscriber: who, key: IdempotencyKey = None) -> EndpointMadeOut:
+    async def add(asked: NewEndpoint, subscriber: changing, key: IdempotencyKey = None) -> EndpointMadeOut:
         """Add an address. Its secret is in this answer only."""
         made, secret = await endpoints.add(subscriber.id, asked.url, asked.types, key=key)
         return EndpointMadeOut(**_fields(made, subscriber), secret=secret.reveal())
@@ -137,13 +143,13 @@ def routes(endpoints: Endpoints, history: History, signed_in: SignedIn) -> APIRo
         return EndpointOut(**_fields(await endpoints.one(endpoint, subscriber.id), subscriber))
 
     @router.delete("/{endpoint}", status_code=status.HTTP_204_NO_CONTENT)
-    async def remove(endpoint: EndpointId, subscriber: who) -> None:
+    async def remove(endpoint: EndpointId, subscriber: changing) -> None:
         """Remove an address; what waits for it is dropped."""
         await endpoints.remove(endpoint, subscriber.id)
 
     @router.post("/{endpoint}/rotate")
     async def rotate(
-        endpoint: EndpointId, asked: NewSecret, subscriber: who, key: IdempotencyKey = None
+        endpoint: EndpointId, asked: NewSecret, subscriber: changing, key: IdempotencyKey = None
     ) -> SecretOut:
         """Exchange the secret. Until the overlap has ended, each message has a signature under both."""
         overlap = timedelta(seconds=asked.overlap_seconds)

@@ -194,6 +194,8 @@ class Endpoints:
 
     async def one(self, endpoint: EndpointId, subscriber: str) -> Endpoint:
         """Raises ``EndpointUnknown``, also where it is another subscriber's."""
+        if not endpoint.startswith("ep_"):  # any text may come as an id, also that of something else
+            raise EndpointUnknown("there is no such address")
         saved = await self._store.load(endpoint)
         return _view(endpoint, _owned(saved, subscriber), saved)
 
