@@ -29,7 +29,7 @@ async function card(car, index) {
   const made = element(
     "section",
     { className: "card", "aria-labelledby": name },
-    element("h2", { id: name }, `Car ${index + 1}`),
+    element("h3", { id: name }, `Car ${index + 1}`),
     element("p", { className: "muted small" }, `${ROLES[car.role]}${approves} It is ${car.vehicle}.`),
   );
   if (car.role === "owner") made.append(...(await addresses(car.vehicle, name)));
@@ -51,7 +51,7 @@ async function addresses(vehicle, name) {
     }));
   };
   await show();
-  return [element("h3", {}, "Addresses for shops"), list, said, form(path, name, said, show)];
+  return [element("h4", {}, "Addresses for shops"), list, said, form(path, name, said, show)];
 }
 
 function listed(all, block) {
@@ -78,8 +78,17 @@ function usableRow(one, block) {
   return element(
     "li",
     {},
-    element("div", { className: "line" }, element("span", { className: "address" }, one.text), button),
-    element("div", { className: "muted small" }, about(one)),
+    element(
+      "div",
+      { className: "line" },
+      element(
+        "div",
+        {},
+        element("div", { className: "address" }, one.text),
+        element("div", { className: "muted small" }, about(one)),
+      ),
+      button,
+    ),
   );
 }
 

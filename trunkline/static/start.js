@@ -32,7 +32,9 @@ async function lookAtDeliveries() {
   if (text !== listed) {
     listed = text;
     const waits = (read) => (read.state === "asked" ? 0 : 1);
+    const held = document.activeElement?.getAttribute("href");
     by("deliveries").replaceChildren(...data.toSorted((one, other) => waits(one) - waits(other)).map(entry));
+    if (held) document.querySelector(`#deliveries a[href="${CSS.escape(held)}"]`)?.focus();
     by("none").hidden = data.length > 0;
   }
   by("live").textContent = `as of ${second(new Date())}`;
