@@ -59,6 +59,11 @@ function photo(sha256, index) {
   return element("li", {}, element("a", { href: `${path}/photos/${sha256}` }, `Photo ${index + 1}`));
 }
 
+/** Between the tap and the lock's last word, and until a revoked key is known dead. */
+function carIsAtWork() {
+  return ["opening", "open", "closed"].includes(current.state) || current.key.state === "ending";
+}
+
 async function look() {
   try {
     show(await ask("GET", path));
@@ -96,7 +101,7 @@ by("enter").addEventListener("click", () => {
 look().then(
   () => {
     say(said, "");
-    follow(`${path}/events`, look, by("live"));
+    follow(`${path}/events`, look, by("live"), carIsAtWork);
   },
   (problem) => say(said, problem.message, "bad"),
 );

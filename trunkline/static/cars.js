@@ -14,7 +14,6 @@ const CHOICES = [
   ["one_carrier", "for one carrier: whoever uses it first"],
   ["any", "for any shop"],
 ];
-const GONE = { spent: "used up", dead: "blocked" };
 
 /** Fill `area` with a card for each car. */
 export async function showCars(area, cars) {
@@ -42,37 +41,24 @@ async function addresses(vehicle, name) {
   const said = element("p", { className: "said", role: "status" });
   const show = async () => {
     const { data } = await ask("GET", path);
-    list.replaceChildren(...listed(data, async (one) => {
-      await during(list, said, async () => {
+    const block = (one) =>
+      during(list, said, async () => {
         await ask("DELETE", `${path}/${one.id}`);
         await show();
         return `${one.text} is blocked for good. A delivery that goes on with it is blocked on its own page.`;
       });
-    }));
+    list.replaceChildren(listed(data, block));
   };
   await show();
   return [element("h4", {}, "Addresses for shops"), list, said, form(path, name, said, show)];
 }
 
-function listed(all, block) {
-  const usable = all.filter((one) => !GONE[one.state]);
-  const gone = all.filter((one) => GONE[one.state]);
-  const parts = [];
-  if (usable.length) parts.push(element("ul", { className: "list" }, ...usable.map((one) => usableRow(one, block))));
-  else parts.push(element("p", { className: "muted" }, "None that can be used. Make one and write it in the address line of a shop."));
-  if (gone.length)
-    parts.push(
-      element(
-        "details",
-        {},
-        element("summary", {}, `Used up or blocked (${gone.length})`),
-        element("ul", { className: "list" }, ...gone.map(goneRow)),
-      ),
-    );
-  return parts;
+function listed(usable, block) {
+  if (usable.length) return element("ul", { className: "list" }, ...usable.map((one) => row(one, block)));
+  return element("p", { className: "muted" }, "None that can be used. Make one and write it in the address line of a shop.");
 }
 
-function usableRow(one, block) {
+function row(one, block) {
   const button = element("button", { type: "button", className: "bad small", "aria-label": `Block ${one.text}` }, "Block");
   twice(button, `Block ${one.text}? It can never be used again.`, "Yes, block it", () => block(one));
   return element(
@@ -100,10 +86,6 @@ function about(one) {
   else parts.push("not used yet");
   if (one.carrier) parts.push(`bound to the carrier ${one.carrier}`);
   return `${parts.join(" · ")}.`;
-}
-
-function goneRow(one) {
-  return element("li", {}, `${one.text} ${GONE[one.state]}${one.label ? `, ${one.label}` : ""}`);
 }
 
 function form(path, name, said, show) {

@@ -2,13 +2,15 @@
 import { second } from "/static/times.js";
 
 const AGAIN_MS = 5_000;
+const TICK_MS = 2_000;
 const BEAT_MS = 30_000;
 
 /**
  * Look again at every event of the stream at `url`. Many events at once are one more look; a look that fails
  * makes the pill say how old the page is. EventSource comes back by itself where it left off (Last-Event-ID).
+ * `soon`: whether the page waits for something that no event tells of (the lock's last word), so it looks often.
  */
-export function follow(url, look, pill) {
+export function follow(url, look, pill, soon) {
   let seen = new Date();
   let connected = false;
   let looking = false;
@@ -51,7 +53,9 @@ export function follow(url, look, pill) {
   }
 
   // A stream over a dead network can look open for long: look by ourselves too, and when somebody comes back.
-  setInterval(() => document.visibilityState === "visible" && again(), BEAT_MS);
+  setInterval(() => {
+    if (document.visibilityState === "visible" && (soon() || Date.now() - seen > BEAT_MS)) again();
+  }, TICK_MS);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && again());
   addEventListener("online", again);
   addEventListener("offline", () => {

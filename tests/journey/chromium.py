@@ -1,0 +1,107 @@
+"""Debian's Chromium for the page tests; what it complains of (console, page errors, CSP) fails the test."""
+
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+
+from tests.journey.stand import Stand
+
+BINARY: Final = Path("/usr/bin/chromium")
+FLAGS: Final = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+PATIENCE_MS: Final = 15_000
+
+
+@dataclass
+class Chromium:
+    """One browser; each person in it has a context of their own. ``complaints``: what nobody had foreseen."""
+
+    browser: Browser
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    _foreseen: list[tuple[str, str]] = field(default_factory=list)
+
+    def foresee(self, path: str, answer: str) -> None:
+        """A request under ``path`` will be answered with this status (or network error): the console says so."""
+        self._foreseen.append((path, answer))
+
+    async def page(self, *, session: str = "", javascript: bool = True, **options: Any) -> Page:
+        """A page of somebody new; with ``session`` they are signed in."""
+        wanted = {
+            "viewport": {"width": 390, "height": 844},
+            "locale": "en-GB",
+            "timezone_id": "Europe/Amsterdam",
+        }
+        context = await self.browser.new_context(java_script_enabled=javascript, **{**wanted, **options})
+        context.set_default_timeout(PATIENCE_MS)
+        if session:
+            await context.add_cookies([{"name": "tl_session", "value": session, "url": self.url}])
+        return await self.tab(context)
+
+    async def tab(self, context: BrowserContext) -> Page:
+        """One more tab of the same person."""
+        page = await context.new_page()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+        return page
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type not in {"error", "warning"}:
+            return
+        path = urlsplit(message.location.get("url", "")).path
+        for known, answer in self._foreseen:
+            if path.startswith(known) and answer in message.text:
+                return
+        self.complaints.append(f"console {message.type}: {message.text} ({path})")
+
+
+@asynccontextmanager
+async def chromium(url: str) -> AsyncIterator[Chromium]:
+    """A browser for the pages at ``url``; on leaving, an unforeseen complaint is an error."""
+    if not BINARY.exists():
+        missing = "chromium is missing (Debian package: chromium)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=BINARY, args=list(FLAGS))
+        made = Chromium(browser, url)
+        try:
+            yield made
+        finally:
+            await browser.close()
+    assert made.complaints == []
+
+
+@pytest.fixture
+async def web(stand: Stand) -> AsyncIterator[Chromium]:
+    """A browser at the installation's pages."""
+    async with chromium(stand.stage.url) as made:
+        yield made
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe-core finds against WCAG 2.2 AA and its own best practices."""
+    if not await page.evaluate("typeof axe === 'object'"):
+        # The debugger's door: what is evaluated through it is not under the page's CSP.
+        await page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+    found = await page.evaluate(
+        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}, resultTypes: ['violations']})",
+        list(RULES),
+    )
+    return [
+        f"{one['id']}: {json.dumps([node['html'][:160] for node in one['nodes']])}"
+        for one in found["violations"]
+    ]

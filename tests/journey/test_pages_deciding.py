@@ -1,0 +1,171 @@
+"""The page behind a question's mail, in a real browser: looking decides nothing, a button decides once."""
+
+import aiohttp
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.journey.chromium import Chromium, web
+from tests.journey.stand import Cast, Stand, until
+from trunkline.play import link_token
+
+__all__ = ["web"]
+pytestmark = pytest.mark.browser
+
+
+async def asked(cast: Cast, *, reference: str) -> tuple[str, str]:
+    """A delivery that waits for the owner, and the path of its mail's link."""
+    delivery = await cast.carrier.order(
+        cast.address, courier=cast.courier.courier, reference=reference, hours=2
+    )
+    return delivery, await link_to(cast, delivery)
+
+
+async def link_to(cast: Cast, delivery: str) -> str:
+    """The path in the mail about this delivery."""
+    while True:
+        token = link_token(await cast.owner.mail.wait(cast.owner.address, "May "))
+        found = await cast.owner.api.call("POST", "/v1/questions/open", {"token": token})
+        if found["delivery"] == delivery:
+            return f"/decide#{token}"
+
+
+async def look(web: Chromium, path: str, **options: object) -> Page:
+    """Somebody opens this link."""
+    page = await web.page(**options)
+    await page.goto(web.url + path)
+    return page
+
+
+async def test_an_owner_approves_from_the_mail_and_the_delivery_goes_on(
+    stand: Stand, cast: Cast, web: Chromium
+) -> None:
+    delivery, path = await asked(cast, reference="approve")
+
+    page = await look(web, path)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("May Parcel Post deliver into your car?")
+    card = page.locator("#question")
+    for words in ("Parcel Post", "Sam", "Leave something in the boot", "today", "wherever the car stands"):
+        await expect(card).to_contain_text(words)
+    await expect(card).to_contain_text("can be reached now")
+    approve = page.get_by_role("button", name="Approve")
+    box, width = await approve.bounding_box(), await page.evaluate("document.body.clientWidth")
+    assert box
+    assert box["width"] >= width - 40
+    assert box["height"] >= 44
+    assert page.url == f"{web.url}/decide"
+    await approve.click()
+
+    await expect(page.locator("#result")).to_contain_text("You can block it until the lock moves")
+    await expect(page.locator("#outcome")).to_have_text("Approved")
+    await expect(approve).to_be_hidden()
+    key = await cast.courier.key(delivery)
+    await cast.courier.arrive(delivery)
+    assert (await cast.courier.open(delivery, key))["outcome"] == "opened"
+    await stand.car_comes_to("latched")
+    evidence = await cast.carrier.evidence(delivery)
+    assert '"level":"link"' in str(evidence).replace(" ", "").replace("'", '"')
+
+    await page.reload()
+    await expect(page.locator("#outcome")).to_have_text("Approved")
+
+
+async def test_a_mail_scanner_decides_nothing_and_uses_nothing_up(cast: Cast, web: Chromium) -> None:
+    delivery, path = await asked(cast, reference="scanned")
+
+    async with aiohttp.ClientSession() as scanner:
+        for method in ("HEAD", "GET", "GET"):
+            async with scanner.request(method, web.url + path) as answer:
+                assert answer.status in {200, 405}
+    bare = await look(web, path, javascript=False)
+    assert "Nothing was decided" in await bare.content()
+    await expect(bare.get_by_role("button")).to_have_count(0)
+    for _ in range(2):
+        clever = await look(web, path)
+        await expect(clever.get_by_role("button", name="Approve")).to_be_visible()
+        await clever.context.close()
+
+    view = await cast.owner.view(delivery)
+    assert (view["state"], view["question"]["decided"]) == ("asked", None)
+    page = await look(web, path)
+    await page.get_by_role("button", name="Decline", exact=True).click()
+    await expect(page.locator("#outcome")).to_have_text("Declined")
+    assert (await cast.owner.view(delivery))["state"] == "declined"
+
+
+async def test_an_answer_stands_and_another_tab_hears_so(cast: Cast, web: Chromium) -> None:
+    delivery, path = await asked(cast, reference="twice")
+    late = await look(web, path)
+    await expect(late.get_by_role("button", name="Approve")).to_be_visible()
+
+    page = await look(web, path)
+    await page.get_by_role("button", name="Decline without saying so").click()
+    await expect(page.locator("#result")).to_contain_text("Nobody gets a key, and nothing is opened.")
+    assert (await cast.carrier.view(delivery))["state"] == "address_not_usable"
+
+    web.foresee("/v1/questions/decide", "409")
+    await late.get_by_role("button", name="Approve").click()
+    await expect(late.locator("#said")).to_contain_text("Nothing was changed now")
+    await late.reload()
+    await expect(late.locator("#outcome")).to_have_text("Declined")
+
+
+async def test_a_link_that_is_no_good_says_so_and_what_to_do(cast: Cast, web: Chromium) -> None:
+    delivery, path = await asked(cast, reference="withdrawn")
+    open_page = await look(web, path)
+    await expect(open_page.get_by_role("button", name="Approve")).to_be_visible()
+    await cast.carrier.api.call("POST", f"/v1/deliveries/{delivery}/cancel", token=cast.carrier.token)
+
+    web.foresee("/v1/questions/", "410")
+    await open_page.get_by_role("button", name="Approve").click()
+    await expect(open_page.locator("#said")).to_contain_text("Nothing is asked any more")
+    again = await look(web, path)
+    await expect(again.locator("#outcome")).to_have_text("Nothing is asked any more")
+    await expect(again.get_by_role("button")).to_have_count(0)
+
+    wrong = await look(web, path[:-4] + ("AAAA" if path[-4:] != "AAAA" else "BBBB"))
+    await expect(wrong.locator("#said")).to_contain_text("This link is not known")
+    await expect(wrong.locator("#said")).to_contain_text("Nothing was decided")
+    none = await look(web, "/decide")
+    await expect(none.locator("#said")).to_contain_text("reached by the link of a mail")
+
+
+async def test_approving_takes_a_keyboard_only(cast: Cast, web: Chromium) -> None:
+    delivery, path = await asked(cast, reference="keyboard")
+    page = await look(web, path, reduced_motion="reduce")
+    await expect(page.get_by_role("button", name="Approve")).to_be_visible()
+
+    focused: list[str] = []
+    for _ in range(6):
+        await page.keyboard.press("Tab")
+        focused.append(await page.evaluate("document.activeElement.textContent"))
+        outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid", focused
+        if focused[-1] == "Approve":
+            break
+    assert focused == ["Trunkline", "Approve"]
+    await page.keyboard.press("Enter")
+
+    await expect(page.locator("#outcome")).to_have_text("Approved")
+    assert await page.evaluate("document.activeElement.id") == "result"
+    assert (await cast.owner.view(delivery))["question"]["decided"] == "approve"
+
+
+async def test_without_a_network_it_says_that_we_cannot_tell(cast: Cast, web: Chromium) -> None:
+    delivery, path = await asked(cast, reference="tunnel")
+    page = await look(web, path)
+    approve = page.get_by_role("button", name="Approve")
+    await expect(approve).to_be_visible()
+
+    web.foresee("/v1/questions/decide", "ERR_INTERNET_DISCONNECTED")
+    await page.context.set_offline(True)
+    await approve.click()
+    await expect(page.locator("#said")).to_contain_text("we cannot tell whether it was done")
+    await page.context.set_offline(False)
+    await approve.click()
+
+    await expect(page.locator("#outcome")).to_have_text("Approved")
+
+    async def approved() -> bool:
+        return bool((await cast.owner.view(delivery))["approved_by"] == cast.owner.person)
+
+    await until(approved, "the approval is recorded")
