@@ -177,7 +177,7 @@ class CourierDesk:
             if read.state is State.FAILED:
                 return None
             read.require(Act.FAIL)
-            return Turn(read.body.but(failure=reason), [told(DeliveryFailed, read, now, reason=reason)])
+            return Turn(read.body, [told(DeliveryFailed, read, now, reason=reason)])
 
         return await self._deliveries.change(delivery, decide)
 

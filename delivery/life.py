@@ -134,7 +134,9 @@ def _of_boot(read: Read, fact: BootNews, now: datetime) -> Turn | None:
         case k.BootLeftOpen():
             body, said = body.but(left_open_at=fact.at), told(DeliveryLeftOpen, read, now)
         case k.BootNotLifted():
-            body, said = body.but(not_lifted=True, closed_at=fact.at), told(DeliveryClosed, read, now)
+            # it is the car's last word of this opening: relocked, so no `locked` follows
+            shut = {"not_lifted": True, "closed_at": fact.at, "locked_at": fact.at}
+            body, said = body.but(**shut), told(DeliveryClosed, read, now)
         case k.BootClosed():
             body, said = body.but(closed_at=fact.at), told(DeliveryClosed, read, now)
         case _:

@@ -13,7 +13,7 @@ from delivery.timing import next_wake
 from spine.clock import Clock
 from spine.facts import Fact
 from spine.facts.base import Base
-from spine.facts.delivery import DeliveryFact
+from spine.facts.delivery import DeliveryFact, DeliveryFailed
 from spine.ids import DeliveryId
 from spine.store import Ack, Change, Once, Saved, Store, Write
 
@@ -107,7 +107,8 @@ class Deliveries:
 
 
 def _timed(body: Delivery, facts: Sequence[DeliveryFact]) -> Delivery:
-    """The body with the moment of each of these facts."""
+    """The body with the moment of each of these facts, and why it failed."""
     times = dict(body.times)
     times.update((fact.kind, fact.at) for fact in facts)
-    return body.but(times=times) if facts else body
+    failure = next((fact.reason for fact in facts if isinstance(fact, DeliveryFailed)), body.failure)
+    return body.but(times=times, failure=failure) if facts else body

@@ -66,13 +66,13 @@ def _on_the_way(read: Read, now: datetime) -> tuple[Sequence[f.DeliveryFact], di
         case State.KEYED, "out_of_place" if body.out_by is None:
             return [told(f.OutOfPlace, read, now)], {"out_by": 1_200}
         case State.KEYED, "out_of_place":
-            return [_failed(read, now, "car_not_there")], {"failure": "car_not_there"}
+            return [_failed(read, now, "car_not_there")], {}
         case State.KEYED, _:
             return [told(f.CourierSetOut, read, now)], {}
         case State.EN_ROUTE, _:
             return [told(f.CourierArrived, read, now)], {}
         case _ if body.openings:
-            return [_failed(read, now, "other")], {"failure": "other"}
+            return [_failed(read, now, "other")], {}
         case _:
             command = CommandId(named_after("cmd", read.id, 1, "open"))
             started = told(f.OpeningStarted, read, now, command=command, key=_key(read))

@@ -4,13 +4,17 @@ from typing import Any
 
 import pytest
 
+from delivery.due import overdue
 from delivery.life import about, heard
+from delivery.limits import DeliveryLimits
 from delivery.model import Planned, Read, Receipt, finished
 from delivery.service import Turn
 from delivery.states import State, follows, step
+from delivery.timing import settles_at
 from spine.facts import keys as k
 from spine.facts import vehicle as v
 from spine.facts.base import Base
+from spine.facts.delivery import DeliveryFailed
 from tests.delivery_world import COMMAND, DELIVERY, KEY, MINUTE, NOW, UNIT, VEHICLE, key, read
 
 ABOUT: dict[str, Any] = {"at": NOW, "vehicle": VEHICLE, "unit": UNIT}
@@ -93,6 +97,16 @@ def test_the_life_ends_with_the_lock_once_the_courier_is_done() -> None:
     assert after(read(State.CLOSED, done=True), receipt(k.BootLocked)).state is State.DELIVERED
     assert after(read(State.CLOSED, done=True, not_lifted=True), receipt(k.BootLocked)).state is State.FAILED
     assert after(read(State.OPEN, done=True), receipt(k.BootLocked)).state is State.DELIVERED
+
+
+def test_a_lid_that_nobody_lifted_is_locked_again_and_settles_as_failed() -> None:
+    shut = after(read(State.OPEN), receipt(k.BootNotLifted))
+    assert shut.body.locked_at == shut.body.closed_at is not None
+    due = settles_at(shut.body, DeliveryLimits())
+    assert due == shut.body.locked_at + DeliveryLimits().again_within
+    failed = overdue(shut, due)
+    assert isinstance(failed, DeliveryFailed)
+    assert failed.reason == "not_lifted"
 
 
 def test_older_receipts_of_the_unit_say_nothing_new() -> None:
