@@ -117,11 +117,8 @@ class Identity:
         server, password = self.enrolled.broker, self.enrolled.mqtt_password
         tls: Tls | None = None
         if server.tls:
-            ca = self.folder / CERTIFICATES["broker_ca"]
-            if password is None:
-                tls = Tls(ca, self.folder / CERTIFICATES["mtls"], self.folder / MTLS_KEY)
-            else:
-                tls = Tls(ca)
+            ca, own = self.folder / CERTIFICATES["broker_ca"], self.folder / CERTIFICATES["mtls"]
+            tls = Tls(ca, own, self.folder / MTLS_KEY) if password is None else Tls(ca)
         username = self.unit if password is not None else None
         return Broker(server.host, server.port, tls, username, password)
 

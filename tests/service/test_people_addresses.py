@@ -98,9 +98,9 @@ async def test_unknown_mistyped_blocked_and_released_are_all_none(house_of_peopl
     new = await house.owner("ben@example.org", "OTHR2345")
     assert await people.addresses.all_of(CAR, by=new, now=house.now) == []
     assert await resolve(house, released.text) is None
+    one = (await made(house, new)).id
+    other = AddressId(one[:-1] + ("0" if one[-1] != "0" else "1"))
     with pytest.raises(NotFound):
-        one = (await made(house, new)).id
-        other = AddressId(one[:-1] + ("0" if one[-1] != "0" else "1"))
         await people.addresses.block(CAR, other, by=new, now=house.now)
     with pytest.raises(NotYours):
         await people.addresses.all_of(CAR, by=owner, now=house.now)
