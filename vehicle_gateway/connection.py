@@ -2,19 +2,19 @@
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from vehicle_gateway.bulk import BulkClient
 from vehicle_gateway.dial import dial
-from vehicle_gateway.paho_client import Client, incoming, properties, puback, publish_qos0
+from vehicle_gateway.paho_client import Client, properties, puback, publish_qos0
 from vehicle_gateway.session import (
     Broker,
     ConnectionRefused,
@@ -59,7 +59,6 @@ class Connection:
         self.up = False
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._owed: dict[int, bool] = {}  # mid -> acknowledged by us, in receipt order
-        self._batch: list[Incoming] = []
         self._held = False
         self._fd = -1
         self._reading = False
@@ -80,6 +79,7 @@ class Connection:
                 PacketTypes.CONNECT,
                 SessionExpiryInterval=self._session.session_expiry,
                 ReceiveMaximum=self._session.receive_maximum,
+                MaximumPacketSize=self._limits.max_packet,
             )
             self._client.connect(
                 self._broker.host,
@@ -237,18 +237,20 @@ class Connection:
     def _read(self) -> None:
         if not self._reading:
             return
-        for _ in range(self._limits.read_batch):
-            before = self._client.packets
-            if not self._drive(self._client.loop_read) or self._client.packets == before or self._deaf():
-                break
+        room = self._limits.max_unacknowledged - len(self._owed)
+        # what follows CONNACK may have to wait: see _deaf
+        most = min(self._limits.read_batch, room) if self.up else 1
+        self._drive(lambda: self._client.take(most))
         self._deliver()
         self._flush()
-        sock = self._client.socket()
-        if isinstance(sock, ssl.SSLSocket) and sock.fileno() >= 0 and sock.pending():
+        if self._client.more():
             self._loop.call_soon(self._read)
 
     def _deliver(self) -> None:
-        batch, self._batch = self._batch, []
+        batch, self._client.arrived = self._client.arrived, []
+        for message in batch:
+            if message.qos:
+                self._owed.setdefault(message.mid, False)
         for message in batch:
             try:
                 self._on_message(message)
@@ -286,13 +288,8 @@ class Connection:
     # ---- paho's callbacks: they only note
 
     def _new_client(self) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._session.client_id,
-            protocol=paho.MQTTv5,
-            manual_ack=True,
-            reconnect_on_failure=False,
-        )
+        kind = BulkClient if self._limits.bulk_read else Client
+        client = kind(self._session.client_id, generation=self.generation, max_packet=self._limits.max_packet)
         client.max_queued_messages_set(self._limits.max_waiting)
         client.max_inflight_messages_set(self._limits.max_inflight)
         if self._broker.username is not None:
@@ -308,7 +305,6 @@ class Connection:
         client.on_disconnect = lambda _c, _u, _f, reason, _p: self.close(str(reason))
         client.on_publish = lambda _c, _u, mid, code, _p: self._answered(mid, code.value)
         client.on_subscribe = lambda _c, _u, mid, codes, _p: self._answered(mid, [c.value for c in codes])
-        client.on_message = self._note
         return client
 
     def _opened(self, fd: int) -> None:
@@ -341,8 +337,3 @@ class Connection:
         future = self._answers.pop(mid, None)
         if future is not None and not future.done():
             future.set_result(answer)
-
-    def _note(self, _client: object, _userdata: object, message: paho.MQTTMessage) -> None:
-        if message.qos:
-            self._owed.setdefault(message.mid, False)
-        self._batch.append(incoming(message, self.generation))

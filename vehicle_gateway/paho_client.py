@@ -1,26 +1,78 @@
 """paho's client bent to our loop, and its messages in our words."""
 
 import socket
+import ssl
+from contextlib import suppress
+from typing import Final
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 
-from vehicle_gateway.session import Incoming
+from vehicle_gateway.session import Incoming, PacketTooLarge
+
+_DISCONNECT_TOO_LARGE: Final = b"\xe0\x01\x95"
 
 
 class Client(paho.Client):
-    """paho with a socket already open, a count of packets, and a keep-alive that bears not reading."""
+    """paho for MQTT 5 with a socket already open and a keep-alive that bears not reading.
+
+    What comes in is collected in ``arrived``. ``max_packet``: bytes of the largest packet that is taken.
+    """
 
     ready: socket.socket
-    packets = 0
+
+    def __init__(self, client_id: str, *, generation: int, max_packet: int) -> None:
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=paho.MQTTv5,
+            manual_ack=True,
+            reconnect_on_failure=False,
+        )
+        self.arrived: list[Incoming] = []
+        self.on_message = lambda _c, _u, message: self.arrived.append(incoming(message, generation))
+        self.generation = generation
+        self._max_packet = max_packet
+        self._packets = 0
+
+    def take(self, most: int) -> MQTTErrorCode:
+        """Read what is there, at most about ``most`` packets. Raises ``PacketTooLarge``."""
+        for _ in range(most):
+            before = self._packets
+            code = self.loop_read()
+            if code is not MQTTErrorCode.MQTT_ERR_SUCCESS or self._packets == before:
+                return code
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def more(self) -> bool:
+        """Whether bytes wait that a selector does not see."""
+        sock = self._sock
+        return isinstance(sock, ssl.SSLSocket) and sock.fileno() >= 0 and sock.pending() > 0
 
     def _create_socket(self) -> socket.socket:
         return self.ready
 
+    def _packet_read(self) -> MQTTErrorCode:
+        code = super()._packet_read()
+        self._check_coming()
+        return code
+
     def _packet_handle(self) -> MQTTErrorCode:
-        self.packets += 1
+        self._check_coming()
+        self._packets += 1
         return super()._packet_handle()
+
+    def _check_coming(self) -> None:
+        coming = self._in_packet
+        self._check_size(1 + len(coming["remaining_count"]) + coming["remaining_length"])
+
+    def _check_size(self, size: int) -> None:
+        """The broker was told what we take: one that sends more is left, and told why."""
+        if size > self._max_packet:
+            with suppress(OSError):
+                self._sock_send(_DISCONNECT_TOO_LARGE)
+            raise PacketTooLarge(size)
 
     def queue_encoded(self, packets: bytes) -> None:
         """Queue packets that are bytes already; all that are queued before the next write leave in one.

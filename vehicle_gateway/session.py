@@ -30,6 +30,14 @@ class LinkLimits(BaseModel):
         2_000, ge=1, description="messages in without our PUBACK: above it reading stops"
     )
     read_batch: int = Field(200, ge=1, description="packets taken in one turn of the loop")
+    max_packet: int = Field(
+        524_288,
+        ge=1_024,
+        description="bytes of the largest packet taken; the broker is told, and drops larger",
+    )
+    bulk_read: bool = Field(
+        default=True, description="read many messages at once; false: leave all reading to paho"
+    )
 
 
 class NotConnected(Exception):
@@ -38,6 +46,10 @@ class NotConnected(Exception):
 
 class Lost(Exception):
     """It was sent and the connection ended before the answer: it may have arrived."""
+
+
+class PacketTooLarge(Exception):
+    """The broker sent a packet of more bytes (the argument) than we told it we take."""
 
 
 class SubscriptionRefused(Exception):

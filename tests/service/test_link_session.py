@@ -5,6 +5,7 @@ import random
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,12 @@ FAST = LinkLimits(
 )
 PASSWORDS = {"alice": "alice-pw", "bob": "bob-pw"}
 ACL = "user alice\ntopic readwrite #\n\nuser bob\ntopic readwrite bob/#\n"
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["bulk", "paho"])
+def each_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it holds whoever reads."""
+    monkeypatch.setattr(sys.modules[__name__], "FAST", FAST.model_copy(update={"bulk_read": request.param}))
 
 
 @dataclass
@@ -108,7 +115,7 @@ async def until(condition: Callable[[], object], seconds: float = 10) -> None:
 @asynccontextmanager
 async def peer(
     broker: Broker, client_id: str, topic: str = "", *, ack: bool = True, handle: Callable[[Incoming], None] | None = None,
-    limits: LinkLimits = FAST, will: Will | None = None, receive_maximum: int = 100, keepalive: int = 30,
+    limits: LinkLimits | None = None, will: Will | None = None, receive_maximum: int = 100, keepalive: int = 30,
 ) -> AsyncIterator[Peer]:  # fmt: skip
     made: Peer
 
@@ -126,7 +133,7 @@ async def peer(
 
     made = Peer(
         Link(
-            broker, client_id=client_id, on_message=on_message, on_up=on_up, session_expiry=600, limits=limits,
+            broker, client_id=client_id, on_message=on_message, on_up=on_up, session_expiry=600, limits=limits or FAST,
             will=will, receive_maximum=receive_maximum, keepalive=keepalive,
         )
     )  # fmt: skip
@@ -379,6 +386,49 @@ async def test_a_failing_greeting_is_tried_again_on_a_new_connection(mosquitto: 
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_message_that_is_too_large_never_comes_and_holds_nothing_up(mosquitto: Mosquitto) -> None:
+    small = FAST.model_copy(update={"max_packet": 2_000})
+    async with peer(mosquitto.broker(), "ear", "t", limits=small) as ear:
+        async with peer(mosquitto.broker(), "mouth") as mouth:
+            await mouth.link.publish("t", b"x" * 1_900)
+            await mouth.link.publish("t", b"x" * 3_000)
+            await mouth.link.publish("t", b"last")
+        await until(lambda: ear.heard and ear.heard[-1].payload == b"last")
+        assert [len(message.payload) for message in ear.heard] == [1_900, 4]
+        assert len(ear.ups) == 1
+
+
+async def test_large_messages_come_whole_and_between_small_ones(mosquitto: Mosquitto) -> None:
+    sizes = [0, 1, 200_000, 5, 65_531, 70_000, 3]
+    async with peer(mosquitto.broker(), "ear", "t") as ear, peer(mosquitto.broker(), "mouth") as mouth:
+        for n, size in enumerate(sizes):
+            await mouth.link.publish("t", bytes([n]) * size)
+        await until(lambda: len(ear.heard) == len(sizes))
+        assert [m.payload for m in ear.heard] == [bytes([n]) * size for n, size in enumerate(sizes)]
+
+
+async def test_what_was_read_in_one_go_waits_while_reading_is_held(mosquitto: Mosquitto) -> None:
+    """A handler that says pause gets the rest of its turn, and nothing after it until resume."""
+    few = FAST.model_copy(update={"read_batch": 10})
+
+    def handle(message: Incoming) -> None:
+        if message.payload == b"5":
+            ear.link.pause()
+
+    async with peer(mosquitto.broker(), "ear", "t", limits=few, handle=handle) as ear:
+        ear.link.pause()
+        async with peer(mosquitto.broker(), "mouth") as mouth:
+            for n in range(90):
+                await mouth.link.publish("t", str(n).encode())
+            ear.link.resume()
+            await until(lambda: len(ear.heard) >= 6)
+            await mouth.link.publish("t", b"90")  # a whole round trip later
+        assert len(ear.heard) <= 10
+        ear.link.resume()
+        await until(lambda: len(ear.heard) == 91)
+        assert [int(m.payload) for m in ear.heard] == list(range(91))
+
+
 async def test_qos_2_is_not_to_be_had(mosquitto: Mosquitto) -> None:
     async with peer(mosquitto.broker(), "a") as one:
         with pytest.raises(ValueError, match="QoS 2"):
@@ -399,14 +449,35 @@ async def test_no_bytes_of_a_broker_kill_the_link(after: bytes) -> None:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    hasty = LinkLimits(
-        retry_first=timedelta(milliseconds=1), retry_longest=timedelta(milliseconds=1),
-        connect_timeout=timedelta(milliseconds=50),
-    )  # fmt: skip
+    quick = {name: timedelta(milliseconds=1) for name in ("retry_first", "retry_longest")}
+    hasty = FAST.model_copy(update={**quick, "connect_timeout": timedelta(milliseconds=50)})
     link = Link(Broker("127.0.0.1", port), client_id="a", on_message=lambda _: None, limits=hasty)
     task = asyncio.create_task(link.run())
     await until(lambda: link.generation >= 200, 60)
     assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    server.close()
+
+
+async def test_a_broker_that_sends_more_than_we_take_is_told_and_left() -> None:
+    told = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.write(CONNACK + b"\x30\xff\xff\x7f")  # a PUBLISH of 2 MB is announced
+        said = await reader.read()
+        if not told.done():
+            told.set_result(said)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    broker = Broker("127.0.0.1", server.sockets[0].getsockname()[1])
+    link = Link(broker, client_id="a", on_message=lambda _: None, limits=FAST)
+    task = asyncio.create_task(link.run())
+    async with asyncio.timeout(10):
+        assert (await told).endswith(b"\xe0\x01\x95")  # DISCONNECT, Packet too large
+    await until(lambda: link.generation >= 2)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     server.close()
