@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -11,9 +10,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
-from tests.journey.stand import Stand
+from tests.journey.stand import Cast, Stand
+
+IN_THE_BROWSER: Final = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+"""``pytestmark`` of each file of page tests: one browser, so one loop, for all of them."""
 
 BINARY: Final = Path("/usr/bin/chromium")
 FLAGS: Final = (
@@ -67,29 +70,42 @@ class Chromium:
         self.complaints.append(f"console {message.type}: {message.text} ({path})")
 
 
-@asynccontextmanager
-async def chromium(url: str) -> AsyncIterator[Chromium]:
-    """A browser for the pages at ``url``; on leaving, an unforeseen complaint is an error."""
+def _binary() -> Path:
     if not BINARY.exists():
         missing = "chromium is missing (Debian package: chromium)"
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
+    return BINARY
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Started once: a process of its own costs more than most tests."""
+    binary = _binary()
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=BINARY, args=list(FLAGS))
-        made = Chromium(browser, url)
-        try:
-            yield made
-        finally:
-            await browser.close()
+        launched = await playwright.chromium.launch(executable_path=binary, args=list(FLAGS))
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def web(browser: Browser, stand: Stand) -> AsyncIterator[Chromium]:
+    """The browser at the installation's pages; afterwards an unforeseen complaint is an error."""
+    made = Chromium(browser, stand.stage.url)
+    yield made
+    for context in browser.contexts:
+        await context.close()
     assert made.complaints == []
 
 
-@pytest.fixture
-async def web(stand: Stand) -> AsyncIterator[Chromium]:
-    """A browser at the installation's pages."""
-    async with chromium(stand.stage.url) as made:
-        yield made
+@pytest_asyncio.fixture(loop_scope="session")
+async def cast(stand: Stand) -> AsyncIterator[Cast]:
+    """The people of a delivery, in the loop of the browser."""
+    async with stand.cast() as there:
+        yield there
+    await stand.tidy()
 
 
 async def violations(page: Page) -> list[str]:

@@ -1,15 +1,14 @@
 """The page behind a question's mail, in a real browser: looking decides nothing, a button decides once."""
 
 import aiohttp
-import pytest
 from playwright.async_api import Page, expect
 
-from tests.journey.chromium import Chromium, web
+from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
 from tests.journey.stand import Cast, Stand, until
 from trunkline.play import link_token
 
-__all__ = ["web"]
-pytestmark = pytest.mark.browser
+__all__ = ["browser", "cast", "web"]
+pytestmark = IN_THE_BROWSER
 
 
 async def asked(cast: Cast, *, reference: str) -> tuple[str, str]:

@@ -1,15 +1,14 @@
 """The owner's own pages in a real browser: sign-in by mail, cars and addresses, a delivery as it happens, block."""
 
-import pytest
 from playwright.async_api import Page, expect
 
-from tests.journey.chromium import Chromium, web
+from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
 from tests.journey.stand import Cast, Stand, until
 from tests.journey.test_pages_deciding import asked, look
 from trunkline.play import link_token
 
-__all__ = ["web"]
-pytestmark = pytest.mark.browser
+__all__ = ["browser", "cast", "web"]
+pytestmark = IN_THE_BROWSER
 
 
 async def approved(cast: Cast, reference: str) -> str:
@@ -154,7 +153,7 @@ async def test_block_says_the_true_state_of_the_key(stand: Stand, cast: Cast, we
     await expect(page.locator("#facts")).to_contain_text("dies by itself at")
     await expect(page.get_by_role("button", name="Block")).to_be_hidden()
     await stand.car(mode="awake")
-    await expect(page.locator("#facts")).to_contain_text("destroyed, confirmed by car", timeout=15_000)
+    await expect(page.locator("#facts")).to_contain_text("destroyed, confirmed by car")
     await expect(page.locator("#timeline")).to_contain_text("Key destroyed, confirmed by car")
 
 
@@ -169,9 +168,7 @@ async def test_a_car_that_does_not_answer_may_be_open_and_the_page_says_so(
     await stand.by_hand(stand.stage.kill, "unit-car")
     try:
         await cast.courier.post(delivery, "open", {"proof": proof, "position": cast.courier.here}, wait=0)
-        await expect(page.locator("#state")).to_have_text(
-            "We cannot tell; the boot may be open", timeout=15_000
-        )
+        await expect(page.locator("#state")).to_have_text("We cannot tell; the boot may be open")
         await expect(page.locator("#next")).to_contain_text("Have a look if you can")
     finally:
         await stand.start_again("unit-car")
