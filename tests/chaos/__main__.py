@@ -16,10 +16,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.chaos.late import late
 from tests.chaos.ledger import Ledger
 from tests.chaos.run import Run, drawn, patient, play
 from tests.journey.sink import Sink
-from tests.journey.stand import Stand
+from tests.journey.stand import Stand, ready_to_open
+from tests.journey.straight import Straight
 from trunkline.desk import desk
 from trunkline.settings import Settings
 
@@ -56,10 +58,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="repeats the same kills (default: a new one)")
     parser.add_argument("--first", type=int, default=0, help="number of the first run")
     parser.add_argument("--stages", type=int, default=1, help="installations side by side")
+    parser.add_argument(
+        "--late", type=int, default=0, help="instead of runs: so many commands that come too late"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the folder with its logs")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout at the end")
     asked = parser.parse_args()
     seed = random.SystemRandom().randrange(1 << 31) if asked.seed is None else asked.seed
+    if asked.late:
+        return _too_late(asked.late)
     if asked.stages > 1:
         return _side_by_side(asked.runs, seed, asked.stages)
     return _one_stage(range(asked.first, asked.first + asked.runs), seed, keep=asked.keep, as_json=asked.json)
@@ -92,6 +99,31 @@ def _one_stage(numbers: range, seed: int, *, keep: bool, as_json: bool) -> int:
     else:
         shutil.rmtree(folder)
     return 1 if bad else 0
+
+
+def _too_late(tries: int) -> int:
+    """A car out of reach, and commands that it must not execute when it is back."""
+    folder = Path(tempfile.mkdtemp(prefix="tl-late-"))
+    stand, began = Stand(folder), time.monotonic()
+    stand.start()
+    try:
+        wrong = asyncio.run(_late(stand, tries))
+    finally:
+        stand.stop()
+    for why in wrong:
+        print(f"VIOLATION {why}", file=sys.stderr)
+    took = time.monotonic() - began
+    print(f"{tries} late commands, {len(wrong)} executed or answered, {took:.0f} s", file=sys.stderr)
+    shutil.rmtree(folder)
+    return 1 if wrong else 0
+
+
+async def _late(stand: Stand, tries: int) -> list[str]:
+    async with stand.cast() as cast, Straight.of(stand, cast.vehicle, cast.unit) as straight:
+        delivery, token = await ready_to_open(cast, "late")
+        wrong = await late(stand, cast, straight, delivery, token, tries=tries)
+        opened = await straight.openings(delivery)
+        return wrong + ([f"opened {opened} times"] if opened else [])
 
 
 def _table(runs: list[Run]) -> Table:

@@ -36,7 +36,7 @@ def identity(fact: Fact) -> tuple[object, ...] | None:
         case _ if isinstance(fact, _ENDS_OF_A_COMMAND):
             return "end of a command", fact.command
         case k.RevocationRaised():
-            return fact.kind, fact.unit, fact.version
+            return fact.kind, fact.unit, fact.signed  # signed anew every few minutes, one version
         case k.RevocationConfirmed():
             return fact.kind, fact.unit, fact.n
         case k.FreshSigned() | k.ReceiptRejected():

@@ -27,19 +27,28 @@ class Sink:
     @asynccontextmanager
     async def of(cls, api: Api, token: str, types: Sequence[str] = ()) -> AsyncIterator["Sink"]:
         """Subscribed as whoever holds the token, until the end."""
+        async with cls.listening() as (sink, url):
+            asked = {"url": url, "types": list(types)}
+            made = await api.call("POST", "/v1/webhook-endpoints", asked, token=token)
+            sink.secret = made["secret"]
+            try:
+                yield sink
+            finally:
+                await api.call("DELETE", f"/v1/webhook-endpoints/{made['id']}", token=token)
+
+    @classmethod
+    @asynccontextmanager
+    async def listening(cls) -> AsyncIterator[tuple["Sink", str]]:
+        """A receiver and its URL; whoever subscribes it tells it the ``secret``."""
         sink, port = cls(), free_port()
         app = web.Application()
         app.router.add_post("/hooks", sink._take)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
-        asked = {"url": f"http://127.0.0.1:{port}/hooks", "types": list(types)}
-        made = await api.call("POST", "/v1/webhook-endpoints", asked, token=token)
-        sink.secret = made["secret"]
         try:
-            yield sink
+            yield sink, f"http://127.0.0.1:{port}/hooks"
         finally:
-            await api.call("DELETE", f"/v1/webhook-endpoints/{made['id']}", token=token)
             await runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:

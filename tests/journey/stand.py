@@ -6,13 +6,14 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from trunkline.devices import load_key, make_key
 from trunkline.play import Api, Carrier, Courier, Mailbox, Owner, Refused, link_token
 from trunkline.stage import Stage
-from vehicle_unit.control import ask
+from vehicle_unit.control import NotRunning, ask
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -112,14 +113,17 @@ class Stand:
         """Wait until the car's lock is in this state and the car is (or is not) on the air."""
 
         async def there() -> bool:
-            state = await self.car()
+            try:
+                state = await self.car()
+            except NotRunning:  # it is starting
+                return False
             return bool(state["lock"] == lock and state["connected"] == connected)
 
         await until(there, f"the lock is {lock}", seconds=seconds)
 
     async def tidy(self) -> None:
         """The car as every test finds it: at home, parked, shut, locked, awake."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(NotRunning):
             await self.car(
                 jammed=False, lid="shut", ignition=False, parked=True, speed_kmh=0, doors="shut",
                 blocked=False, position=HOME, mode="awake",
@@ -200,7 +204,9 @@ async def until(there: Callable[[], Any], what: str, *, seconds: float = 20) -> 
         await asyncio.sleep(0.03)
 
 
-async def decide(owner: Owner, delivery: str, decision: str = "approve") -> dict[str, Any]:
+async def decide(
+    owner: Owner, delivery: str, decision: str = "approve", *, silent: bool = False
+) -> dict[str, Any]:
     """Follow the link in the mail about this delivery (mails about others are left unanswered)."""
     while True:
         letter = await owner.mail.wait(owner.address, "May ")
@@ -212,7 +218,7 @@ async def decide(owner: Owner, delivery: str, decision: str = "approve") -> dict
                 raise
             continue
         if asked["delivery"] == delivery:
-            answer = {"token": token, "decision": decision, "shown": asked["shown"]}
+            answer = {"token": token, "decision": decision, "shown": asked["shown"], "silent": silent}
             decided: dict[str, Any] = await owner.api.call("POST", "/v1/questions/decide", answer)
             return decided
 
@@ -249,3 +255,12 @@ async def finish(cast: Cast, delivery: str) -> None:
     await until(locked, "locked is told")
     await cast.courier.post(delivery, "done")
     await cast.carrier.wait_for(delivery, {"delivered"})
+
+
+async def order_unnamed(cast: Cast, reference: str, *, address: str = "") -> str:
+    """An order that names no courier to the owner: the carrier may assign one, or another, later."""
+    carrier, now = cast.carrier, datetime.now(UTC)
+    window = {"start": now.isoformat(), "end": (now + timedelta(hours=2)).isoformat()}
+    wanted = {"address": address or cast.address, "window": window, "reference": reference}
+    made = await carrier.api.call("POST", "/v1/deliveries", wanted, token=carrier.token)
+    return str(made["id"])

@@ -4,12 +4,11 @@ import asyncio
 import base64
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from keys.car.proof import make_proof
-from tests.journey.stand import Cast, Stand, decide, finish, ready_to_open, until
+from tests.journey.stand import Cast, Stand, decide, finish, order_unnamed, ready_to_open, until
 from tests.journey.straight import Straight
 from trunkline.play import Refused
 from vehicle_gateway.commands import CommandView
@@ -131,7 +130,7 @@ async def test_a_challenge_is_good_once(cast: Cast, straight: Straight) -> None:
 
 
 async def test_reassigned_while_the_car_is_offline(stand: Stand, cast: Cast, straight: Straight) -> None:
-    delivery = await _unnamed(cast, "reassigned")
+    delivery = await order_unnamed(cast, "reassigned")
     await _assign(cast, delivery, cast.courier.courier)
     await decide(cast.owner, delivery)
     token = await cast.courier.key(delivery)
@@ -208,15 +207,6 @@ async def _refused_with(straight: Straight, delivery: str, code: str) -> None:
         return any(one.kind == "key.refused" and getattr(one, "code", "") == code for one in facts)
 
     await until(there, f"key.refused {code}")
-
-
-async def _unnamed(cast: Cast, reference: str) -> str:
-    """An order that names no courier to the owner: the carrier may assign another one later."""
-    start = datetime.now(UTC)
-    window = {"start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat()}
-    wanted = {"address": cast.address, "window": window, "reference": reference}
-    made = await cast.carrier.api.call("POST", "/v1/deliveries", wanted, token=cast.carrier.token)
-    return str(made["id"])
 
 
 async def _assign(cast: Cast, delivery: str, courier: str) -> None:
