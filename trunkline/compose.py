@@ -138,7 +138,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
     vehicles = Vehicles(store)
     cars = StoredCars(store, settings.gateway)
     guard = Guard(dev=settings.webhooks_dev)
-    keyring = Keyring(Seal(_endpoint_key(settings)))
+    keyring = keyring_of(settings)
     endpoints = Endpoints(store, clock, settings.webhooks, guard, keyring)
     commands = Commands(store, clock, settings.gateway)
     keys = Keys(
@@ -211,6 +211,11 @@ def people_of(desk: Desk) -> People:
     """People as an operator's command needs them: reading and erasing, no mail."""
     mailer = PeopleMailer(desk.clock, desk.settings.people)
     return _people(desk.settings, desk.store, desk.clock, mailer)
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """What seals the secrets of webhook addresses and linked systems at rest."""
+    return Keyring(Seal(_endpoint_key(settings)))
 
 
 def _endpoint_key(settings: Settings) -> bytes:
