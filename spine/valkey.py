@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Self, cast
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.connection import HiredisRespSerializer
 from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, RedisError, ResponseError
 
@@ -23,6 +24,8 @@ _ONE: Final[Address] = ("", 0)
 _ANSWER_WITHIN: Final = 10.0
 """Seconds after which a silent server counts as down."""
 _HOPS: Final = 5
+_PACKER: Final[Any] = HiredisRespSerializer()
+"""In C: the asyncio connection's own packer took a third of the gateway's time."""
 _NOT_NOW: Final = (
     "LOADING",
     "OOM",
@@ -236,7 +239,8 @@ class _Line:
             self._wake.clear()
             batch, self._outbox = self._outbox, []
             if batch:
-                await connection.send_packed_command(connection.pack_commands(batch), check_health=False)
+                packed = b"".join(part for command in batch for part in _PACKER.pack(*command))
+                await connection.send_packed_command([packed], check_health=False)
 
     async def _read(self, connection: AbstractConnection) -> None:
         while True:

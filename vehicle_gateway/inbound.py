@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from spine.store import Overtaken
 from spine.valkey import StoreDown
@@ -15,6 +15,9 @@ from vehicle_gateway.parse import Poison, Reason, parse
 from vehicle_gateway.rate import Buckets
 
 _log = logging.getLogger("trunkline.vehicle_gateway")
+
+_HAND_OVER: Final = 0.0005
+"""Seconds in which a batch has surely been sent to the store."""
 
 
 class Uplink(Protocol):
@@ -51,16 +54,32 @@ class Inbound:
 
     async def run(self) -> None:
         """Take what has come, at most ``limits.batch`` at once, without lingering for more."""
+        batch: list[Opened] = []
         while True:
-            await self._arrived.wait()
-            count = min(len(self._waiting), self._limits.batch)
-            batch = [self._open(self._waiting.popleft()) for _ in range(count)]
-            if not self._waiting:
-                self._arrived.clear()
-            await self._until_saved(batch)
+            if not batch:
+                await self._arrived.wait()
+                batch = self._next()
+            saving = asyncio.create_task(self._until_saved(batch), name="inbound-save")
+            try:
+                batch = await self._read_ahead(saving)
+                await saving
+            finally:
+                saving.cancel()
             if self._paused and len(self._waiting) <= self._limits.resume_below:
                 self._paused = False
                 self._uplink.resume()
+
+    async def _read_ahead(self, saving: asyncio.Task[None]) -> list[Opened]:
+        """Read what waits while the store is busy with the batch before it; nothing of it is decided yet."""
+        await asyncio.wait([saving], timeout=_HAND_OVER)
+        return self._next() if self._waiting and not saving.done() else []
+
+    def _next(self) -> list[Opened]:
+        count = min(len(self._waiting), self._limits.batch)
+        batch = [self._open(self._waiting.popleft()) for _ in range(count)]
+        if not self._waiting:
+            self._arrived.clear()
+        return batch
 
     def _open(self, message: Incoming) -> Opened:
         found = parse(message)
