@@ -83,10 +83,11 @@ class Ledger:
             seen = self._positions[partition]
             after = seen[-1][0] if seen else START
             async for entry in log.entries(partition, after):
-                self._take(entry)
+                self.take(entry)
         self._read_unit()
 
-    def _take(self, entry: Entry) -> None:
+    def take(self, entry: Entry) -> None:
+        """One more entry of the log, in its order."""
         fact = entry.fact
         self._positions[entry.partition].append((entry.position, fact.model_dump_json()))
         self.facts += 1
