@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -32,6 +32,13 @@ _MOST_TEXT: Final = 256
 
 Value = bool | int | float | str | None
 
+_PLAIN: Final[Mapping[type, Callable[[Any], str]]] = {
+    bool: {True: "true", False: "false"}.__getitem__,
+    int: repr,
+    float: repr,
+}
+"""Numbers and truth values, by far the most, as JSON without the way through the encoder."""
+
 
 @dataclass(slots=True)
 class Car:
@@ -40,7 +47,8 @@ class Car:
     word: Word | None = None
     watched: dict[str, tuple[int, int, Value]] = field(default_factory=dict)
     """Path to (boot, seq, value)."""
-    paths: set[str] = field(default_factory=set)
+    paths: dict[str, bool] = field(default_factory=dict)
+    """Each path it has spoken of: whether its change is a fact."""
     heard: datetime | None = None
 
     @classmethod
@@ -49,10 +57,9 @@ class Car:
         stored = {
             name.removeprefix(SIGNAL): value for name, value in fields.items() if name.startswith(SIGNAL)
         }
-        watched = {
-            path: (-1, -1, json.loads(value)) for path, value in stored.items() if WATCHED.fullmatch(path)
-        }
-        return cls(word_of(fields), watched, set(stored))
+        paths = {path: _is_watched(path) for path in stored}
+        watched = {path: (-1, -1, json.loads(value)) for path, value in stored.items() if paths[path]}
+        return cls(word_of(fields), watched, paths)
 
 
 def translate(
@@ -134,12 +141,17 @@ def _signals(
 ) -> tuple[list[Fact], dict[str, str]]:
     facts: list[Fact] = []
     state: dict[str, str] = {}
+    paths = car.paths
     for path, value in said.values.items():
-        if path.startswith(_HERE) or not _keepable(path, value, car):
+        if isinstance(value, str) and len(value) > _MOST_TEXT:
             continue
+        watched = paths.get(path)
+        if watched is None:
+            if not _keepable(path, car):
+                continue
+            watched = paths[path] = _is_watched(path)
         state[SIGNAL + path] = _json_of(value)
-        car.paths.add(path)
-        if WATCHED.fullmatch(path) and not isinstance(value, str) and _changed(car, path, parsed, value):
+        if watched and not isinstance(value, str) and _changed(car, path, parsed, value):
             facts.append(SignalChanged(at=now, vehicle=vehicle, path=path, value=value))
     place = clean.place_of(
         said.values.get(_HERE + "Latitude"),
@@ -152,8 +164,8 @@ def _signals(
 
 
 def _json_of(value: Value) -> str:
-    """Whole numbers, by far the most, without the way through the encoder."""
-    return str(value) if type(value) is int else json.dumps(value)
+    write = _PLAIN.get(type(value))
+    return json.dumps(value) if write is None else write(value)
 
 
 def _changed(car: Car, path: str, parsed: Parsed, value: Value) -> bool:
@@ -167,12 +179,13 @@ def _changed(car: Car, path: str, parsed: Parsed, value: Value) -> bool:
     return first or known != value or type(known) is not type(value)
 
 
-def _keepable(path: str, value: Value, car: Car) -> bool:
-    if isinstance(value, str) and len(value) > _MOST_TEXT:
-        return False
-    if path in car.paths:
-        return True
-    return len(car.paths) < _MOST_PATHS and _PATH.fullmatch(path) is not None
+def _is_watched(path: str) -> bool:
+    return WATCHED.fullmatch(path) is not None
+
+
+def _keepable(path: str, car: Car) -> bool:
+    """Whether a path not heard before is taken: where the car is goes elsewhere."""
+    return len(car.paths) < _MOST_PATHS and not path.startswith(_HERE) and _PATH.fullmatch(path) is not None
 
 
 def _asked(name: str, ask: Ask) -> dict[str, Any]:
