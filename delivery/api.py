@@ -130,6 +130,7 @@ def _following(desk: Desk) -> APIRouter:
         me: Reader, delivery: DeliveryPath, last_event_id: LastEventId = None
     ) -> StreamingResponse:
         async def still() -> Read:
+            await access.check_still(me)
             return await desk.carrier.read(me.id, delivery)
 
         return stream(desk, await still(), Audience(carrier_type, carrier_state, still), last_event_id)

@@ -93,6 +93,7 @@ def _looking(desk: Desk) -> APIRouter:
     )  # fmt: skip
     async def events(me: Me, delivery: DeliveryPath, last_event_id: LastEventId = None) -> StreamingResponse:
         async def still() -> Read:
+            await desk.people.access.check_still(me)
             return (await desk.owner.read(me.id, delivery))[0]
 
         def name(kind: str, _: Read) -> str | None:

@@ -139,6 +139,16 @@ class Access:
 
         return principal
 
+    async def check_still(self, who: PersonPrincipal | CarrierPrincipal) -> None:
+        """For what goes on after its request was let in: raises ``Unauthenticated`` once the right has ended."""
+        if isinstance(who, PersonPrincipal):
+            living = await self._sessions.all_of(who.id, now=self._clock.now())
+            alive = any(session.id == who.session for session in living)
+        else:
+            alive = await self._carriers.may_act(who.id)
+        if not alive:
+            raise Unauthenticated("This token is not good (any more).", presented=True)
+
     def refuse_cross_site(self, request: Request) -> None:
         """What may change something comes from our own pages: ``Sec-Fetch-Site``, else ``Origin``."""
         if request.method in _SAFE:

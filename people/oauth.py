@@ -158,3 +158,8 @@ class CarrierTokens:
             return None
         scopes = frozenset(granted.scopes) & frozenset(body.scopes)
         return CarrierPrincipal(CarrierId(granted.carrier), scopes, body.livemode, state is Carrier.STOPPED)
+
+    async def may_act(self, carrier: CarrierId) -> bool:
+        """Whether tokens of this carrier are good at all: not once it is frozen."""
+        found = await self._carriers.load(carrier)
+        return found is not None and found[0] is not Carrier.FROZEN

@@ -1,0 +1,1 @@
+"""Hostile input: random and mutated messages to gateway and unit, schemathesis over the API."""
