@@ -151,7 +151,14 @@ async def introduce(stage: Stage, api: Api, timeline: Timeline) -> Cast:
     await courier.enrol(enrolment_code)
     timeline.say("carrier", f"Parcel Post is enrolled; its courier Sam ({courier_id}) has a device key")
     _write_names(
-        stage, {"CARRIER": carrier.client_id, "COURIER": courier_id, "VEHICLE": vehicle, "ADDRESS": address}
+        stage,
+        {
+            "CARRIER": carrier.client_id,
+            "COURIER": courier_id,
+            "VEHICLE": vehicle,
+            "ADDRESS": address,
+            "PERSON": owner.person,
+        },
     )
     return Cast(owner, carrier, courier, vehicle, address)
 

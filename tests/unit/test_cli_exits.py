@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -96,6 +97,19 @@ def test_no_colour_where_none_is_wanted(words: tuple[str, ...], tmp_path: Path) 
     assert "\x1b" not in piped.stdout
     codes = {code for found in re.findall(r"\x1b\[([0-9;]*)m", wanted.stdout) for code in found.split(";")}
     assert codes <= {"", "0", "1", "2"}, "bold and dim may stay, colours may not (no-color.org)"
+
+
+def test_a_reader_that_has_read_enough_hears_no_complaint(tmp_path: Path) -> None:
+    words = " ".join(map(shlex.quote, python_command("states", "--json")))
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {words} | true"],
+        env=plain_environment({"TRUNKLINE_DATA_DIR": str(tmp_path)}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
 
 
 def commands(group: object, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], object]]:
