@@ -18,9 +18,8 @@ from trunkline.desk import Desk
 from vehicle_gateway.registry import Vehicles
 
 _UNLATCHING = re.compile(rb"lock\.state former='latched' state='unlatching'")
-_ENDS_OF_A_COMMAND = (
-    v.CommandDone, v.CommandRefused, v.CommandExpired, v.CommandUndeliverable, v.CommandUnanswered,
-)  # fmt: skip
+_ENDS_OF_A_COMMAND = (v.CommandDone, v.CommandRefused, v.CommandExpired, v.CommandUndeliverable)
+"""One of these for each command; `unanswered` before it is no end: a late answer is still the truth."""
 _MAY_REPEAT = (
     d.OpeningRefused, d.DeliveryUnsure, d.DeliveryEnded, d.ParcelAdded, d.OutOfPlace, d.PhotoSeen, d.PhotoTaken,
 )  # fmt: skip
@@ -31,7 +30,7 @@ def identity(fact: Fact) -> tuple[object, ...] | None:
     match fact:
         case v.UnitReceipt():
             return fact.kind, fact.unit, fact.receipt
-        case v.CommandCreated() | v.CommandSent() | v.CommandReceived():
+        case v.CommandCreated() | v.CommandSent() | v.CommandReceived() | v.CommandUnanswered():
             return fact.kind, fact.command
         case _ if isinstance(fact, _ENDS_OF_A_COMMAND):
             return "end of a command", fact.command

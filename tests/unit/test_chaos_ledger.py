@@ -10,7 +10,7 @@ from spine.facts import Fact
 from spine.facts import delivery as d
 from spine.facts import keys as k
 from spine.facts import vehicle as v
-from spine.ids import CommandId, KeyId, new_id
+from spine.ids import CommandId, KeyId, QuestionId, new_id
 from spine.log import Entry
 from tests.chaos.ledger import Ledger, identity
 
@@ -22,7 +22,9 @@ OF_KEY: dict[str, Any] = {"at": NOW, "vehicle": VEH, "unit": UNIT, "delivery": D
 OF_COMMAND: dict[str, Any] = {
     "at": NOW, "vehicle": VEH, "unit": UNIT, "command": CMD, "op": "present", "delivery": DLV,
 }  # fmt: skip
-APPROVED = d.DeliveryApproved(**OF_DELIVERY, question="qst_1", by=None, level="link", shown="0" * 64)
+APPROVED = d.DeliveryApproved(
+    **OF_DELIVERY, question=QuestionId("qst_1"), by=None, level="link", shown="0" * 64
+)
 ISSUED = k.KeyIssued(**OF_KEY, jti="j", seq=1, jkt="t", kid="k", nbf=NOW, exp=NOW, claims_hash="c")
 SIGNED = k.KeySigned(**OF_KEY)
 OPENING = d.OpeningStarted(**OF_DELIVERY, command=CommandId(CMD), key=KeyId(KEY))
@@ -53,6 +55,10 @@ def test_a_fact_twice_is_seen_whatever_its_time(tmp_path: Path, fact: Fact) -> N
 def test_two_ends_of_one_command_are_seen(tmp_path: Path) -> None:
     ends = v.CommandDone(**OF_COMMAND), v.CommandExpired(**OF_COMMAND)
     assert any("doubled" in why for why in told(tmp_path, *ends))
+
+
+def test_a_late_answer_is_no_second_end(tmp_path: Path) -> None:
+    assert told(tmp_path, v.CommandUnanswered(**OF_COMMAND), v.CommandDone(**OF_COMMAND)) == []
 
 
 @pytest.mark.parametrize("missing", [APPROVED, ISSUED, SIGNED, OPENING])
