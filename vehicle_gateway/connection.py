@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 import paho.mqtt.client as paho
@@ -185,6 +186,16 @@ class Connection:
             b"".join(publish_qos0(topic, payload, expiry) for topic, payload in messages)
         )
         self._flush()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is sent meanwhile leaves afterwards, one right after the other."""
+        self._client.corked = True
+        try:
+            yield
+        finally:
+            self._client.corked = False
+            self._flush()
 
     def hold(self, *, held: bool) -> None:
         """Stop or go on reading; keep-alive goes on either way."""

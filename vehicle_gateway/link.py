@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from vehicle_gateway.connection import Connection
@@ -118,6 +119,15 @@ class Link:
             "CorrelationData": correlation,
         }
         return self._connection.send(topic, payload, qos=qos, retain=retain, extras=extras)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is sent inside leaves at its end, one right after the other: who hears it hears it at once."""
+        if self._connection is None:
+            yield
+            return
+        with self._connection.together():
+            yield
 
     async def publish(
         self,

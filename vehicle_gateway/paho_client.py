@@ -21,6 +21,8 @@ class Client(paho.Client):
     """
 
     ready: socket.socket
+    corked = False
+    """What is sent only waits, to leave with what follows."""
 
     def __init__(self, client_id: str, *, generation: int, max_packet: int) -> None:
         super().__init__(
@@ -44,6 +46,10 @@ class Client(paho.Client):
             if code is not MQTTErrorCode.MQTT_ERR_SUCCESS or self._packets == before:
                 return code
         return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def loop_write(self) -> MQTTErrorCode:
+        """Write what waits, unless more is to come first."""
+        return MQTTErrorCode.MQTT_ERR_SUCCESS if self.corked else super().loop_write()
 
     def more(self) -> bool:
         """Whether bytes wait that a selector does not see."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from keys.car.challenge import Challenges, TooManyLinks
@@ -50,11 +50,13 @@ class Verifier:
 
 
 class Openings:
-    """``say`` sends a receipt that is durable. ``latch`` is given once it exists: it tells us its acts."""
+    """``say`` sends receipts that are durable. ``latch`` is given once it exists: it tells us its acts."""
 
     latch: Latch
 
-    def __init__(self, verifier: Verifier, limits: UnitLimits, *, say: Callable[[Receipt], None]) -> None:
+    def __init__(
+        self, verifier: Verifier, limits: UnitLimits, *, say: Callable[[Sequence[Receipt]], None]
+    ) -> None:
         self._verifier = verifier
         self._limits = limits
         self._say = say
@@ -200,8 +202,7 @@ class Openings:
 
     def _flush(self) -> None:
         unsaid, self._unsaid = self._unsaid, []
-        for receipt in unsaid:
-            self._say(receipt)
+        self._say(unsaid)
 
 
 def _no(refusal: Refusal) -> Answer:

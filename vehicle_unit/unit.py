@@ -111,7 +111,7 @@ class Unit:
             revocations=self.revocations,
             vehicle=self.vehicle,
         )
-        self.openings = Openings(verifier, limits, say=self.uplink.receipt)
+        self.openings = Openings(verifier, limits, say=self.uplink.receipts)
         self.motor = SimulatedBoot(
             self.vehicle, lifts_after=options.lifts_after, shuts_after=options.shuts_after
         )
@@ -234,7 +234,7 @@ class Unit:
                     self.uplink.refused(wire.Err.model_validate_json(payload))
                 case "rev":
                     if (receipt := self.revocations.take(payload.decode("ascii"))) is not None:
-                        self.uplink.receipt(receipt)
+                        self.uplink.receipts([receipt])
                 case _:
                     _log.info("unit.not_for_me", extra={"topic": name})
         except (ValidationError, UnicodeDecodeError, Unacceptable) as cause:

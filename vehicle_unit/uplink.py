@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vehicle_gateway.link import NO_SUBSCRIBERS, Link, NotConnected
@@ -36,14 +36,17 @@ class Uplink:
 
     # ---- what keeps an order and waits for the server's acknowledgement
 
-    def receipt(self, receipt: Receipt) -> None:
-        """Send a receipt; it is durable already, and is offered again after a restart."""
-        d = {"n": receipt.n, "receipt": receipt.token}
-        self._put("evt/receipt", d, Urgency.RECEIPT, message=receipt.message_id, receipt=receipt.n)
+    def receipts(self, receipts: Sequence[Receipt]) -> None:
+        """Send receipts, those of one act together; they are durable already, and offered after a restart."""
+        for receipt in receipts:
+            d = {"n": receipt.n, "receipt": receipt.token}
+            self._put("evt/receipt", d, Urgency.RECEIPT, message=receipt.message_id, receipt=receipt.n)
+        self.pump()
 
     def event(self, kind: str, d: Mapping[str, Any]) -> None:
         """An event of the car: door, tow, crash, left_open, pair. It survives a power cut."""
         self._put(f"evt/{kind}", d, _URGENCY.get(kind, Urgency.EVENT), durable=True)
+        self.pump()
 
     def result(self, command: str, answer: Answer) -> None:
         """What became of a command."""
@@ -55,27 +58,29 @@ class Uplink:
             data=answer.data,
         )
         self._put("res", told.model_dump(mode="json"), Urgency.RESULT, correlation=command)
+        self.pump()
 
     def signals(self, values: Mapping[str, Value], *, full: bool) -> None:
         """Changed signals, or all of them."""
         self._put("sig", {"full": full, "values": dict(values)}, Urgency.SIGNALS)
+        self.pump()
 
     def offer_receipts(self) -> None:
         """At start: what was not acknowledged before."""
-        for receipt in self._receipts.pending():
-            self.receipt(receipt)
+        self.receipts(self._receipts.pending())
 
     def pump(self) -> None:
         """Put on the wire what is due."""
         if not self.link.connected:
             return
         due = self._outbox.due(self._clock.uptime(), self._clock.now())
-        for index, item in enumerate(due):
-            try:
-                self._send(item)
-            except NotConnected:
-                self._outbox.not_sent(due[index:])
-                return
+        with self.link.together():
+            for index, item in enumerate(due):
+                try:
+                    self._send(item)
+                except NotConnected:
+                    self._outbox.not_sent(due[index:])
+                    return
 
     def disconnected(self) -> None:
         """The connection is gone: all that is not acknowledged goes out again on the next."""
@@ -153,8 +158,6 @@ class Uplink:
             self._outbox.put(item)
         except (Full, OSError):
             _log.exception("outbox.refused", extra={"topic": name})
-            return
-        self.pump()
 
     def _send(self, item: Item) -> None:
         assert item.seq is not None
