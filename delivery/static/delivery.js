@@ -93,7 +93,7 @@ async function block() {
 by("approve").addEventListener("click", () => decide("approve"));
 by("decline").addEventListener("click", () => decide("decline"));
 by("silent").addEventListener("click", () => decide("decline", true));
-twice(by("block"), "Block this delivery? The courier can then not open your car, and the carrier has to ask you anew.", "Yes, block it", block);
+twice(by("block"), "Block this delivery? Its key is destroyed, and this page says when that is certain. The carrier has to ask you anew.", "Yes, block it", block);
 by("enter").addEventListener("click", () => {
   // A mail's link opens another tab: there the sign-in page finds where to come back to.
   localStorage.setItem("back", JSON.stringify({ to: location.pathname, at: Date.now() }));

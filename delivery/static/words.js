@@ -58,6 +58,8 @@ const HAPPENED = {
   parcel_withdrawn: "A parcel was withdrawn",
   ended: "Over: no key of it can open anything",
 };
+const AT_THE_BOOT = new Set(["opening", "opened", "refused", "unsure", "left_open", "closed", "locked"]);
+const OVER = new Set(["blocked", "expired", "cancelled", "failed", "rescheduled"]);
 const DIED = {
   consumed: "used up; it can never open again",
   confirmed_by_car: "destroyed, confirmed by car",
@@ -124,7 +126,7 @@ export function standing(read) {
     delivered: ["Done", `${locked ? "The boot is shut and locked." : "The lid is shut."} ${parcel}`, "good"],
     unsure: [
       "We cannot tell; the boot may be open",
-      "The car did not answer when the courier opened it. Have a look if you can. As soon as the car answers, it stands here.",
+      "The car did not answer when the courier asked it to open. Have a look if you can. As soon as the car answers, it stands here.",
       "bad",
     ],
     left_open: [
@@ -143,7 +145,15 @@ export function standing(read) {
     rescheduled: ["Moved to another time", "You are asked for the new time by a mail of its own.", ""],
   };
   const [title, next, tone] = states[read.state] || [stateName(read.state)[0], "", ""];
+  if (OVER.has(read.state) && inDoubt(read.timeline))
+    return { title, next: `The car never said what happened when it was asked to open; the boot may be open. Have a look if you can. ${next}`, tone: "bad" };
   return { title, next, tone };
+}
+
+/** Whether the car owes its word on the last opening: an end does not make that certain. */
+function inDoubt(timeline) {
+  const last = timeline.map(([, what]) => what).findLast((what) => AT_THE_BOOT.has(what));
+  return last === "opening" || last === "unsure";
 }
 
 function blocked(key) {

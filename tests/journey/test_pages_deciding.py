@@ -128,6 +128,18 @@ async def test_a_link_that_is_no_good_says_so_and_what_to_do(cast: Cast, web: Ch
     await expect(none.locator("#said")).to_contain_text("reached by the link of a mail")
 
 
+async def test_a_question_ends_by_itself_while_somebody_looks_at_it(cast: Cast, web: Chromium) -> None:
+    _, path = await asked(cast, reference="too late")
+    page = await web.page()
+    await page.clock.install()
+    await page.goto(web.url + path)
+    await expect(page.get_by_role("button", name="Approve")).to_be_visible()
+    await page.clock.fast_forward("02:00:01")
+    await expect(page.locator("#outcome")).to_have_text("Nothing is asked any more")
+    await expect(page.locator("#result")).to_contain_text("Without an approval nobody gets a key.")
+    await expect(page.get_by_role("button")).to_have_count(0)
+
+
 async def test_approving_takes_a_keyboard_only(cast: Cast, web: Chromium) -> None:
     delivery, path = await asked(cast, reference="keyboard")
     page = await look(web, path, reduced_motion="reduce")

@@ -5,6 +5,7 @@ from playwright.async_api import Page, expect
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
 from tests.journey.stand import Cast, Stand, until
 from tests.journey.test_pages_deciding import asked, look
+from tests.journey.test_pages_for_everybody import faults
 from trunkline.play import link_token
 
 __all__ = ["browser", "cast", "web"]
@@ -103,6 +104,26 @@ async def test_addresses_are_made_and_blocked_and_a_car_is_added(
     await until(added, "the second car is claimed")
     await expect(page.get_by_role("heading", name="Car 2")).to_be_visible()
     await stand.kill("unit-pages")
+
+
+async def test_somebody_invited_follows_the_mail_and_accepts(cast: Cast, web: Chromium) -> None:
+    ben = {"email": "ben@example.org", "role": "driver", "may_approve": True}
+    path = f"/v1/owner/cars/{cast.vehicle}/people"
+    invitation = await cast.owner.api.call("POST", path, ben, token=cast.owner.token)
+    token = link_token(await cast.owner.mail.wait("ben@example.org", "You are invited"))
+    page = await look(web, f"/sign-in#{token}")
+    await page.get_by_role("button", name="Sign in on this device").click()
+
+    await expect(page).to_have_url(f"{web.url}/invitations/{invitation['id']}")
+    await expect(page.locator("#what")).to_have_text("You are invited as a driver.")
+    assert await faults(page) == []
+    await page.get_by_role("button", name="Accept").click()
+    await expect(page.locator("#said")).to_have_text("Done: the car is among yours.")
+    await page.get_by_role("link", name="Your deliveries and cars").click()
+    await expect(page.get_by_role("region", name="Car 1")).to_contain_text("You may approve deliveries.")
+    person = (await cast.owner.api.call("GET", path, token=cast.owner.token))["data"]
+    left = next(one["person"] for one in person if one["role"] == "driver")
+    await cast.owner.api.call("DELETE", f"{path}/{left}", token=cast.owner.token)
 
 
 async def test_the_page_follows_while_the_car_opens(stand: Stand, cast: Cast, web: Chromium) -> None:
