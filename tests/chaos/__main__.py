@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +20,24 @@ from rich.table import Table
 
 from tests.chaos.late import late
 from tests.chaos.ledger import Ledger
-from tests.chaos.run import Run, drawn, patient, play
+from tests.chaos.run import VICTIMS, Run, drawn, patient, play
 from tests.journey.sink import Sink
 from tests.journey.stand import Stand, ready_to_open
 from tests.journey.straight import Straight
 from trunkline.desk import desk
 from trunkline.settings import Settings
 
-_LENGTH = 1.0
-"""Seconds that a delivery on the quick profile takes, about: kills are drawn from it."""
 
-
-async def chaos(stand: Stand, numbers: range, seed: int, *, say: Any) -> tuple[list[Run], Ledger]:
+async def chaos(
+    stand: Stand, numbers: range, seed: int, *, victims: Sequence[str], say: Any
+) -> tuple[list[Run], Ledger]:
     """Play these runs one after the other; ``say`` gets a line for each."""
     unit_log = stand.directory / "logs" / "unit-car.log"
     ledger = Ledger(stand.known.unit, stand.unit_folder(), unit_log)
     runs: list[Run] = []
     async with stand.cast(patient(stand)) as cast, Sink.of(cast.carrier.api, cast.carrier.token) as sink:
         for number in numbers:
-            run = drawn(number, seed, length=_LENGTH)
+            run = drawn(number, seed, victims=victims)
             await play(run, stand, cast, sink, ledger)
             runs.append(run)
             say(f"{run} in {run.took:.1f} s" + "".join(f"\n    VIOLATION {why}" for why in run.wrong))
@@ -57,6 +58,9 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=None, help="repeats the same kills (default: a new one)")
     parser.add_argument("--first", type=int, default=0, help="number of the first run")
+    parser.add_argument(
+        "--victim", action="append", choices=VICTIMS, help="only these (default: all in turn)"
+    )
     parser.add_argument("--stages", type=int, default=1, help="installations side by side")
     parser.add_argument(
         "--late", type=int, default=0, help="instead of runs: so many commands that come too late"
@@ -69,10 +73,11 @@ def main() -> int:
         return _too_late(asked.late)
     if asked.stages > 1:
         return _side_by_side(asked.runs, seed, asked.stages)
-    return _one_stage(range(asked.first, asked.first + asked.runs), seed, keep=asked.keep, as_json=asked.json)
+    numbers = range(asked.first, asked.first + asked.runs)
+    return _one_stage(numbers, seed, victims=asked.victim or VICTIMS, keep=asked.keep, as_json=asked.json)
 
 
-def _one_stage(numbers: range, seed: int, *, keep: bool, as_json: bool) -> int:
+def _one_stage(numbers: range, seed: int, *, victims: Sequence[str], keep: bool, as_json: bool) -> int:
     folder = Path(tempfile.mkdtemp(prefix="tl-chaos-"))
     console = Console(stderr=True, highlight=False)
     console.print(
@@ -82,7 +87,13 @@ def _one_stage(numbers: range, seed: int, *, keep: bool, as_json: bool) -> int:
     stand.start()
     try:
         runs, ledger = asyncio.run(
-            chaos(stand, numbers, seed, say=lambda line: console.print(line, markup=False, soft_wrap=True))
+            chaos(
+                stand,
+                numbers,
+                seed,
+                victims=victims,
+                say=partial(console.print, markup=False, soft_wrap=True),
+            )
         )
     finally:
         stand.stop()
@@ -133,7 +144,7 @@ def _table(runs: list[Run]) -> Table:
         ended = ", ".join(f"{state} {n}" for state, n in Counter(run.state for run in own).most_common())
         times = sorted(run.took for run in own)
         table.add_row(
-            victim, str(len(own)), str(sum(run.at_tap for run in own)), ended,
+            victim, str(len(own)), str(sum(run.moment != "order" for run in own)), ended,
             str(sum(len(run.wrong) for run in own)), f"{times[len(times) // 2]:.1f}", f"{times[-1]:.1f}",
         )  # fmt: skip
     return table

@@ -3,7 +3,9 @@
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from spine.facts import delivery as d
@@ -12,11 +14,13 @@ from tests.chaos.phones import ENDED, PatientApi, open_and_finish
 from tests.journey.sink import Sink
 from tests.journey.stand import Cast, Stand, decide, mailed, until
 from trunkline.desk import Desk, desk
-from trunkline.play import Courier
 from trunkline.settings import Settings
+from trunkline.stage import Stage
 
 VICTIMS: Final = ("unit-car", "gateway", "work", "api", "store", "broker")
 _SETTLES: Final = 30.0
+_LENGTHS: Final = {"order": 1.0, "tap": 0.15, "consuming": 0.004}
+"""Seconds after each moment within which a kill is drawn; a quick delivery takes about one in all."""
 
 
 @dataclass
@@ -25,28 +29,31 @@ class Run:
 
     number: int
     victim: str
-    at_tap: bool
+    moment: str
     after: float
     down: float
     delivery: str = ""
     state: str = ""
     took: float = 0.0
-    killed_in: str = ""
     wrong: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        when = f"{self.after:.3f} s after the {'tap' if self.at_tap else 'order'}, down {self.down:.2f} s"
+        when = f"{self.after:.3f} s after the {self.moment}, down {self.down:.2f} s"
         return (
             f"run {self.number}: {self.victim} killed {when}, {self.delivery or 'no delivery'} {self.state}"
         )
 
 
-def drawn(number: int, seed: int, *, length: float) -> Run:
-    """Run ``number`` of a seed: victims in turn; half of the kills within the tap, half anywhere."""
+def drawn(number: int, seed: int, *, victims: Sequence[str] = VICTIMS) -> Run:
+    """Run ``number`` of a seed: victims in turn; the moment anywhere in the delivery or within the tap.
+
+    For the unit also right after it wrote that the key is used, before it can have said that it opened.
+    """
     dice = random.Random(f"{seed}.{number}")
-    at_tap = dice.random() < 0.5
-    after = dice.uniform(0, 0.15) if at_tap else dice.uniform(0, length)
-    return Run(number, VICTIMS[number % len(VICTIMS)], at_tap, after, dice.uniform(0, 1.0))
+    victim = victims[number % len(victims)]
+    moment = dice.choice(["order", "tap", "consuming"] if victim == "unit-car" else ["order", "tap"])
+    after = dice.uniform(0, _LENGTHS[moment])
+    return Run(number, victim, moment, after, dice.uniform(0, 1.0))
 
 
 async def play(run: Run, stand: Stand, cast: Cast, sink: Sink, ledger: Ledger) -> None:
@@ -75,22 +82,31 @@ async def _deliver(run: Run, cast: Cast, tapped: asyncio.Event) -> None:
     await courier.key(run.delivery, seconds=40)
     await courier.arrive(run.delivery)
     try:
-        run.state = await open_and_finish(_watched(courier), run.delivery, tapped)
+        run.state = await open_and_finish(courier, run.delivery, tapped)
     finally:
         tapped.set()
 
 
-def _watched(courier: Courier) -> Courier:
-    return courier
-
-
 async def _kill(run: Run, stand: Stand, tapped: asyncio.Event) -> None:
-    if run.at_tap:
+    if run.moment != "order":
         await tapped.wait()
-    await asyncio.sleep(run.after)
-    await stand.kill(run.victim)
+    if run.moment == "consuming":
+        file = stand.unit_folder() / "receipts.log"
+        await stand.by_hand(_kill_as_it_writes, stand.stage, run.victim, file, run.after)
+    else:
+        await asyncio.sleep(run.after)
+        await stand.kill(run.victim)
     await asyncio.sleep(run.down)
     await stand.start_again(run.victim)
+
+
+def _kill_as_it_writes(stage: Stage, victim: str, file: Path, after: float) -> None:
+    """Kill as soon as a file grew, or after a second; from a thread that does nothing else meanwhile."""
+    size, end = file.stat().st_size, time.monotonic() + 1
+    while file.stat().st_size <= size and time.monotonic() < end:
+        time.sleep(0)
+    time.sleep(after)
+    stage.kill(victim)
 
 
 async def _revive(run: Run, stand: Stand) -> None:

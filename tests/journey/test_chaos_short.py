@@ -18,7 +18,7 @@ async def test_whatever_is_killed_nothing_opens_twice_and_nothing_is_lost(stand:
             await ledger.read_on(opened)
         ledger.wrong.clear()  # other tests of this installation attack it on purpose
         for number in range(len(VICTIMS)):
-            run = drawn(number, seed, length=1.0)
+            run = drawn(number, seed)
             await play(run, stand, cast, sink, ledger)
             assert not run.wrong, f"seed {seed}: {run}: {run.wrong}"
         assert sink.forged == 0
