@@ -1,9 +1,10 @@
 """What cars say, saved in one step per batch: a verdict per message, and facts and state of what is new."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from spine.facts import FACT, Fact
 from spine.ids import UnitId, VehicleId, partition_of
@@ -27,8 +28,7 @@ class Verdict(StrEnum):
     BEHIND = "behind"
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """One message of one unit, parsed and checked.
 
     ``dedupe``: an id known for 7 days (receipt chain number, scan id, event id). ``state``: fields of the
@@ -42,7 +42,7 @@ class Incoming:
     seq: int = 0
     dedupe: str | None = None
     facts: Sequence[Fact] = ()
-    state: Mapping[str, str] = field(default_factory=dict)
+    state: Mapping[str, str] = MappingProxyType({})
     wants_window: bool = True
 
 

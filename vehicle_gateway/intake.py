@@ -4,9 +4,8 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from spine.clock import Clock
 from spine.dead_letters import DeadLetters
@@ -29,8 +28,7 @@ _log = logging.getLogger("trunkline.vehicle_gateway")
 _TOPIC_CHARS: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A message, read. ``too_fast``: its unit is over its rate; it is neither saved nor parked."""
 
     message: link.Incoming
@@ -42,8 +40,7 @@ class Opened:
         return Opened(self.message, Poison(reason, found.shard, found.unit, found.seq, detail))
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """A message that may be taken, who it is from and what it comes to."""
 
     opened: Opened

@@ -1,9 +1,9 @@
 """Bytes from a topic become one typed message, or poison with its reason (rule 10). Pure."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -76,8 +76,7 @@ class Poison:
 Content = State | Signals | ReceiptEvent | Result | Ask | dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """One message as it claims to be; who it is from is not yet checked.
 
     ``kind``: state, sig, tel, dtc, res, evt or req; ``name``: the event or request. ``content``: the type of
@@ -91,7 +90,11 @@ class Parsed:
     id: str
     boot: int
     seq: int
-    content: Content = field(repr=False)
+    content: Content
+
+    def __repr__(self) -> str:
+        """Without the content: it may say where a car is."""
+        return f"Parsed({self.kind} {self.name}, unit={self.unit}, boot={self.boot}, seq={self.seq})"
 
 
 def parse(message: Incoming) -> Parsed | Poison:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -104,8 +105,7 @@ class Session:
     will: Will | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """One message as it came.
 
     ``topic`` is bytes when it is not UTF-8; ``generation`` numbers the connection it came on.

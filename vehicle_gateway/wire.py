@@ -4,7 +4,16 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+)
 
 MAX_BYTES: Final = 64 * 1024
 UNIT: Final = re.compile(r"^vu_[0-9a-hjkmnp-tv-z]{16}$")
@@ -94,7 +103,7 @@ class Signals(Message):
     """``d`` of ``up/sig``: COVESA VSS v6 path to value. ``full``: a snapshot of all."""
 
     full: bool = False
-    values: dict[str, bool | int | float | str | None]
+    values: dict[str, StrictBool | StrictInt | StrictFloat | StrictStr | None]
 
 
 class Ask(Message):
