@@ -40,9 +40,10 @@ class NoPeer(Exception):
 class Stand(Stage):
     """The real store, broker and processes of a directory, and the peers beside them on the same broker."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, settings: str = PROFILE) -> None:
+        """``settings``: TOML above the defaults."""
         profile = directory.parent / "profile.toml"
-        profile.write_text(PROFILE, "utf-8")
+        profile.write_text(settings, "utf-8")
         super().__init__(directory, broker="mosquitto", profile=profile)
 
     def start_broker(self) -> None:
