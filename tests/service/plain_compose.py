@@ -15,7 +15,7 @@ from trunkline.embedded import mosquitto_binary, valkey_binary
 from trunkline.processes import Child, Children, free_port, plain_environment
 
 REPOSITORY = Path(__file__).parents[2]
-HOSTS = ("store", "broker")
+HOST = re.compile(r"(^|//|@)(store|broker)(?=:|/|$)")
 PORTS = ("6379", "1883", "8883", "8080")
 ANY_HOST = "0.0.0.0"
 LOOPBACK = "127.0.0.1"
@@ -91,7 +91,6 @@ class PlainCompose:
             return str(self.root(name)) + text
         if text == ANY_HOST:
             return LOOPBACK
-        text = re.sub(rf"(^|//|@)({'|'.join(HOSTS)})(?=:|/|$)", rf"\g<1>{LOOPBACK}", text)
         return re.sub(rf"(^|:)({'|'.join(PORTS)})(?=/|$)", lambda m: m[1] + self.ports[m[2]], text)
 
     def words(self, name: str, command: list[str]) -> list[str]:
@@ -104,7 +103,8 @@ class PlainCompose:
 
     def environment(self, name: str) -> dict[str, str]:
         given = self.services[name].get("environment", {})
-        own = {key: self.translated(name, str(value)) for key, value in given.items()}
+        named = {key: HOST.sub(rf"\g<1>{LOOPBACK}", str(value)) for key, value in given.items()}
+        own = {key: self.translated(name, value) for key, value in named.items()}
         if os.geteuid() == 0 and name == "init":
             own["TRUNKLINE_BROKER_USER"] = (
                 "root"  # as root, Mosquitto would drop to an account without our files

@@ -106,6 +106,8 @@ async def test_one_delivery_through_the_services_of_the_file(compose: PlainCompo
     assert report.verified, report
     for name in ("work", "gateway", "api", "unit"):
         compose.healthy(name)
+    parts = [word for part in ("files", "store", "work", "gateway") for word in ("--only", part)]
+    compose.run("init", "doctor", *parts)
     assert fixed(compose) == before
     for name in compose.services:
         assert written_outside(compose.root(name)) == []
