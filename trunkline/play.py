@@ -91,7 +91,8 @@ class Mailbox:
     """The mail files of an installation without a mail server, as their addressees would read them."""
 
     folder: Path
-    _read: set[Path] = field(default_factory=set)
+    _read: set[Path] = field(default_factory=set, repr=False)
+    _heads: dict[Path, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     async def wait(self, address: str, subject: str, *, seconds: float = 20.0) -> str:
         """The next unread mail to ``address`` whose subject holds ``subject``."""
@@ -100,13 +101,19 @@ class Mailbox:
             for path in sorted(self.folder.glob("*.eml"), key=lambda one: one.stat().st_mtime_ns):
                 if path in self._read:
                     continue
-                text = path.read_text("utf-8", "replace")
-                head = email.message_from_string(text, policy=email.policy.default)
-                if head["To"] == address and subject in str(head["Subject"]):
+                to, about = self._head(path)
+                if to == address and subject in about:
                     self._read.add(path)
-                    return text
+                    return path.read_text("utf-8", "replace")
             await asyncio.sleep(0.05)
         raise LookupError(f"no mail to {address} about {subject!r}")
+
+    def _head(self, path: Path) -> tuple[str, str]:
+        """To whom, about what; read once, since there may be thousands."""
+        if path not in self._heads:
+            head = email.message_from_string(path.read_text("utf-8", "replace"), policy=email.policy.default)
+            self._heads[path] = str(head["To"]), str(head["Subject"])
+        return self._heads[path]
 
 
 @dataclass
