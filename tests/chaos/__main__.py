@@ -20,7 +20,7 @@ from rich.table import Table
 
 from tests.chaos.late import late
 from tests.chaos.ledger import Ledger
-from tests.chaos.run import VICTIMS, Run, drawn, patient, play
+from tests.chaos.run import VICTIMS, Run, drawn, patient, play, revive
 from tests.journey.sink import Sink
 from tests.journey.stand import Stand, ready_to_open
 from tests.journey.straight import Straight
@@ -38,18 +38,24 @@ async def chaos(
     async with stand.cast(patient(stand)) as cast, Sink.of(cast.carrier.api, cast.carrier.token) as sink:
         for number in numbers:
             run = drawn(number, seed, victims=victims)
-            await play(run, stand, cast, sink, ledger)
+            try:
+                await play(run, stand, cast, sink, ledger)
+            except asyncio.CancelledError:  # Ctrl-C: what was played is told
+                await revive(run, stand)
+                if not runs:
+                    raise
+                break
             runs.append(run)
             say(f"{run} in {run.took:.1f} s" + "".join(f"\n    VIOLATION {why}" for why in run.wrong))
+        before = len(ledger.wrong)
         if sink.forged:
             ledger.wrong.append(f"{sink.forged} webhooks did not verify")
         async with desk(Settings(data_dir=stand.directory)) as opened:
             await ledger.read_on(opened)
-            before = len(ledger.wrong)
             await ledger.check_whole(opened)
-            for why in ledger.wrong[before:]:
-                runs[-1].wrong.append(why)
-                say(f"    VIOLATION {why}")
+        for why in ledger.wrong[before:]:
+            runs[-1].wrong.append(why)
+            say(f"    VIOLATION {why}")
     return runs, ledger
 
 
@@ -72,7 +78,7 @@ def main() -> int:
     if asked.late:
         return _too_late(asked.late)
     if asked.stages > 1:
-        return _side_by_side(asked.runs, seed, asked.stages)
+        return _side_by_side(asked.runs, seed, asked.stages, asked.victim or VICTIMS)
     numbers = range(asked.first, asked.first + asked.runs)
     return _one_stage(numbers, seed, victims=asked.victim or VICTIMS, keep=asked.keep, as_json=asked.json)
 
@@ -150,13 +156,13 @@ def _table(runs: list[Run]) -> Table:
     return table
 
 
-def _side_by_side(runs: int, seed: int, stages: int) -> int:
+def _side_by_side(runs: int, seed: int, stages: int, victims: Sequence[str]) -> int:
     """Each stage in a process of its own, with its share of the runs."""
     share = -(-runs // stages)
     children = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.chaos", "--seed", str(seed), "--first", str(first),
-             "--runs", str(min(share, runs - first))]
+             "--runs", str(min(share, runs - first)), *(f"--victim={one}" for one in victims)]
         )
         for first in range(0, runs, share)
     ]  # fmt: skip

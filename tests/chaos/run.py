@@ -66,7 +66,7 @@ async def play(run: Run, stand: Stand, cast: Cast, sink: Sink, ledger: Ledger) -
             both.create_task(_kill(run, stand, tapped))
     except* Exception as errors:
         run.wrong += [f"{type(one).__name__}: {one}" for one in _leaves(errors)]
-        await _revive(run, stand)
+        await revive(run, stand)
     try:
         await _settle(run, stand, cast, sink, ledger)
     except (TimeoutError, LookupError, OSError) as error:
@@ -109,7 +109,8 @@ def _kill_as_it_writes(stage: Stage, victim: str, file: Path, after: float) -> N
     stage.kill(victim)
 
 
-async def _revive(run: Run, stand: Stand) -> None:
+async def revive(run: Run, stand: Stand) -> None:
+    """Start the victim of a run that broke off."""
     if run.victim not in stand.stage.children:
         await stand.start_again(run.victim)
 
