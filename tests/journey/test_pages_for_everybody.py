@@ -96,6 +96,15 @@ async def test_the_pages_say_how_every_state_stands(cast: Cast, web: Chromium) -
         [state.value for state in _owners_states()],
     )
     assert silent == []
+    doubt: list[str] = await page.evaluate(
+        """async (endings) => {
+            const { standing } = await import("/delivery/words.js");
+            const key = { state: "ending", dies_at: "2026-11-22T14:30:00Z" };
+            return endings.map((words) => standing({ state: "blocked", timeline: words.map((one) => ["", one]), key }).next);
+        }""",
+        [["opening", "blocked"], ["unsure", "blocked"], ["opening", "refused", "blocked"], ["blocked"]],
+    )
+    assert ["the boot may be open" in words for words in doubt] == [True, True, False, False]
 
 
 def _owners_states() -> list[Any]:
