@@ -1,5 +1,6 @@
 """What cars say they did: verify each receipt and its place in the chain, and let it happen in one commit."""
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from spine.store import Ack, Change, Overtaken, Saved, Store, Write
 
 log = logging.getLogger("trunkline.keys")
 _TRIES = 5
+_KEYS_AT_ONCE = 3
+"""Keys of a delivery looked for at once: one and two replacements, mostly all there are."""
 
 
 class ReceiptKeys(Protocol):
@@ -88,22 +91,25 @@ class Receipts:
 
     async def take(self, fact: UnitReceipt, *, now: datetime, ack: Ack | None = None) -> None:
         """One receipt: what does not verify is ``receipt.rejected``, what comes too early is kept aside."""
-        key = await self._receipt_keys.receipt_key(fact.unit)
         for _ in range(_TRIES):
             try:
-                await self._try(fact, key, now, ack)
+                await self._try(fact, now, ack)
             except _Moved:
                 continue
             return
         raise Overtaken(chain_id(fact.unit))
 
-    async def _try(
-        self, fact: UnitReceipt, key: Ed25519PublicKey | None, now: datetime, ack: Ack | None
-    ) -> None:
+    async def _try(self, fact: UnitReceipt, now: datetime, ack: Ack | None) -> None:
         unit = fact.unit
-        before = await self._store.load(chain_id(unit))
+        key, loaded = await asyncio.gather(
+            self._receipt_keys.receipt_key(unit),
+            self._store.load_many([chain_id(unit), numbers_id(unit), list_id(unit)]),
+        )
+        before = loaded[chain_id(unit)]
         placed, link = self._place(fact, key, Chain.model_validate_json(before.body))
-        named, forgotten = await self._keys_named(unit, placed.run)
+        keys, forgotten = await self._keys_named(loaded[list_id(unit)], placed.run)
+        named = [KeyId(each) for each in keys]
+        loaded |= keys
         subjects = [before.id, numbers_id(unit), list_id(unit), *named]
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
@@ -123,7 +129,7 @@ class Receipts:
             ledger.also(before.id, Write("open", chain.model_dump_json()))
             return ledger.change()
 
-        await self._store.change(subjects, decide, ack=ack)
+        await self._store.change(subjects, decide, ack=ack, loaded=loaded)
 
     def _place(
         self, fact: UnitReceipt, key: Ed25519PublicKey | None, chain: Chain
@@ -139,20 +145,24 @@ class Receipts:
             return Placed(wrong={fact.receipt: cause.fault.value}), None
         return place(chain, link, held, self._limits), link
 
-    async def _keys_named(self, unit: UnitId, run: Sequence[Link]) -> tuple[list[KeyId], set[str]]:
+    async def _keys_named(self, listed: Saved, run: Sequence[Link]) -> tuple[dict[str, Saved], set[str]]:
         """The keys these receipts name or may confirm as revoked; and the deliveries long forgotten."""
-        named: list[KeyId] = []
+        pending = RevocationList.model_validate_json(listed.body).pending
+        deliveries = sorted({link.claims.dlv for link in run if link.claims.dlv is not None})
+        named: dict[str, Saved] = {}
         forgotten: set[str] = set()
-        for delivery in sorted({link.claims.dlv for link in run if link.claims.dlv is not None}):
-            n = 1
-            while (saved := await self._store.load(key_id(DeliveryId(delivery), n))).version:
-                if saved.ended:
-                    forgotten.add(delivery)
-                else:
-                    named.append(KeyId(saved.id))
-                n += 1
-        listed = RevocationList.model_validate_json((await self._store.load(list_id(unit))).body)
-        return [*named, *(key for key in listed.pending if key not in named)], forgotten
+        first = 1
+        while deliveries:
+            numbers = range(first, first + _KEYS_AT_ONCE)
+            keys = {one: [key_id(DeliveryId(one), n) for n in numbers] for one in deliveries}
+            found = await self._store.load_many([key for each in keys.values() for key in each])
+            for delivery in deliveries:
+                there = [found[key] for key in keys[delivery] if found[key].version]
+                forgotten.update(delivery for saved in there if saved.ended)
+                named |= {saved.id: saved for saved in there if not saved.ended}
+            deliveries = [one for one in deliveries if found[keys[one][-1]].version]
+            first += _KEYS_AT_ONCE
+        return named | await self._store.load_many(key for key in pending if key not in named), forgotten
 
     def _take_run(
         self, chain: Chain, ledger: Ledger, placed: Placed, named: Sequence[KeyId], forgotten: set[str]
