@@ -94,7 +94,7 @@ def binding(
     except InvalidSignature as cause:
         raise NoPossession("the proof is not signed by the receipt key") from cause
     iat = claims.pop("iat", None)
-    if claims != dict(says) or type(iat) is not int:
+    if claims != dict(says) or type(iat) is not int or not 0 <= iat < 2**53:
         raise NoPossession("the proof binds something else")
     age = now.timestamp() - iat
     if not -limits.proof_ahead.total_seconds() <= age <= limits.proof_age.total_seconds():

@@ -108,7 +108,9 @@ def _api(folder: Path, *, examples: int, seed: int) -> list[str]:
         for log in (folder / "logs").iterdir():
             text = log.read_text("utf-8", "replace")
             wrong += [f"{log.name}: {mark}" for mark in ("Traceback", "request.failed") if mark in text]
-            wrong += [f"{log.name} holds a secret" for secret in people.secrets if secret in text]
+            wrong += [
+                f"{log.name} holds a secret" for secret in (*people.secrets, people.key) if secret in text
+            ]
         return wrong
     finally:
         stand.stop()

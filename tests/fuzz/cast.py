@@ -25,7 +25,9 @@ class People:
     """A session that may be ended, of a person who may be erased."""
     known: Mapping[str, Sequence[str]] = field(repr=False)
     secrets: Sequence[str] = field(repr=False)
-    """What must never be found in a log."""
+    """What must never be found in a log, and not in the store either, but for ``key``."""
+    key: str = field(repr=False, default="")
+    """A delivery key: of use to nobody but its device, and kept while it lives."""
 
 
 async def gather(stand: Stand) -> People:
@@ -73,7 +75,8 @@ async def gather(stand: Stand) -> People:
             "sha256": tuple(seen["photos"]),
             "link": (link_token(letter),),
         },
-        secrets=(*tokens.values(), eve.token, link_token(letter), key, code, endpoint["secret"]),
+        secrets=(*tokens.values(), eve.token, link_token(letter), code, endpoint["secret"]),
+        key=key,
     )
 
 

@@ -235,16 +235,33 @@ def test_at_the_end_nothing_failed_and_no_log_holds_a_secret(scene: Scene) -> No
         text = log.read_text("utf-8", "replace")
         assert "Traceback" not in text, (log.name, text[text.index("Traceback") - 500 :][:3_000])
         assert "request.failed" not in text, log.name
-        for secret in scene.people.secrets:
+        for secret in (*scene.people.secrets, scene.people.key):
             assert secret not in text, log.name
         for personal in ("ada@example.org", "host@example.org", "57.708", "PRIVATE KEY"):
             assert personal not in text, (log.name, personal)
 
 
+def test_who_reads_the_store_finds_no_token(scene: Scene) -> None:
+    """Everything that was ever written to it: sessions, links, codes, secrets stand there hashed or sealed."""
+    written = b"".join(
+        path.read_bytes() for path in (scene.stand.directory / "store" / "appendonlydir").iterdir()
+    )
+    assert b"delivery.approved" in written
+    for secret in scene.people.secrets:
+        assert secret.encode() not in written
+        assert secret.rpartition(".")[2].encode() not in written
+    for folder in ("archive", "roots"):
+        for path in (scene.stand.directory / folder).rglob("*"):
+            assert not path.is_file() or b"PRIVATE" not in path.read_bytes()
+
+
 def test_files_with_secrets_are_their_owner_s_alone(scene: Scene) -> None:
     """Readable by others is only what holds no secret: walked as another account would."""
     directory = scene.stand.directory
-    marks = [secret.encode() for secret in scene.people.secrets] + [b"PRIVATE KEY", b"ada@example.org"]
+    marks = [secret.encode() for secret in (*scene.people.secrets, scene.people.key)] + [
+        b"PRIVATE KEY",
+        b"ada@example.org",
+    ]
     for path in _readable_by_others(directory):
         content = path.read_bytes()
         assert not [mark for mark in marks if mark in content], path
