@@ -112,19 +112,23 @@ class Timers:
 
     async def _fire_due(self, now: datetime) -> float:
         """Start what is due; the unix ms at which there is more to do, as far as is known."""
-        places = self._leases.held()
+        by_partition: dict[int, list[Place]] = {}
+        for place in self._leases.held():
+            by_partition.setdefault(place[0], []).append(place)
         now_ms = int(now.timestamp() * 1000)
-        first = await self._valkey.ask_all(
-            [("ZRANGE", self._due(place), 0, 0, "WITHSCORES") for place in places]
-        )
+        calls = [
+            ("tl_soonest", [self._due(place) for place in places], ()) for places in by_partition.values()
+        ]
+        first = await self._valkey.call_all(calls)
         soonest = math.inf
-        for place, row in zip(places, first, strict=True):
-            if not row:
-                continue
-            if float(row[1]) > now_ms:
-                soonest = min(soonest, float(row[1]))
-            elif await self._fire(place, now_ms):
-                soonest = min(soonest, now_ms + _MORE_MS)
+        for places, times in zip(by_partition.values(), first, strict=True):
+            for place, time in zip(places, times, strict=True):
+                if not time:
+                    continue
+                if float(time) > now_ms:
+                    soonest = min(soonest, float(time))
+                elif await self._fire(place, now_ms):
+                    soonest = min(soonest, now_ms + _MORE_MS)
         return soonest
 
     async def _fire(self, place: Place, now_ms: int) -> bool:

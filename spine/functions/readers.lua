@@ -86,6 +86,15 @@ local function untimed(keys, args)
   return 1
 end
 
+--[[ tl_soonest: when the first timer of each kind fires
+  KEYS timers, one key a kind   Returns per key its first time, unix ms, "" where there is none
+]]
+local function soonest(keys)
+  local found = {}
+  for i = 1, #keys do found[i] = redis.call("ZRANGE", keys[i], 0, 0, "WITHSCORES")[2] or "" end
+  return found
+end
+
 redis.register_function("tl_lease", lease)
 redis.register_function("tl_release", release)
 redis.register_function("tl_advance", advance_cursor)
@@ -94,3 +103,4 @@ redis.register_function("tl_settle", settle)
 redis.register_function("tl_unpark", unpark)
 redis.register_function("tl_snooze", snooze)
 redis.register_function("tl_untimed", untimed)
+redis.register_function("tl_soonest", soonest)
