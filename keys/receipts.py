@@ -18,7 +18,7 @@ from keys.meaning import Contradiction, apply
 from keys.model import Chain, KeyBody, RevocationList, chain_id, key_id, list_id, numbers_id
 from spine.facts.keys import ReceiptRejected
 from spine.facts.vehicle import UnitReceipt
-from spine.ids import DeliveryId, KeyId, UnitId
+from spine.ids import DeliveryId, KeyId, UnitId, partition_of
 from spine.store import Ack, Change, Overtaken, Saved, Store, Write
 
 log = logging.getLogger("trunkline.keys")
@@ -148,7 +148,10 @@ class Receipts:
     async def _keys_named(self, listed: Saved, run: Sequence[Link]) -> tuple[dict[str, Saved], set[str]]:
         """The keys these receipts name or may confirm as revoked; and the deliveries long forgotten."""
         pending = RevocationList.model_validate_json(listed.body).pending
-        deliveries = sorted({link.claims.dlv for link in run if link.claims.dlv is not None})
+        here = partition_of(
+            listed.id
+        )  # a car's deliveries stand beside it: others' are no business of its unit
+        deliveries = sorted({d for link in run if (d := link.claims.dlv) and partition_of(d) == here})
         named: dict[str, Saved] = {}
         forgotten: set[str] = set()
         first = 1

@@ -5,8 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from keys.model import key_id
 from keys.signing import SigningKeys, SigningKeysUnfit, create_signing_keys
+from keys.states import State
+from spine.ids import DeliveryId
+from spine.store import Change, Write
+from tests.service.keys_desk import Desk, desk
 from trunkline import run
+
+__all__ = ["desk"]
 
 
 @pytest.mark.parametrize(
@@ -43,3 +50,23 @@ def test_the_gateway_s_key_names_no_other_purpose(tmp_path: Path) -> None:
         gateway.signer("key")
     with pytest.raises(SigningKeysUnfit):
         SigningKeys.load(tmp_path, ("key",))
+
+
+async def test_a_receipt_that_names_a_delivery_of_another_car_is_rejected(desk: Desk) -> None:
+    """Well signed by a unit that lies: of a delivery that stands in another partition, and of one beside it."""
+    key = await desk.ready()
+    beside = await desk.ready("dlv_7baaaaaaaaaaaaaa")
+    saved = await desk.store.load(key)
+    elsewhere = key_id(DeliveryId("dlv_3aaaaaaaaaaaaaaa"), 1)
+    await desk.store.change([elsewhere], lambda _: Change({elsewhere: Write(saved.state, saved.body)}))
+    view, other = await desk.keys.view(key), await desk.keys.view(beside)
+    lies = [
+        desk.unit.write("consumed", jti=view.jti, seq=view.seq, dlv="dlv_3aaaaaaaaaaaaaaa"),
+        desk.unit.write("consumed", jti=other.jti, seq=other.seq, dlv="dlv_zaaaaaaaaaaaaaaa"),
+        desk.unit.write("consumed", jti=view.jti, seq=view.seq, dlv="dlv_7baaaaaaaaaaaaaa"),
+    ]
+    await desk.settle()
+    told = await desk.bring(*lies)
+    assert told == ["receipt.rejected"] * 3
+    assert (await desk.keys.view(key)).state is State.HANDED_OUT
+    assert (await desk.keys.view(beside)).state is State.HANDED_OUT
