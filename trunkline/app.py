@@ -32,6 +32,7 @@ from trunkline.compose import Ground, Services, ground, services
 from trunkline.delivering import delivery_routes
 from trunkline.headers import BodyLimit, SecurityHeaders
 from trunkline.installation import public_keys
+from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
 from webhooks.history import History
 
@@ -57,6 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with ground(settings) as base, services(base) as parts:
             attach(app, parts, public_keys(settings))
+            keep_what_was_loaded()
             log.info("ready", extra={"service": "api", "listens": settings.listen_port})
             yield
 
