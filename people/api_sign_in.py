@@ -139,7 +139,7 @@ def _sessions(people: People) -> APIRouter:
         await people.sessions.revoke(me.id, None, now=clock.now())
 
     @router.delete(
-        "/sessions/{session}", status_code=204, responses=problems(401, 403), summary="End a session"
+        "/sessions/{session}", status_code=204, responses=problems(401, 403, 422), summary="End a session"
     )
     async def end(me: Me, session: Annotated[str, Path(pattern="^[0-9a-f]{16}$")]) -> None:
         await people.sessions.revoke(me.id, session, now=clock.now())
