@@ -57,21 +57,41 @@ local function generation(key, unit)
   return gen
 end
 
+-- What a car's state has of a field: read once a call, however many messages speak of it.
+local function last(car, field)
+  local known = car.known[field]
+  if not known then
+    known = {}
+    local stored = redis.call("HGET", car.key, field)
+    if stored then
+      local gen, boot, seq = string.match(stored, "^(%d+)%.(%d+)%.(%d+) ")
+      known.gen, known.boot, known.seq = tonumber(gen), tonumber(boot), tonumber(seq)
+    end
+    car.known[field] = known
+  end
+  return known
+end
+
 -- seq 0 stands for a message without one: of its boot it is the newest, and hides no later seq.
-local function forward(key, gen, boot, seq, field, value)
-  local stored = redis.call("HGET", key, field)
-  if stored then
-    local had_gen, had_boot, had_seq = string.match(stored, "^(%d+)%.(%d+)%.(%d+) ")
-    had_gen, had_boot, had_seq = tonumber(had_gen), tonumber(had_boot), tonumber(had_seq)
-    if had_gen == gen then
-      if boot < had_boot then return end
-      if boot == had_boot then
-        if seq == 0 then seq = had_seq end
-        if seq < had_seq then return end
-      end
+local function forward(car, gen, boot, seq, field, value)
+  local had = last(car, field)
+  if had.gen == gen then
+    if boot < had.boot then return end
+    if boot == had.boot then
+      if seq == 0 then seq = had.seq end
+      if seq < had.seq then return end
     end
   end
-  redis.call("HSET", key, field, string.format("%d.%.0f.%.0f %s", gen, boot, seq, value))
+  had.gen, had.boot, had.seq, had.value = gen, boot, seq, value
+end
+
+local function write(car)
+  for field, now in pairs(car.known) do
+    if now.value then
+      redis.call("HSET", car.key, field,
+        string.format("%d.%.0f.%.0f %s", now.gen, now.boot, now.seq, now.value))
+    end
+  end
 end
 
 --[[ tl_ingest
@@ -84,7 +104,7 @@ end
 ]]
 local function ingest(keys, args)
   local now, keep, units = tonumber(args[1]), tonumber(args[2]), tonumber(args[3])
-  local windows, generations, verdicts = {}, {}, {}
+  local windows, generations, cars, verdicts = {}, {}, {}, {}
   local at = 4 + units
   while at <= #args do
     local unit, boot, seq = tonumber(args[at]), tonumber(args[at + 1]), tonumber(args[at + 2])
@@ -109,8 +129,10 @@ local function ingest(keys, args)
     if verdict == "new" then
       if fields > 0 then
         generations[unit] = generations[unit] or generation(state_key, args[3 + unit])
+        local car = cars[state_key] or { key = state_key, known = {} }
+        cars[state_key] = car
         for i = at, at + 2 * fields - 1, 2 do
-          forward(state_key, generations[unit], boot, seq, args[i], args[i + 1])
+          forward(car, generations[unit], boot, seq, args[i], args[i + 1])
         end
       end
       for i = at + 2 * fields, at + 2 * fields + facts - 1 do
@@ -120,6 +142,7 @@ local function ingest(keys, args)
     at = at + 2 * fields + facts
     verdicts[#verdicts + 1] = verdict
   end
+  for _, car in pairs(cars) do write(car) end
   for unit, window in pairs(windows) do
     if window.changed then
       local bits = string.char(unpack(window.bits))

@@ -11,6 +11,7 @@ from spine.facts.vehicle import UnitReceipt
 from spine.house import House
 from spine.ids import UnitId, VehicleId
 from spine.ingest import Incoming, Verdict, car_state, forget_car_state, ingest
+from spine.keyspace import Keyspace
 from spine.log import Log
 from spine.store import Split, Store
 from spine.valkey import Valkey
@@ -117,6 +118,32 @@ async def test_state_moves_forward_only(store: Store) -> None:
     assert await car_state(store, CAR) == {"lock": "off", "heard": "later"}
     await forget_car_state(store, CAR)
     assert await car_state(store, CAR) == {}
+
+
+said = st.tuples(
+    st.integers(0, 2), st.integers(0, 4), st.dictionaries(st.sampled_from("abc"), st.text("xyz ", max_size=3))
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(said, max_size=12), batch=st.integers(1, 12))
+async def test_a_batch_leaves_the_state_that_its_messages_leave_one_by_one(
+    store: Store, words, batch: int
+) -> None:
+    cars = []
+    for size in (1, batch):
+        unit = UnitId(await _fresh(store))
+        car = VehicleId(unit.replace("vu_", "veh_"))
+        items = [
+            Incoming(car, unit, boot, seq, state=fields, wants_window=False) for boot, seq, fields in words
+        ]
+        for start in range(0, len(items), size):
+            await ingest(store, 7, items[start : start + size], now=MORNING)
+        cars.append(await store.valkey.ask("HGETALL", Keyspace(store.valkey.prefix).car(7, car)))
+    one_by_one, at_once = (dict(zip(row[::2], row[1::2], strict=True)) for row in cars)
+    one_by_one.pop("@unit", None)
+    at_once.pop("@unit", None)
+    assert at_once == one_by_one
 
 
 async def test_what_is_not_new_moves_no_state(store: Store) -> None:
