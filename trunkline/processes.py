@@ -65,7 +65,7 @@ class Child:
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> "Child":
-        """Start it with no standard input; output goes to ``log``. It ends when its parent does."""
+        """Start it with no standard input; output goes to ``log``. It ends when the thread that started it does."""
         log.parent.mkdir(parents=True, exist_ok=True)
         sink = log.open("ab")
         process = subprocess.Popen(  # noqa: S603 - the commands are our own
