@@ -1,7 +1,7 @@
 """In front of the car: one command whoever taps how often, and an answer that never says failed when it means unsure."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,7 +10,7 @@ from delivery.opening import CarSilent
 from delivery.problems import CarSaidNo, OnlySimulated, OpeningInFlight, TooOften
 from delivery.states import State, StepNotAllowed
 from spine.facts.vehicle import CommandCreated, CommandUnanswered, CommandUndeliverable
-from spine.ids import partition_of
+from spine.ids import KeyId, partition_of
 from tests.service.delivery_house import DeliveryHouse, home, house_of_people
 from vehicle_gateway.commands import CarUnavailable
 
@@ -84,6 +84,25 @@ async def test_two_hundred_taps_give_one_command(home: DeliveryHouse, proofs: in
     ]
     assert len(created) == 1
     assert (await home.kinds(delivery)).count("delivery.opening") == 1
+
+
+async def test_a_copy_of_the_tap_that_finds_the_key_used_has_the_answer_of_the_tap(
+    home: DeliveryHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery, at_the_car = await home.arrived(), home.desk.at_the_car
+    in_hand, answers = home.keys.in_hand, list[Answer]()
+
+    async def after_the_other(key: KeyId, *, jkt: str, now: datetime) -> str | None:
+        if not answers:
+            monkeypatch.setattr(home.keys, "in_hand", in_hand)
+            answers.append(await at_the_car.open(home.device, delivery, "a.b.c", wait=5))
+            await home.reaches(delivery, State.OPEN)
+        return await in_hand(key, jkt=jkt, now=now)
+
+    monkeypatch.setattr(home.keys, "in_hand", after_the_other)
+    async with home.living(lambda created: challenged(home, created)):
+        answers.append(await at_the_car.open(home.device, delivery, "a.b.c", wait=5))
+    assert [one.outcome for one in answers] == ["opened", "opened"]
 
 
 @pytest.mark.parametrize("code", ["refused", "too_early", "vehicle_state", "wrong_place", "busy"])
