@@ -99,7 +99,7 @@ class AnswerOut(Out):
 def routes(desk: Desk) -> APIRouter:
     """To be mounted under ``/v1``."""
     router = APIRouter(prefix="/courier", tags=["couriers"])
-    for part in (_jobs(desk), _way(desk), _after(desk), _car(desk)):
+    for part in (_car(desk), _jobs(desk), _way(desk), _after(desk)):
         router.include_router(part)
     return router
 

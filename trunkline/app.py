@@ -84,11 +84,11 @@ def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own ty
 def attach(app: FastAPI, parts: Services, jwks: dict[str, Any]) -> None:
     """Add every package's routes."""
     pages = templates()
+    for router in delivery_routes(parts, pages):  # first: routes are tried in order, and a tap is waited for
+        app.include_router(router)
     app.include_router(people.api.routes(parts.people))
     app.include_router(people.pages.routes(pages))
     app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
-    for router in delivery_routes(parts, pages):
-        app.include_router(router)
 
     @app.get("/.well-known/jwks.json", tags=["keys"])
     async def service_keys() -> Response:

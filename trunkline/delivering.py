@@ -17,8 +17,8 @@ def delivery_routes(parts: Services, pages: Environment) -> list[APIRouter]:
     base = parts.ground
     verifier = Verifier(base.store, base.expiring, base.clock, base.settings.webhooks, parts.sources)
     api = APIRouter(prefix="/v1")
-    api.include_router(delivery.api.routes(parts.delivery))
     api.include_router(delivery.api_courier.routes(parts.delivery))
+    api.include_router(delivery.api.routes(parts.delivery))
     api.include_router(delivery.api_owner.routes(parts.delivery))
     api.include_router(delivery.api_questions.routes(parts.delivery, verifier))
     return [api, delivery.pages.routes(pages)]
