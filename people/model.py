@@ -22,7 +22,14 @@ Email = Annotated[
 """An address as RFC 5321 writes nearly all: ASCII, no quoting, so that it can stand in a header as it is."""
 
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=80,
+        # no control characters, and none that turn the direction of the text around them in a page or mail
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+$",
+    ),
 ]
 
 

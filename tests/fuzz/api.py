@@ -19,7 +19,7 @@ from tests.fuzz.cast import People
 _OWN_FORM: Final = {("POST", "/v1/oauth/token"): {400, 401}}
 """Errors of RFC 6749 instead of problems."""
 _ENDING: Final = {
-    ("DELETE", "/v1/session"), ("DELETE", "/v1/sessions"), ("DELETE", "/v1/me"),
+    ("DELETE", "/v1/session"), ("DELETE", "/v1/sessions"), ("DELETE", "/v1/sessions/{session}"), ("DELETE", "/v1/me"),
     ("POST", "/v1/invitations/{invitation}/acceptance"),
 }  # fmt: skip
 """What would end the session everything else is asked in."""

@@ -167,6 +167,14 @@ async def test_nobody_else_s_host_stands_in_a_link(scene: Scene) -> None:
     assert scene.call("POST", "/v1/session", json={"token": token}).status_code == 410
 
 
+@pytest.mark.parametrize(
+    "name", ["Sam\u202eknalB", "Sam\u2066", "Sam\r\nBcc: x@example.org", "S\u0000", "\u0085", " "]
+)
+def test_a_name_cannot_rewrite_the_mail_it_stands_in(scene: Scene, name: str) -> None:
+    assert scene.call("POST", "/v1/couriers", "carrier", json={"name": name}).status_code == 422
+    assert scene.call("PUT", "/v1/me/name", "session", json={"name": name}).status_code == 422
+
+
 def test_headers_keep_pages_and_answers_to_themselves(scene: Scene) -> None:
     for path in (
         "/",
