@@ -11,12 +11,13 @@ from keys.car.claims import Act
 from keys.car.jws import SigningKey
 from keys.car.proof import make_proof
 from spine.facts import Fact
-from spine.ids import CommandId, VehicleId, new_id, partition_of
+from spine.ids import CommandId, UnitId, VehicleId, new_id, partition_of
 from spine.log import Log
 from tests.journey.stand import Stand
 from trunkline.desk import Desk, desk
 from trunkline.settings import Settings
 from vehicle_gateway.commands import Commands, CommandView, NoSuchCommand
+from vehicle_gateway.registry import UnitView, Vehicles
 from vehicle_gateway.wire import Op
 
 
@@ -81,6 +82,10 @@ class Straight:
     async def show(self, link: str, token: str, proof: str) -> CommandView:
         """Show exactly these bytes."""
         return await self.ask(Op.PRESENT, {"delivery": link, "key": token, "proof": proof})
+
+    async def unit_view(self) -> UnitView:
+        """The unit as the server knows it."""
+        return await Vehicles(self.desk.store).unit(UnitId(self.unit))
 
     async def facts(self, delivery: str) -> list[Fact]:
         """What the log says of a delivery, in order."""

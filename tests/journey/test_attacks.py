@@ -101,7 +101,7 @@ async def test_one_changed_byte_in_any_object(cast: Cast, straight: Straight) ->
         for part in range(3):
             nonce = await straight.challenge("bytes")
             good = _proof(straight, cast, token, nonce)
-            key, proof = (_flipped(token, part), good) if which == "key" else (token, _flipped(good, part))
+            key, proof = (flipped(token, part), good) if which == "key" else (token, flipped(good, part))
             assert said(await straight.show("bytes", key, proof)) == STRANGER, (which, part)
     assert said(await straight.show("bytes", "", "")) == STRANGER
     assert said(await straight.show("nobody", used[1], used[0])) == STRANGER
@@ -114,7 +114,7 @@ async def test_one_changed_byte_in_any_object(cast: Cast, straight: Straight) ->
 async def test_a_challenge_is_good_once(cast: Cast, straight: Straight) -> None:
     delivery, token = await ready_to_open(cast, "replay")
     nonce = await straight.challenge("replay")
-    spoiled = _flipped(_proof(straight, cast, token, nonce), 2)
+    spoiled = flipped(_proof(straight, cast, token, nonce), 2)
     assert said(await straight.show("replay", token, spoiled)) == STRANGER
     whole = _proof(straight, cast, token, nonce)
     assert said(await straight.show("replay", token, whole)) == STRANGER
@@ -190,7 +190,7 @@ async def _reach(cast: Cast, delivery: str, wanted: set[str]) -> bool:
     return car is not None and car["reach"] in wanted
 
 
-def _flipped(token: str, part: int) -> str:
+def flipped(token: str, part: int) -> str:
     """One bit of one byte of this part is another, in well-formed base64url."""
     parts = token.split(".")
     raw = bytearray(base64.urlsafe_b64decode(parts[part] + "=" * (-len(parts[part]) % 4)))
