@@ -54,9 +54,7 @@ def body(**changes: object) -> Delivery:
 
 
 def key(**changes: object) -> KeyMemory:
-    whole = KeyMemory(
-        key=KEY, n=1, jkt="jkt", epoch=0, nbf=NOW - MINUTE, exp=NOW + 2 * HOUR, signed=True
-    )
+    whole = KeyMemory(key=KEY, n=1, jkt="jkt", epoch=0, nbf=NOW - MINUTE, exp=NOW + 2 * HOUR, signed=True)
     return whole.but(**changes)
 
 
