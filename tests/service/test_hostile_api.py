@@ -48,19 +48,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         stand.stop()
 
 
-def test_traps_in_every_body_and_query_make_no_mistake_of_ours(scene: Scene) -> None:
-    found = bodies.play(scene.url, scene.people, each=5, seed=20301106)
-    assert not found.faults, found.faults
-    assert found.statuses[422] > 80
-
-
-def test_every_operation_answers_as_it_declares(scene: Scene) -> None:
-    """schemathesis; its long form is `python -m tests.fuzz --api`."""
-    found = api.play(scene.url, scene.people, examples=1, coverage=False, seed=20301106, seconds=8)
-    assert not found.faults, found.faults
-    assert found.cases > 10
-
-
 def test_the_id_of_something_else_is_no_webhook_address(scene: Scene) -> None:
     others = (
         scene.people.known["delivery"][0],
@@ -235,6 +222,19 @@ async def test_a_unit_that_says_anything_stops_nobody(scene: Scene) -> None:
         await cast.carrier.wait_for(delivery, {"closed", "delivered"})
     stuck, _ = await inside.held(store)
     assert not stuck
+
+
+def test_traps_in_every_body_and_query_make_no_mistake_of_ours(scene: Scene) -> None:
+    found = bodies.play(scene.url, scene.people, each=5, seed=20301106)
+    assert not found.faults, found.faults
+    assert found.statuses[422] > 80
+
+
+def test_every_operation_answers_as_it_declares(scene: Scene) -> None:
+    """schemathesis; its long form is `python -m tests.fuzz --api`."""
+    found = api.play(scene.url, scene.people, examples=1, coverage=False, seed=20301106, seconds=8)
+    assert not found.faults, found.faults
+    assert found.cases > 10
 
 
 def test_at_the_end_nothing_failed_and_no_log_holds_a_secret(scene: Scene) -> None:
