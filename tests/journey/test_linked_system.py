@@ -1,45 +1,31 @@
 """A system that an owner linked hears the question, and decides by a signed webhook."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
-import pytest
 from standardwebhooks import Webhook
 
-from spine.ids import PersonId
 from tests.journey.sink import Sink
 from tests.journey.stand import Cast, Stand, finish
-from trunkline.compose import Services, ground, services
-from trunkline.settings import Settings
 
 
-@asynccontextmanager
-async def inside(stand: Stand) -> AsyncIterator[Services]:
-    """The services of this installation, as its own processes have them."""
-    async with ground(Settings(data_dir=stand.directory)) as base, services(base) as parts:
-        yield parts
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 async def test_a_linked_system_decides(stand: Stand, cast: Cast) -> None:
-    person = PersonId(cast.owner.person)
-    async with inside(stand) as parts, Sink.listening() as (sink, url):
-        source, secret = await parts.sources.link(person, "Partner app")
-        endpoint, signs = await parts.endpoints.add(person, url, ["delivery.*"])
-        sink.secret = signs.reveal()
-        try:
-            await _decides(cast, sink, source.id, Webhook(secret.reveal()))
-        finally:
-            await parts.endpoints.remove(endpoint.id, person)
-            await parts.sources.unlink(source.id, person)
+    owner = cast.owner.person
+    async with Sink.listening() as (sink, url):
+        made = await stand.by_hand(stand.stage.command, "owner", "link", owner, "Partner app", "--news", url)
+        sink.secret = made["news_secret"]
+        own = Webhook(made["secret"])
+        says = await _decides(cast, sink, made["source"], own)
+        await stand.by_hand(stand.stage.command, "owner", "unlink", owner, made["source"])
+        assert (await _post(cast.carrier.api.url, made["source"], own, "m3", says))[0] == 401, (
+            "it is unlinked"
+        )
     assert sink.forged == 0
 
 
-async def _decides(cast: Cast, sink: Sink, source: str, own: Webhook) -> None:
+async def _decides(cast: Cast, sink: Sink, source: str, own: Webhook) -> dict[str, str]:
     carrier, courier = cast.carrier, cast.courier
     delivery = await carrier.order(cast.address, courier=courier.courier, reference="linked")
     asked = (await sink.wait("delivery.asked", delivery))["data"]["question"]
@@ -62,6 +48,7 @@ async def _decides(cast: Cast, sink: Sink, source: str, own: Webhook) -> None:
     evidence = await carrier.evidence(delivery)
     assert evidence["delivery"] == delivery
     await sink.wait("delivery.delivered", delivery)
+    return says
 
 
 async def _post(url: str, source: str, own: Webhook, message: str, says: dict[str, str]) -> tuple[int, Any]:
