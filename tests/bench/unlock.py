@@ -1,6 +1,7 @@
 """``unlock_roundtrip``: from the courier's tap to the answer ``opened``, against a bare MQTT request-response."""
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -19,7 +20,7 @@ NAME: Final = "unlock_roundtrip"
 BAR: Final = 10.0
 BAR_P99: Final = 15.0
 
-ROUNDS: Final = 8
+ROUNDS: Final = 6
 OPENINGS: Final = 25
 """A round; its first ones, with everything cold, are not counted."""
 AT_ONCE: Final = 5
@@ -42,19 +43,20 @@ async def measure() -> Line:
             cast = await introduce(stand, api, Timeline())
             _hurry(stand)
             await _openings(stand, cast, COLD)
-            ours, theirs = [], []
+            ours, theirs, disk = [], [], list[float]()
             for number in range(ROUNDS):
                 ours.append(await _openings(stand, cast, OPENINGS))
                 with stand.echoing():
                     theirs.append(await asyncio.to_thread(stand.peer, "ask", ASKED))
+                disk += _disk(Path(folder) / "probe")
                 sys.stderr.write(
                     f"round {number + 1}: opened p50 {median(ours[-1]):.2f} ms, most {max(ours[-1]):.2f} ms; "
                     f"bare p50 {median(theirs[-1]):.2f} ms\n"
                 )
-    return _line(ours, theirs)
+    return _line(ours, theirs, disk)
 
 
-def _line(ours: list[list[float]], theirs: list[list[float]]) -> Line:
+def _line(ours: list[list[float]], theirs: list[list[float]], disk: list[float]) -> Line:
     ratios = [median(mine) / median(bare) for mine, bare in zip(ours, theirs, strict=True)]
     mine, bare = list(chain(*ours)), list(chain(*theirs))
     p99 = percentile(mine, 0.99), percentile(bare, 0.99)
@@ -63,10 +65,24 @@ def _line(ours: list[list[float]], theirs: list[list[float]]) -> Line:
         "opened_p99_ms": round(p99[0], 2),
         "bare_p50_ms": round(median(bare), 3),
         "bare_p99_ms": round(p99[1], 2),
+        "disk_p50_ms": round(median(disk), 3),
+        "load": round(os.getloadavg()[0], 1),
         "openings": len(mine),
         "rounds": [round(each, 2) for each in ratios],
     }
     return Line.judged(NAME, median(ratios), BAR, "lower", p99=(p99[0] / p99[1], BAR_P99), seen=seen)
+
+
+def _disk(path: Path) -> list[float]:
+    """Milliseconds of durable writes in the same folder: an opening waits for five, the peer for none."""
+    took = []
+    with path.open("wb", buffering=0) as file:
+        for _ in range(20):
+            started = time.perf_counter()
+            file.write(b"x" * 300)
+            os.fdatasync(file.fileno())
+            took.append((time.perf_counter() - started) * 1000)
+    return took
 
 
 def _hurry(stand: Stand) -> None:
