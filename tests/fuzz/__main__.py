@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import random
 import sys
 import tempfile
@@ -29,6 +30,7 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=25, help="of each operation of the API")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(2**31) if given.seed is None else given.seed
+    logging.basicConfig(level=logging.ERROR)  # a warning for each refused message would bury the rest
     print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="tl-fuzz-") as folder:
         if given.api:
