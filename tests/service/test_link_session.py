@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -438,14 +438,27 @@ async def test_qos_2_is_not_to_be_had(mosquitto: Mosquitto) -> None:
 CONNACK = b"\x20\x03\x00\x00\x00"
 
 
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def nobody_is_served() -> None:
+    """Whoever was taken on by a server of a test has been let go."""
+    await asyncio.sleep(0)
+    await until(lambda: len(asyncio.all_tasks()) == 1)
+
+
 @pytest.mark.parametrize("after", [b"", CONNACK])
 async def test_no_bytes_of_a_broker_kill_the_link(after: bytes) -> None:
     junk = random.Random(7)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(10)
-        writer.write(after + junk.randbytes(junk.randrange(1, 300)))
-        writer.close()
+        with suppress(ConnectionError):
+            await reader.read(10)
+            writer.write(after + junk.randbytes(junk.randrange(1, 300)))
+        await hang_up(writer)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -458,6 +471,7 @@ async def test_no_bytes_of_a_broker_kill_the_link(after: bytes) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     server.close()
+    await nobody_is_served()
 
 
 async def test_a_broker_that_sends_more_than_we_take_is_told_and_left() -> None:
@@ -469,7 +483,7 @@ async def test_a_broker_that_sends_more_than_we_take_is_told_and_left() -> None:
         said = await reader.read()
         if not told.done():
             told.set_result(said)
-        writer.close()
+        await hang_up(writer)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     broker = Broker("127.0.0.1", server.sockets[0].getsockname()[1])
@@ -481,12 +495,13 @@ async def test_a_broker_that_sends_more_than_we_take_is_told_and_left() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     server.close()
+    await nobody_is_served()
 
 
 async def test_a_broker_that_never_answers_is_given_up_and_blocks_nobody() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
+        await hang_up(writer)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     broker = Broker("127.0.0.1", server.sockets[0].getsockname()[1])
@@ -498,6 +513,7 @@ async def test_a_broker_that_never_answers_is_given_up_and_blocks_nobody() -> No
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     server.close()
+    await nobody_is_served()
 
 
 async def test_wrong_password_keeps_trying_quietly(mosquitto: Mosquitto) -> None:
