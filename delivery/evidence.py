@@ -72,7 +72,9 @@ class Evidence:
         """The delivery's facts and its keys', and all receipts since: others' lie in the chain between."""
         facts: list[Fact] = []
         receipts: list[UnitReceipt] = []
-        async for entry in self._log.entries(partition_of(read.id), read.body.begins()):
+        ids = [read.id, *([read.body.vehicle] if read.body.vehicle else [])]
+        partition, since = partition_of(read.id), read.body.begins()
+        async for entry in self._log.entries(partition, since, mentioning=ids):
             fact = entry.fact
             if isinstance(fact, UnitReceipt) and fact.vehicle == read.body.vehicle:
                 receipts.append(fact)

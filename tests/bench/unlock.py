@@ -25,6 +25,8 @@ OPENINGS: Final = 25
 """A round; its first ones, with everything cold, are not counted."""
 AT_ONCE: Final = 5
 COLD: Final = 5
+_NEWS: Final = 0.2
+"""Seconds after an end in which its news has gone out."""
 ASKED: Final = 250
 """Round trips of the peer after each round."""
 
@@ -157,3 +159,4 @@ async def _settled(cast: Cast, delivery: str) -> None:
     await cast.carrier.wait_for(delivery, {"closed"})
     await cast.courier.post(delivery, "done")
     await cast.carrier.wait_for(delivery, {"delivered"})
+    await asyncio.sleep(_NEWS)
