@@ -19,9 +19,11 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
             pytest.fail(missing)
         pytest.skip(missing)
     made = Stand(tmp_path_factory.mktemp("stand"))
-    made.start()
-    yield made
-    made.stop()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ def test_the_server_s_gateway_package_is_loaded_only_in_its_open_parts() -> None
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert {name for name in loaded if name.startswith("vehicle_gateway.")} == {
-        f"vehicle_gateway.{part}" for part in ("link", "connection", "dial", "paho_client", "session", "wire")
+        f"vehicle_gateway.{part}"
+        for part in ("link", "bulk", "connection", "dial", "paho_client", "session", "wire")
     }
     assert all(name.startswith("keys.car") for name in loaded if name.startswith("keys."))
