@@ -64,8 +64,11 @@ def start_valkey(directory: Path, port: int, *, log: Path) -> Child:
         "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction",
         "--save", "", "--daemonize", "no",
     ]  # fmt: skip
+    seen = log.stat().st_size if log.exists() else 0
     child = Child.start("valkey", command, log=log)
     child.wait_for_port(port)
+    # It listens while it still loads its file, and answers nothing but that until then.
+    child.wait_for_line("Ready to accept connections", since=seen)
     return child
 
 
