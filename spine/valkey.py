@@ -1,31 +1,24 @@
-"""The only file that knows redis-py: commands of many tasks on one pipelined connection per server."""
+"""The one door to the store, with ``pipe.py`` all that knows redis-py: one pipelined connection per server."""
 
 import asyncio
-import contextlib
-import logging
-import math
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, Self, cast
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
-from redis.connection import HiredisRespSerializer
 from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, RedisError, ResponseError
 
+from spine.pipe import Pipe, Word
 from spine.problems import Kind, Problem
 
-log = logging.getLogger("trunkline.spine")
+__all__ = ["CommandRejected", "Listening", "StoreDown", "Valkey", "Word"]
 
-Word = str | int | float | bytes
 Address = tuple[str, int]
 
 _ONE: Final[Address] = ("", 0)
 _ANSWER_WITHIN: Final = 10.0
 """Seconds after which a silent server counts as down."""
 _HOPS: Final = 5
-_PACKER: Final[Any] = HiredisRespSerializer()
-"""In C: the asyncio connection's own packer took a third of the gateway's time."""
 _NOT_NOW: Final = (
     "LOADING",
     "OOM",
@@ -80,8 +73,7 @@ class Valkey:
         """Send several commands at once; each is routed by its second word. No transaction."""
         if self.cluster:
             return list(await asyncio.gather(*(self.ask(*command) for command in commands)))
-        line = self._line(_ONE)
-        return list(await asyncio.gather(*[line.post(command) for command in commands]))
+        return await self._line(_ONE).ask_all(commands)
 
     async def call_all(self, calls: Sequence[tuple[str, Sequence[str], Sequence[Word]]]) -> list[Any]:
         """Run several of our functions at once; each is atomic, all together are not."""
@@ -91,8 +83,7 @@ class Valkey:
                 self._routed(keys[0], command) for (_, keys, _), command in zip(calls, commands, strict=True)
             )
             return list(await asyncio.gather(*routed))
-        line = self._line(_ONE)
-        return list(await asyncio.gather(*[line.post(command) for command in commands]))
+        return await self._line(_ONE).ask_all(commands)
 
     async def call(self, function: str, keys: Sequence[str], args: Sequence[Word]) -> Any:  # noqa: ANN401
         """Run one of our server-side functions, atomically. All keys share one hash tag."""
@@ -108,14 +99,7 @@ class Valkey:
 
     async def listen(self, stream: str) -> "Listening":
         """A connection of its own for blocking reads of one stream."""
-        address = await self._home(stream)
-        connection = self._connection(address)
-        try:
-            async with asyncio.timeout(_ANSWER_WITHIN):
-                await connection.connect()  # type: ignore[no-untyped-call]
-        except (RedisError, OSError) as lost:
-            raise StoreDown(type(lost).__name__) from lost
-        return Listening(connection, stream)
+        return Listening(await _opened(self._connection(await self._home(stream))), stream)
 
     async def close(self) -> None:
         lines, self._lines = self._lines, {}
@@ -180,31 +164,35 @@ class Valkey:
 
 
 class _Line:
-    """One connection: what tasks ask for in one turn of the loop leaves in one write; answers in order."""
+    """A server and the connection to it, made anew when it is asked for after having been lost."""
 
-    def __init__(self, connect: Any) -> None:  # noqa: ANN401 - a factory of connections
+    def __init__(self, connect: Callable[[], AbstractConnection]) -> None:
         self._connect = connect
-        self._outbox: list[Sequence[Word]] = []
-        self._waiting: deque[asyncio.Future[Any]] = deque()
-        self._wake = asyncio.Event()
+        self._early: list[tuple[Sequence[Word], asyncio.Future[Any]]] = []
+        self._pipe: Pipe | None = None
         self._task: asyncio.Task[None] | None = None
-        self._answers = 0
 
     async def ask(self, command: Sequence[Word], *, asking: bool = False) -> Any:  # noqa: ANN401
-        return await self.post(command, asking=asking)
+        try:
+            return await self.post(command, asking=asking)
+        except (RedisError, OSError) as refused:
+            raise _meaning(refused) from refused
+
+    async def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
+        try:
+            return list(await asyncio.gather(*[self.post(command) for command in commands]))
+        except (RedisError, OSError) as refused:
+            raise _meaning(refused) from refused
 
     def post(self, command: Sequence[Word], *, asking: bool = False) -> asyncio.Future[Any]:
-        """Hand a command over; the answer comes through the future."""
+        """Hand a command over; the answer comes through the future, a refusal as redis-py has it."""
         loop = asyncio.get_running_loop()
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._serve(), name="valkey-line")
         if asking:
-            self._outbox.append(("ASKING",))
-            self._waiting.append(loop.create_future())
+            self._hand_over(("ASKING",), loop.create_future())
         future: asyncio.Future[Any] = loop.create_future()
-        self._outbox.append(command)
-        self._waiting.append(future)
-        self._wake.set()
+        self._hand_over(command, future)
         return future
 
     async def close(self) -> None:
@@ -212,109 +200,89 @@ class _Line:
             self._task.cancel()
             await asyncio.wait([self._task])
             self._task = None
-        self._lose("closed")
+
+    def _hand_over(self, command: Sequence[Word], future: asyncio.Future[Any]) -> None:
+        if self._pipe is None:
+            self._early.append((command, future))
+        else:
+            self._pipe.post(command, future)
 
     async def _serve(self) -> None:
         """Live as long as the connection; when it is lost, everyone who waits is told so."""
-        connection = cast("AbstractConnection", self._connect())
-        reason = "lost"
+        reason = "closed"
         try:
-            async with asyncio.timeout(_ANSWER_WITHIN):
-                await connection.connect()  # type: ignore[no-untyped-call]
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._read(connection))
-                both.create_task(self._watch())
-                await self._write(connection)
-        except* (RedisError, OSError, RuntimeError, _Silent) as lost:  # uvloop: RuntimeError where closed
-            reason = "; ".join(sorted({type(each).__name__ for each in _leaves(lost)}))
+            self._pipe = await _opened(self._connect())
+            early, self._early = self._early, []
+            for command, future in early:
+                self._pipe.post(command, future)
+            reason = await _watched(self._pipe)
+        except StoreDown as down:
+            reason = down.detail
         finally:
             self._task = None
-            self._lose(reason)
-            with contextlib.suppress(RedisError, OSError):
-                await connection.disconnect(nowait=True)
-
-    async def _write(self, connection: AbstractConnection) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            batch, self._outbox = self._outbox, []
-            if batch:
-                packed = b"".join(part for command in batch for part in _PACKER.pack(*command))
-                await connection.send_packed_command([packed], check_health=False)
-
-    async def _read(self, connection: AbstractConnection) -> None:
-        while True:
-            answer: Any
-            try:
-                answer = await connection.read_response(timeout=math.inf)
-            except ResponseError as refused:
-                answer = refused
-            self._answers += 1
-            future = self._waiting.popleft()
-            if future.done():
-                continue  # whoever asked has gone
-            if isinstance(answer, ResponseError):
-                future.set_exception(_meaning(answer))
-            else:
-                future.set_result(answer)
-
-    async def _watch(self) -> None:
-        while True:
-            answers, waiting = self._answers, len(self._waiting)
-            await asyncio.sleep(_ANSWER_WITHIN)
-            if waiting and self._waiting and answers == self._answers:
-                raise _Silent
-
-    def _lose(self, reason: str) -> None:
-        waiting, self._waiting, self._outbox = self._waiting, deque(), []
-        self._wake.clear()
-        for future in waiting:
-            if not future.done():
-                future.set_exception(StoreDown(reason))
-                future.exception()  # nobody may be left to look
+            pipe, self._pipe = self._pipe, None
+            if pipe is not None:
+                pipe.close(reason)
+            early, self._early = self._early, []
+            for _, future in early:
+                if not future.done():
+                    future.set_exception(ConnectionError(reason))
+                    future.exception()  # nobody may be left to look
 
 
-class _Silent(Exception):
-    """The server is connected and does not answer."""
+async def _opened(connection: AbstractConnection) -> Pipe:
+    """Raises ``StoreDown``."""
+    try:
+        async with asyncio.timeout(_ANSWER_WITHIN):
+            return await Pipe.open(connection)
+    except (RedisError, OSError) as lost:
+        raise StoreDown(type(lost).__name__) from lost
+
+
+async def _watched(pipe: Pipe) -> str:
+    """Until it is lost, or stands still while somebody waits; why."""
+    while True:
+        answers, waiting = pipe.answers, pipe.waiting
+        done, _ = await asyncio.wait([pipe.lost], timeout=_ANSWER_WITHIN)
+        if done:
+            return pipe.lost.result()
+        if waiting and pipe.waiting and answers == pipe.answers:
+            return "Silent"
 
 
 class Listening:
     """Blocking reads of one stream, on a connection of their own."""
 
-    def __init__(self, connection: AbstractConnection, stream: str) -> None:
-        self._connection = connection
+    def __init__(self, pipe: Pipe, stream: str) -> None:
+        self._pipe = pipe
         self._stream = stream
 
     async def read(self, after: str, *, count: int, block_ms: int) -> list[tuple[str, list[str]]]:
         """Entries after a position as (position, flat fields); none where none came in time."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         words = ("XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", self._stream, after)
+        if self._pipe.lost.done():
+            raise StoreDown(self._pipe.lost.result())
+        self._pipe.post(words, answer)
         try:
-            await self._connection.send_command(*words, check_health=False)
-            answer = await self._connection.read_response(timeout=block_ms / 1000 + _ANSWER_WITHIN)
-        except ResponseError as refused:
+            async with asyncio.timeout(block_ms / 1000 + _ANSWER_WITHIN):
+                found = await answer
+        except (RedisError, OSError) as refused:
             meaning = _meaning(refused)
             raise (StoreDown("moved") if isinstance(meaning, AskError) else meaning) from refused
-        except (RedisError, OSError) as lost:
-            raise StoreDown(type(lost).__name__) from lost
-        return [] if not answer else [(position, fields) for position, fields in answer[0][1]]
+        return [] if not found else [(position, fields) for position, fields in found[0][1]]
 
     async def close(self) -> None:
-        with contextlib.suppress(RedisError, OSError):
-            await self._connection.disconnect(nowait=True)
+        self._pipe.close()
 
 
-def _meaning(refused: ResponseError) -> Exception:
-    """A refusal as ours: a redirection as it is, "not now" as ``StoreDown``, the rest a mistake."""
+def _meaning(refused: Exception) -> Exception:
+    """A refusal as ours: a redirection as it is, lost or "not now" as ``StoreDown``, the rest a mistake."""
     if isinstance(refused, AskError):  # MovedError too
         return refused
+    if not isinstance(refused, ResponseError):
+        return StoreDown(str(refused) if type(refused) is ConnectionError else type(refused).__name__)
     code = getattr(refused, "status_code", None) or str(refused).split(" ", 1)[0]
     if code in _NOT_NOW or any(f"{word} " in str(refused) for word in ("OOM", "MISCONF")):
         return StoreDown(str(code))
     return CommandRejected(str(refused))
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for each in group.exceptions:
-        found.extend(_leaves(each) if isinstance(each, BaseExceptionGroup) else [each])
-    return found

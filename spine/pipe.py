@@ -1,0 +1,124 @@
+"""One open connection to a server: what is asked in one turn of the loop leaves in one write, answers in order.
+
+redis-py opens it (TLS, password, database, CLIENT words). From then on its streams are out of the way: a reader, a
+lock, a time-out and two wake-ups for each answer took most of the time of a question to the store.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final, Self, cast
+
+import hiredis
+from redis.asyncio.connection import AbstractConnection
+from redis.connection import HiredisRespSerializer
+from redis.exceptions import InvalidResponse, RedisError
+
+Word = str | int | float | bytes
+
+_PACKER: Final[Any] = HiredisRespSerializer()
+"""In C: the asyncio connection's own packer took a third of the gateway's time."""
+_NOTHING: Final = object()
+
+
+class Pipe(asyncio.Protocol):
+    """Answers are str, int, list or None; a refusal is a ``RedisError`` as the future's exception.
+
+    ``lost`` gives the reason when the connection is gone; then every answer still awaited fails with
+    ``ConnectionError``.
+    """
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - what of it we need is not public
+        self._loop = asyncio.get_running_loop()
+        self._connection = connection  # kept: the stream of an open socket must not be collected
+        self._transport = cast("asyncio.Transport", connection._writer.transport)  # noqa: SLF001
+        self._reader = hiredis.Reader(
+            protocolError=InvalidResponse,
+            replyError=connection._parser.parse_error,  # noqa: SLF001
+            encoding="utf-8",
+            notEnoughData=_NOTHING,
+        )
+        self._outbox: list[Sequence[Word]] = []
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._held = False
+        self._flushing = False
+        self.answers = 0
+        """How many have come: whether it stands still while somebody waits."""
+        self.lost: asyncio.Future[str] = self._loop.create_future()
+
+    @classmethod
+    async def open(cls, connection: AbstractConnection) -> Self:
+        """Connect and take the socket over. Raises ``RedisError`` or ``OSError``."""
+        await connection.connect()  # type: ignore[no-untyped-call]
+        pipe = cls(connection)
+        pipe._transport.set_protocol(pipe)  # asyncio's own way of taking a socket over
+        if pipe._transport.is_closing():
+            pipe.close()
+            raise ConnectionResetError("closed by the server")
+        return pipe
+
+    @property
+    def waiting(self) -> int:
+        """How many answers are awaited."""
+        return len(self._waiting)
+
+    def post(self, command: Sequence[Word], future: asyncio.Future[Any]) -> None:
+        """Send a command in this turn of the loop; its answer comes through ``future``."""
+        self._outbox.append(command)
+        self._waiting.append(future)
+        if not self._flushing and not self._held:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def close(self, reason: str = "closed") -> None:
+        """Drop the connection. Safe to call again."""
+        self._transport.abort()
+        self._lose(reason)
+
+    # ---- asyncio's side
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while (answer := self._reader.gets()) is not _NOTHING:
+                self._deliver(answer)
+        except (RedisError, UnicodeDecodeError) as broken:
+            self.close(type(broken).__name__)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lose(type(exc).__name__ if exc else "ConnectionClosed")
+
+    def pause_writing(self) -> None:
+        self._held = True
+
+    def resume_writing(self) -> None:
+        self._held = False
+        self._flush()
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._outbox and not self._held and not self.lost.done():
+            outbox, self._outbox = self._outbox, []
+            self._transport.write(b"".join(part for command in outbox for part in _PACKER.pack(*command)))
+
+    def _deliver(self, answer: object) -> None:
+        if not self._waiting:
+            raise InvalidResponse("an answer to nothing")
+        self.answers += 1
+        future = self._waiting.popleft()
+        if future.done():
+            return  # whoever asked has gone
+        if isinstance(answer, RedisError):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+    def _lose(self, reason: str) -> None:
+        waiting, self._waiting, self._outbox = self._waiting, deque(), []
+        self._connection._reader = self._connection._writer = None  # noqa: SLF001 - closed, as it would by itself
+        if not self.lost.done():
+            self.lost.set_result(reason)
+        for future in waiting:
+            if not future.done():
+                future.set_exception(ConnectionError(reason))
+                future.exception()  # nobody may be left to look
