@@ -1,7 +1,7 @@
 """One fact at its place in the log, and how places compare."""
 
 import json
-from dataclasses import dataclass
+import re
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal, cast
 
@@ -12,6 +12,10 @@ from spine.facts.base import Base
 
 START: Final = "0-0"
 """The position before every entry."""
+_KIND: Final = re.compile(
+    r'\{(?:"[a-z_]+":(?:"[^"\\]*"|[0-9.-]+|true|false|null),)*"kind":"([a-z_.]+)"[,}]', re.ASCII
+)
+"""How facts are written: only plain members stand before the kind. What stands otherwise is read as a whole."""
 
 
 class Unreadable(Base):
@@ -24,13 +28,29 @@ class Unreadable(Base):
     raw: str
 
 
-@dataclass(frozen=True, slots=True)
 class Entry:
-    """One fact at its place. ``position`` orders within a partition (``order``), never across."""
+    """One fact at its place. ``position`` orders within a partition (``order``), never across.
 
-    partition: int
-    position: str
-    fact: Fact
+    The fact is read when it is first asked for: of most entries most readers need only the kind.
+    """
+
+    __slots__ = ("_fact", "_raw", "partition", "position")
+
+    def __init__(self, partition: int, position: str, fact: Fact | None, raw: str = "") -> None:
+        self.partition = partition
+        self.position = position
+        self._fact = fact
+        self._raw = raw
+
+    def __repr__(self) -> str:
+        return f"Entry({self.partition}, {self.position!r}, {self.kind})"
+
+    @property
+    def fact(self) -> Fact:
+        """What happened. One that this version cannot read is an ``Unreadable``."""
+        if self._fact is None:
+            self._fact = _fact_of(self.position, self._raw)
+        return self._fact
 
     @property
     def readable(self) -> bool:
@@ -40,6 +60,8 @@ class Entry:
     @property
     def kind(self) -> str:
         """The fact's kind; of an unreadable one, the kind it claims."""
+        if self._fact is None and (claimed := _KIND.match(self._raw)) is not None:
+            return claimed[1]
         fact: Any = self.fact
         return str(fact.claimed_kind if isinstance(fact, Unreadable) else fact.kind)
 
@@ -51,13 +73,17 @@ def order(position: str) -> tuple[int, int]:
 
 
 def entry_of(partition: int, position: str, raw: str) -> Entry:
-    """Read a stored fact. One that cannot be read becomes ``Unreadable``: a reader parks it, nothing dies."""
+    """A stored fact. One that cannot be read becomes ``Unreadable``: a reader parks it, nothing dies."""
+    return Entry(partition, position, None, raw)
+
+
+def _fact_of(position: str, raw: str) -> Fact:
     fact: Any
     try:
         fact = FACT.validate_json(raw)
     except ValidationError:
         fact = _unreadable(position, raw)
-    return Entry(partition, position, fact)
+    return cast("Fact", fact)
 
 
 def _unreadable(position: str, raw: str) -> Unreadable:

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from spine.entries import Entry
 from spine.facts.vehicle import UnitQuarantined, UnitReleased, UnitReplaced, VehicleRetired
@@ -16,6 +17,11 @@ from vehicle_gateway.registry import UnitView
 from vehicle_gateway.states import UnitState
 
 _log = logging.getLogger("trunkline.vehicle_gateway")
+
+_CORRECTING: Final = frozenset(
+    kind.model_fields["kind"].default
+    for kind in (UnitQuarantined, UnitReleased, UnitReplaced, VehicleRetired)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,8 @@ class KnownUnits:
             self._forget_all()
 
     def _correct(self, entry: Entry) -> None:
+        if entry.kind not in _CORRECTING:
+            return
         match entry.fact:
             case UnitQuarantined(unit=unit) | UnitReleased(unit=unit):
                 self._forget(unit)

@@ -1,14 +1,29 @@
 """Entries: positions compare as numbers, and no stored bytes can stop a reader."""
 
 from datetime import UTC, datetime
+from typing import Any, get_args
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from spine.entries import entry_of, order
-from spine.facts import FACT
+from spine.facts import FACT, Fact
 from spine.facts.people import CarrierEnrolled
 from spine.ids import CarrierId
+
+
+def kinds_of(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type):
+        return [annotation]
+    return [
+        kind
+        for part in get_args(annotation)
+        for kind in kinds_of(part)
+        if isinstance(part, type) or get_args(part)
+    ]
+
 
 positions = st.tuples(st.integers(0, 2**42), st.integers(0, 2**40))
 
@@ -27,6 +42,28 @@ def test_whatever_stands_there_becomes_an_entry(raw: str) -> None:
     assert not entry.readable
     assert entry.kind
     assert entry.fact.subject
+
+
+@pytest.mark.parametrize("fact", kinds_of(Fact), ids=lambda fact: fact.__name__)
+def test_the_kind_is_known_without_reading_the_rest(fact: type[BaseModel]) -> None:
+    wanted = {name: "x" for name, field in fact.model_fields.items() if field.is_required()}
+    made = fact.model_construct(**{**wanted, "at": datetime(2030, 1, 1, tzinfo=UTC)})  # type: ignore[arg-type]
+    entry = entry_of(3, "5-1", made.model_dump_json(warnings=False))
+    assert entry.kind == fact.model_fields["kind"].default
+    assert entry._fact is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        ('{"at":"x","kind":"a.b"}', "a.b"),
+        ('{"d":{"kind":"inner"},"kind":"outer"}', "outer"),
+        ('{"d":"\\",\\"kind\\":\\"said\\"","kind":"outer"}', "outer"),
+        ('{"kind":7,"at":"x"}', "7"),
+    ],
+)
+def test_the_kind_is_the_fact_s_own(raw: str, kind: str) -> None:
+    assert entry_of(3, "5-1", raw).kind == kind
 
 
 def test_a_fact_comes_back_as_it_went() -> None:
