@@ -21,7 +21,7 @@ from spine.store import Ack, Store
 from spine.valkey import StoreDown
 from vehicle_gateway.commands import CommandBody, Commands
 from vehicle_gateway.limits import GatewayLimits
-from vehicle_gateway.link import Lost, NotConnected
+from vehicle_gateway.link import NO_SUBSCRIBERS, Lost, NotConnected
 from vehicle_gateway.lists import Lists
 from vehicle_gateway.standing import Standing
 from vehicle_gateway.states import CommandState, UnitState
@@ -44,6 +44,9 @@ class CommandSigner(Protocol):
 
 class Downlink(Protocol):
     """How a message leaves the house (``vehicle_gateway.link.Link``)."""
+
+    @property
+    def connected(self) -> bool: ...
 
     async def wait_connected(self) -> None: ...
 
@@ -99,6 +102,7 @@ class Dispatch:
         self._standing = Standing(store)
         self._lists = Lists(store, clock, limits, downlink)
         self._since: dict[int, str] = {}
+        self._up_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def on_up(self) -> None:
@@ -107,6 +111,7 @@ class Dispatch:
         What was created after that place cannot have been sent by a gateway before us: the broker has given
         its session to us.
         """
+        self._up_at = asyncio.get_running_loop().time()
         if not self._since:
             try:
                 self._since = {
@@ -193,11 +198,12 @@ class Dispatch:
         """
         payload = Command(cmd=self._signer.sign(body.claims(command))).model_dump_json().encode()
         while (remaining := self._remaining(body)) > 0:
-            try:
-                async with asyncio.timeout(remaining):
-                    await self._downlink.wait_connected()
-            except TimeoutError:
-                break
+            if not self._downlink.connected:
+                try:
+                    async with asyncio.timeout(remaining):
+                        await self._downlink.wait_connected()
+                except TimeoutError:
+                    break
             try:
                 async with asyncio.timeout(remaining):
                     code = await self._publish(command, body, payload, remaining)
@@ -209,9 +215,17 @@ class Dispatch:
                 continue
             if code == 0:
                 return CommandSent
+            if code == NO_SUBSCRIBERS and self._cars_come_back():
+                await asyncio.sleep(self._limits.send_again.total_seconds())
+                continue
             _log.warning("command.not_taken", extra={"command": command, "reason_code": code})
             return None if doubt else CommandUndeliverable
         return None if doubt else CommandExpired
+
+    def _cars_come_back(self) -> bool:
+        """Whether the broker may know nobody only because it has just started and cars connect after us."""
+        up_for = asyncio.get_running_loop().time() - self._up_at
+        return up_for < self._limits.cars_back_within.total_seconds()
 
     async def _publish(self, command: str, body: CommandBody, payload: bytes, remaining: float) -> int:
         expiry = max(1, int(min(remaining, self._limits.command_expiry.total_seconds())))

@@ -16,8 +16,8 @@ from vehicle_gateway.rate import Buckets
 
 _log = logging.getLogger("trunkline.vehicle_gateway")
 
-_HAND_OVER: Final = 0.0005
-"""Seconds in which a batch has surely been sent to the store."""
+_HAND_OVER: Final = 8
+"""Turns of the loop in which a batch has surely been sent to the store."""
 
 
 class Uplink(Protocol):
@@ -58,21 +58,29 @@ class Inbound:
         while True:
             if not batch:
                 await self._arrived.wait()
+                # One more look at the socket, without waiting: what a car says of one act comes in one batch.
+                await asyncio.sleep(0)
                 batch = self._next()
-            saving = asyncio.create_task(self._until_saved(batch), name="inbound-save")
-            try:
-                batch = await self._read_ahead(saving)
-                await saving
-            finally:
-                saving.cancel()
+            if not self._waiting:
+                await self._until_saved(batch)
+                batch = []
+            else:
+                batch = await self._save_reading_ahead(batch)
             if self._paused and len(self._waiting) <= self._limits.resume_below:
                 self._paused = False
                 self._uplink.resume()
 
-    async def _read_ahead(self, saving: asyncio.Task[None]) -> list[Opened]:
-        """Read what waits while the store is busy with the batch before it; nothing of it is decided yet."""
-        await asyncio.wait([saving], timeout=_HAND_OVER)
-        return self._next() if self._waiting and not saving.done() else []
+    async def _save_reading_ahead(self, batch: Sequence[Opened]) -> list[Opened]:
+        """Save, and read what waits while the store is busy with it; nothing of that is decided yet."""
+        saving = asyncio.create_task(self._until_saved(batch), name="inbound-save")
+        try:
+            for _ in range(_HAND_OVER):
+                await asyncio.sleep(0)
+            ahead = [] if saving.done() else self._next()
+            await saving
+        finally:
+            saving.cancel()
+        return ahead
 
     def _next(self) -> list[Opened]:
         count = min(len(self._waiting), self._limits.batch)

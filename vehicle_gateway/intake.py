@@ -92,7 +92,8 @@ class Intake:
                 for each, answer in zip(checked, answers, strict=True)
                 if answer is Answered.FOREIGN
             ]
-            await self._park(foreign)
+            if foreign:
+                await self._park(foreign)
         except BaseException:
             self._cars.clear()  # they remember what may not have been saved
             raise
@@ -150,9 +151,10 @@ class Intake:
                 self._cars.move_to_end(vehicle)
             else:
                 missing.append(vehicle)
-        loaded = await asyncio.gather(*(car_state(self._store, vehicle) for vehicle in missing))
-        for vehicle, fields in zip(missing, loaded, strict=True):
-            self._cars[vehicle] = Car.of(fields)
+        if missing:
+            loaded = await asyncio.gather(*(car_state(self._store, vehicle) for vehicle in missing))
+            for vehicle, fields in zip(missing, loaded, strict=True):
+                self._cars[vehicle] = Car.of(fields)
         while len(self._cars) > max(self._limits.known_units, self._limits.batch):
             self._cars.popitem(last=False)
 
@@ -164,24 +166,23 @@ class Intake:
         for index, each in enumerate(checked):
             partitions.setdefault(partition_of(each.known.unit), []).append(index)
         answering = [index for index, each in enumerate(checked) if isinstance(each.parsed.content, Result)]
-        ingested, answered, *_ = await _all_of(
-            _all_of(
-                *(
-                    ingest(self._store, partition, [checked[index].entry for index in indices], now=now)
-                    for partition, indices in partitions.items()
-                )
-            ),
-            _all_of(*(self._answer(checked[index], now) for index in answering)),
-            self._ring(checked, now),
-            self._park(poison),
-        )
+        works: list[Awaitable[Any]] = [
+            ingest(self._store, partition, [checked[index].entry for index in indices], now=now)
+            for partition, indices in partitions.items()
+        ]
+        works += [self._answer(checked[index], now) for index in answering]
+        if samples := _samples(checked):
+            works.append(self._telemetry.put(samples, now))
+        if poison:
+            works.append(self._park(poison))
+        done = iter(await _all_of(works))
         verdicts: list[Verdict] = [Verdict.NEW] * len(checked)
-        for indices, found in zip(partitions.values(), ingested, strict=True):
-            for index, verdict in zip(indices, found, strict=True):
+        for indices in partitions.values():
+            for index, verdict in zip(indices, next(done), strict=True):
                 verdicts[index] = verdict
         answers: list[Answered | None] = [None] * len(checked)
-        for index, answer in zip(answering, answered, strict=True):
-            answers[index] = answer
+        for index in answering:
+            answers[index] = next(done)
         return verdicts, answers
 
     async def _answer(self, each: Checked, now: datetime) -> Answered | None:
@@ -189,15 +190,6 @@ class Intake:
         if not isinstance(result, Result):
             return None
         return await self._commands.answer(result, each.known.unit, now=now)
-
-    async def _ring(self, checked: Sequence[Checked], now: datetime) -> None:
-        samples: list[tuple[VehicleId, Values]] = [
-            (each.known.vehicle, each.parsed.content.values)
-            for each in checked
-            if each.parsed.kind == "tel" and isinstance(each.parsed.content, Signals)
-        ]
-        if samples:
-            await self._telemetry.put(samples, now)
 
     async def _park(self, poison: Sequence[Opened]) -> None:
         """To the dead-letter stream of its unit's partition, raw, with the reason."""
@@ -209,8 +201,7 @@ class Intake:
             partition = partition_of(found.unit) if found.unit is not None else 0
             payload = each.message.payload[: self._limits.dead_letter_bytes]
             letters.append((partition, _readable(each.message.topic), payload, reason.value, detail))
-        if letters:
-            await self._dead.put_all(letters)
+        await self._dead.put_all(letters)
 
     def _tell(
         self, checked: Sequence[Checked], verdicts: Sequence[Verdict], poison: Sequence[Opened]
@@ -242,8 +233,18 @@ def _readable(topic: str | bytes) -> str:
     return text.encode("utf-8", "backslashreplace").decode()[:_TOPIC_CHARS]
 
 
-async def _all_of(*works: Awaitable[Any]) -> list[Any]:
+def _samples(checked: Sequence[Checked]) -> list[tuple[VehicleId, Values]]:
+    return [
+        (each.known.vehicle, each.parsed.content.values)
+        for each in checked
+        if each.parsed.kind == "tel" and isinstance(each.parsed.content, Signals)
+    ]
+
+
+async def _all_of(works: Sequence[Awaitable[Any]]) -> list[Any]:
     """Wait for all, whatever becomes of them, then raise the first failure: nothing goes on unwatched."""
+    if len(works) == 1:
+        return [await works[0]]
     results = await asyncio.gather(*works, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):

@@ -62,6 +62,10 @@ class GatewayLimits(BaseModel):
     send_again: timedelta = Field(
         timedelta(milliseconds=50), description="Wait where too many messages are on their way already."
     )
+    cars_back_within: timedelta = Field(
+        timedelta(seconds=3),
+        description="So long after connecting, a car unknown to the broker is waited for: it may have restarted.",
+    )
     sent_after: timedelta = Field(
         timedelta(milliseconds=50),
         description="``sent`` is committed this long after it is, unless answered.",

@@ -3,7 +3,7 @@
 import socket
 import ssl
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -48,8 +48,25 @@ class Client(paho.Client):
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def loop_write(self) -> MQTTErrorCode:
-        """Write what waits, unless more is to come first."""
-        return MQTTErrorCode.MQTT_ERR_SUCCESS if self.corked else super().loop_write()
+        """Write what waits, in one piece where it can be, unless more is to come first."""
+        if self.corked:
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
+        self._join()
+        return super().loop_write()
+
+    def _join(self) -> None:
+        """Make one of the packets that wait, where nothing follows from having written each of them.
+
+        Over TLS each write is a record of its own, which the other side reads by itself.
+        """
+        waiting = self._out_packet
+        if len(waiting) < 2 or waiting[0]["pos"] or not all(_is_done_when_written(each) for each in waiting):
+            return
+        joined = b"".join(bytes(each["packet"]) for each in waiting)
+        first = waiting[0]
+        waiting.clear()
+        first["packet"], first["to_process"] = joined, len(joined)
+        waiting.append(first)
 
     def more(self) -> bool:
         """Whether bytes wait that a selector does not see."""
@@ -98,6 +115,11 @@ class Client(paho.Client):
     def expect_no_pong(self) -> None:
         """While we do not read, the PINGRESP waits behind messages: the broker's silence means nothing."""
         self._ping_t = 0.0
+
+
+def _is_done_when_written(packet: Any) -> bool:  # noqa: ANN401 - paho's own dictionary
+    kind: int = packet["command"] & 0xF0
+    return kind == paho.PUBACK or (kind == paho.PUBLISH and bool(packet["qos"]))
 
 
 def puback(mid: int) -> bytes:

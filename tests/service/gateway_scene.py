@@ -212,7 +212,9 @@ async def a_gateway(
     store: Store, mosquitto: Mosquitto, *, clock: Clock | None = None, limits: GatewayLimits | None = None
 ) -> AsyncIterator[Scene]:
     limits = limits or GatewayLimits(
-        store_retry=timedelta(milliseconds=20), store_retry_most=timedelta(milliseconds=100)
+        store_retry=timedelta(milliseconds=20),
+        store_retry_most=timedelta(milliseconds=100),
+        cars_back_within=timedelta(seconds=2),
     )
     tail = Tail(Log(store.valkey, store.house), limits=SPINE)
     kit = Equipment(

@@ -280,6 +280,18 @@ async def test_a_broker_that_is_away_is_waited_for_until_it_is_too_late(scene: S
         assert "cmd" not in car.heard, "an expired command never leaves"
 
 
+async def test_a_car_that_comes_back_after_the_gateway_gets_its_command(scene: Scene) -> None:
+    """A broker that lost its sessions knows nobody until the cars have connected again: that is waited for."""
+    commands = Commands(scene.store, Now(), LIMITS)
+    vehicle, unit, shard = await enrol(scene.store)
+    command = await created(scene.store, Now(), vehicle)
+    car = Car(scene.mosquitto, vehicle, unit, shard)
+    async with running(car.link.run()):
+        await car.until(lambda c: "cmd" in c.heard)
+        await until(lambda: _is(commands, command, CommandState.SENT))
+    assert "command.undeliverable" not in await kinds(scene.store, scene.log, command)
+
+
 async def test_what_was_read_too_late_is_in_doubt_unless_surely_unsent(
     store: Store, mosquitto: Mosquitto, clock: SetClock
 ) -> None:
