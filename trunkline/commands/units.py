@@ -54,7 +54,7 @@ def run(
     options = _options(lifts_after, shuts_after, position, mode, settings)
     say(f"ready: {Identity.load(directory).unit} in {directory}")
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_until_told(run_unit(directory, options)))
+        _run(_until_told(run_unit(directory, options)))
 
 
 def _after(seconds: float) -> timedelta | None:
@@ -81,6 +81,16 @@ def _options(lifts_after: float, shuts_after: float, position: str, mode: str, s
         limits=UnitLimits(**given.get("unit", {})),
         link=LinkLimits(**given.get("link", {})),
     )
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """On the faster event loop where the server's packages are installed; a car needs none of them."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
 
 
 async def _until_told(work: Coroutine[Any, Any, None]) -> None:
@@ -161,4 +171,4 @@ def fleet(
     every = timedelta(seconds=signals_every) if signals_every > 0 else None
     running = fleets.Fleet(fleets.enrolled(directory)[:vehicles], options, signals_every=every)
     say(f"ready: {vehicles} units in {directory}")
-    asyncio.run(_until_told(running.run()))
+    _run(_until_told(running.run()))
