@@ -1,10 +1,12 @@
 """JSON routes of couriers: jobs, the way to the car, the one opening, what came of it."""
 
+import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AwareDatetime, Field
 
+from delivery.ahead import Sight
 from delivery.answers import Answer, Word
 from delivery.api_parts import After, DeliveryPath, Limit, PageOut, Prefer, seconds
 from delivery.courier import Device, Reason
@@ -167,6 +169,13 @@ def _car(desk: Desk) -> APIRouter:
     router, limits = APIRouter(), desk.deliveries.limits
     Me = Annotated[CourierPrincipal, Depends(desk.people.access.courier())]  # noqa: N806 - a type
     said = problems(401, 403, 404, 409, 410, 422, 429, 503)
+
+    async def look(delivery: DeliveryPath) -> asyncio.Task[Sight]:
+        """Begun before the token is read: both take a question to the store, and a person waits for a tap."""
+        looking = asyncio.create_task(desk.at_the_car.look(delivery))
+        looking.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be let in
+        return looking
+
     later = {202: {"model": AnswerOut, "description": "Not known yet: see `Location`."}, **said}
 
     @router.post("/jobs/{delivery}/challenge", responses=said, summary="A challenge of the car")
@@ -181,7 +190,12 @@ def _car(desk: Desk) -> APIRouter:
 
     @router.post("/jobs/{delivery}/open", responses=later, summary="Open")
     async def open_(
-        me: Me, delivery: DeliveryPath, wanted: OpenIn, response: Response, prefer: Prefer = None
+        seen: Annotated[asyncio.Task[Sight], Depends(look)],
+        me: Me,
+        delivery: DeliveryPath,
+        wanted: OpenIn,
+        response: Response,
+        prefer: Prefer = None,
     ) -> AnswerOut:
         """Once per proof: the same proof again gets the same answer, another one meanwhile is a conflict."""
         answer = await desk.at_the_car.open(
@@ -191,6 +205,7 @@ def _car(desk: Desk) -> APIRouter:
             wait=seconds(prefer, limits),
             position=wanted.position,
             reason=wanted.reason,
+            sight=await seen,
         )
         return _answered(answer, delivery, response)
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import ClassVar, Final, Protocol
 
+from delivery.ahead import LookAhead, Sight, Subjects
 from delivery.answers import BOOT, Answer, answer_by, answer_of
 from delivery.courier import Device, assigned, near
 from delivery.model import Arrival, Opening, Read
@@ -48,6 +49,8 @@ _GLANCE: Final = 0.5
 
 _GIVEN_UP: Final = (CommandRefused, CommandExpired, CommandUndeliverable, CommandUnanswered)
 _Ended = CommandDone | CommandRefused | CommandExpired | CommandUndeliverable | CommandUnanswered
+_TELLING: Final = frozenset(kind.model_fields["kind"].default for kind in (UnitReceipt, *BOOT, *_GIVEN_UP))
+_ENDING: Final = frozenset(kind.model_fields["kind"].default for kind in (CommandDone, *_GIVEN_UP))
 
 
 class CarSilent(Problem):
@@ -83,11 +86,11 @@ class AtTheCar:
         self, deliveries: Deliveries, cars: Cars, keys: Keys, commands: Commands, tail: Tail, rates: Rates
     ) -> None:
         self._deliveries = deliveries
-        self._cars = cars
         self._keys = keys
         self._commands = commands
         self._tail = tail
         self._rates = rates
+        self._ahead = LookAhead(deliveries, cars, keys, commands)
 
     async def challenge(self, device: Device, delivery: DeliveryId, *, wait: float) -> tuple[str, datetime]:
         """A challenge of the car for this device to sign, and until when it is worth signing.
@@ -99,13 +102,23 @@ class AtTheCar:
         await self._slowly("challenge", delivery, self._deliveries.limits.challenges_most)
         asked = self._deliveries.clock.now()
         command = _command(delivery, "challenge")
-        fact = await self._ask(read, command, Op.CHALLENGE, {"delivery": delivery}, wait)
+        fact, _ = await asyncio.gather(
+            self._ask(read, command, Op.CHALLENGE, {"delivery": delivery}, wait),
+            self._ahead.prepare(delivery),
+        )
         if isinstance(fact, CommandRefused):
             raise CarSaidNo(fact.code)
         if not isinstance(fact, CommandDone):
             raise CarSilent("the car did not answer; nothing was opened")
         view = await self._commands.view(command)
         return str(view.data.get("challenge", "")), asked + self._deliveries.limits.challenge_life
+
+    async def look(self, delivery: DeliveryId) -> Sight:
+        """What an opening needs, read before it is known who asks; to be told to nobody, only given to ``open``.
+
+        Raises ``NoSuchDelivery``.
+        """
+        return await self._ahead.look(delivery)
 
     async def open(
         self,
@@ -116,20 +129,23 @@ class AtTheCar:
         wait: float,
         position: Point | None = None,
         reason: str = "",
+        sight: Sight | None = None,
     ) -> Answer:
         """Present key and proof to the car, once; the same proof again waits for the same answer.
 
-        One commit starts the opening and makes its command. Raises ``OpeningInFlight`` for another proof
-        meanwhile, ``NoKey``, ``ArriveFirst``, ``TooFar``, ``TooManyOpenings``, ``StepNotAllowed``.
+        One commit starts the opening and makes its command. ``sight``: what ``look`` gave just now.
+        Raises ``OpeningInFlight`` for another proof meanwhile, ``NoKey``, ``ArriveFirst``, ``TooFar``,
+        ``TooManyOpenings``, ``StepNotAllowed``.
         """
         while True:
-            read, saved = await self._deliveries.load(delivery)
+            seen, sight = sight or await self._ahead.look(delivery), None
+            read = seen.read
             assigned(read, device)
             opening, key = read.body.opening, read.body.key
             if opening is not None and opening.proof == _sha256(proof):
                 return await self._known(read, opening.command, key.key if key else None, wait)
             try:
-                attempt = await self._attempt(read, saved, device, proof, position=position, reason=reason)
+                attempt = await self._attempt(seen, device, proof, position=position, reason=reason)
                 outcome = await self._commit(attempt)
             except _Raced:
                 continue
@@ -141,55 +157,58 @@ class AtTheCar:
             command = attempt.planned.command
             witness = Witness.of(command, outcome.saved[attempt.planned.body.unit])
             found = await self._outcome(
-                read.id, command, attempt.key, wait, after=outcome.positions[-1], witness=witness
+                read.id, command, attempt.key_id, wait, after=outcome.positions[-1], witness=witness
             )
             return found or await self._known(
-                await self._deliveries.read(read.id), command, attempt.key, wait=0
+                await self._deliveries.read(read.id), command, attempt.key_id, wait=0
             )
 
     async def _attempt(
-        self, read: Read, saved: Saved, device: Device, proof: str, *, position: Point | None, reason: str
+        self, seen: Sight, device: Device, proof: str, *, position: Point | None, reason: str
     ) -> "_Attempt":
-        """All that a tap needs, read side by side: a person waits for it."""
-        now, limits, key = self._deliveries.clock.now(), self._deliveries.limits, read.body.key
+        """One tap, ready to be committed on what was read."""
+        read, now, limits = seen.read, self._deliveries.clock.now(), self._deliveries.limits
+        key = read.body.key
         if read.state is State.OPENING:
             raise OpeningInFlight("wait for the answer to the attempt that is on its way")
         read.require(Act.OPEN)
         if key is None or key.dead or key.jkt != device.jkt:
             raise NoKey("there is no key for this device now")
-        vehicle, n = _vehicle(read), read.body.openings + 1
-        command = CommandId(named_after("cmd", read.id, n, "open"))
-        car, found, token = await asyncio.gather(
-            self._cars.car(vehicle, now=now),
-            self._commands.find(command, vehicle),
-            self._keys.in_hand(key.key, jkt=device.jkt, now=now),
-        )
-        arrival = read.body.arrival if position is None else near(car, position, reason, limits, now)
+        n = read.body.openings + 1
+        subjects = Subjects(_vehicle(read), key.key, device.jkt, n)
+        beside = seen.beside
+        if beside is None or beside.subjects != subjects:
+            beside = await self._ahead.beside(read.id, subjects)
+        arrival = read.body.arrival if position is None else near(beside.car, position, reason, limits, now)
         self._check_arrival(arrival)
         if n > limits.openings_most:
             raise TooManyOpenings("this delivery has been tried too often: call the carrier")
-        token = token or await self._keys.hand_out(key.key, jkt=device.jkt, now=now)
-        args = {"delivery": read.id, "key": token, "proof": proof}
-        planned = await self._plan(read, command, Op.PRESENT, args, found)
+        if beside.key.token is None:
+            await self._keys.hand_out(key.key, jkt=device.jkt, now=now)
+            beside = await self._ahead.beside(read.id, subjects)
+        args = {"delivery": read.id, "key": beside.key.token or "", "proof": proof}
+        planned = await self._plan(read, subjects.command(read.id), Op.PRESENT, args, beside.found)
 
         def decide(here: Read, others: Mapping[str, Saved]) -> Turn:
             assigned(here, device)
             if (here.body.openings, here.body.opening, here.body.key) != (n - 1, read.body.opening, key):
                 raise _Raced
+            if others[key.key].version != beside.key.saved.version:
+                raise _Raced
             here.require(Act.OPEN)
             made = planned.decide(others)
             if made is None:
                 raise NoKey("the key is over")
-            started = told(OpeningStarted, here, now, command=command, key=key.key)
+            started = told(OpeningStarted, here, now, command=planned.command, key=key.key)
             body = here.body.but(
                 openings=n,
-                opening=Opening(command=command, proof=_sha256(proof), at=now),
+                opening=Opening(command=planned.command, proof=_sha256(proof), at=now),
                 arrival=arrival,
                 refusal=None,
             )
             return Turn(body, [started], writes=made.writes, others=made.facts)
 
-        return _Attempt(saved, key.key, planned, now, decide)
+        return _Attempt(seen.saved, beside.key.saved, planned, now, decide)
 
     async def _commit(self, attempt: "_Attempt") -> Outcome:
         """One commit starts the opening and makes its command."""
@@ -201,9 +220,8 @@ class AtTheCar:
                 raise _Raced
             return self._deliveries.commit(read, attempt.decide(read, saved), attempt.now)
 
-        return await self._deliveries.store.change(
-            [delivery, *planned.subjects], decided, loaded={delivery: attempt.saved, **planned.loaded}
-        )
+        loaded = {delivery: attempt.saved, attempt.key_id: attempt.key, **planned.loaded}
+        return await self._deliveries.store.change(list(loaded), decided, loaded=loaded)
 
     async def _known(self, read: Read, command: CommandId, key: KeyId | None, wait: float) -> Answer:
         """The answer to an attempt that another request began, looked for in short waits."""
@@ -234,6 +252,8 @@ class AtTheCar:
         found: list[Answer] = []
 
         def fits(entry: Entry) -> bool:
+            if entry.kind not in _TELLING:
+                return False
             fact, answer = entry.fact, None
             if isinstance(fact, UnitReceipt) and witness is not None:
                 answer = witness.answer(fact)
@@ -296,7 +316,7 @@ class AtTheCar:
         outcome = await self._deliveries.store.change(planned.subjects, planned.decide, loaded=planned.loaded)
 
         def fits(entry: Entry) -> bool:
-            return isinstance(entry.fact, _Ended) and entry.fact.command == command
+            return entry.kind in _ENDING and isinstance(entry.fact, _Ended) and entry.fact.command == command
 
         after = outcome.positions[-1] if outcome.positions else None
         entry = await self._tail.wait_for(partition_of(command), fits, wait, after)
@@ -322,10 +342,14 @@ class _Attempt:
     """One tap before its commit: the delivery as it was read, and what is to become of it."""
 
     saved: Saved
-    key: KeyId
+    key: Saved
     planned: Planned
     now: datetime
     decide: Callable[[Read, Mapping[str, Saved]], Turn]
+
+    @property
+    def key_id(self) -> KeyId:
+        return KeyId(self.key.id)
 
 
 class _Raced(Exception):

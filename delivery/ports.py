@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from delivery.place import Point
-from keys.model import Kept, Wanted
+from keys.model import InHand, Kept, Wanted
 from people.model import CarrierView, CourierView, PersonView, Resolved, RoleOnCar
 from spine.facts import Fact
 from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, UnitId, VehicleId
@@ -91,13 +91,13 @@ class Addresses(Protocol):
 
 
 class Keys(Protocol):
-    """The key service. Raises its own problems; ``hand_out`` gives the token, ``in_hand`` only if it did before."""
+    """The key service. Raises its own problems; ``hand_out`` gives the token, ``in_hand`` how it stands."""
 
     async def issue(self, wanted: Wanted, *, now: datetime, ack: Ack | None = None) -> KeyId: ...
 
     async def hand_out(self, key: KeyId, *, jkt: str, now: datetime) -> str: ...
 
-    async def in_hand(self, key: KeyId, *, jkt: str, now: datetime) -> str | None: ...
+    async def in_hand(self, key: KeyId, *, jkt: str, now: datetime) -> InHand: ...
 
     async def revoke(self, key: KeyId, *, reason: str, now: datetime, ack: Ack | None = None) -> None: ...
 

@@ -15,6 +15,7 @@ from keys.ledger import Ledger
 from keys.limits import KeysLimits
 from keys.model import (
     Approval,
+    InHand,
     Kept,
     KeyBody,
     KeyView,
@@ -163,9 +164,10 @@ class Keys:
             raise KeyOver(key)
         return token
 
-    async def in_hand(self, key: KeyId, *, jkt: str, now: datetime) -> str | None:
+    async def in_hand(self, key: KeyId, *, jkt: str, now: datetime) -> InHand:
         """The token, if it was handed out before; changes nothing. Raises what ``hand_out`` raises."""
-        return _in_hand(await self._store.load(key), jkt, now)
+        saved = await self._store.load(key)
+        return InHand(_in_hand(saved, jkt, now), saved)
 
     async def view(self, key: KeyId) -> KeyView:
         """What may be known of a key. Raises ``NoSuchKey``."""

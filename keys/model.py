@@ -1,6 +1,6 @@
 """What is kept of keys, of a car's numbers, revocation list and receipts, and how these are named."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -148,6 +148,14 @@ class Kept:
     approvals: tuple[str, ...]
     keys: tuple[str, ...]
     checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """A key as its courier has it: the token (None: not handed out yet), and its subject for a guard."""
+
+    token: str | None = field(repr=False)
+    saved: Saved = field(repr=False)
 
 
 def key_id(delivery: DeliveryId, n: int) -> KeyId:

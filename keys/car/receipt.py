@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from keys.car.claims import ReceiptClaims
 from keys.car.jwk import ed25519_to_jwk, sha256_b64, thumbprint
-from keys.car.jws import RECEIPT, Fault, SigningKey, Unacceptable, read, sign, verify
+from keys.car.jws import RECEIPT, Fault, Parts, SigningKey, Unacceptable, read, sign, verify
 
 GENESIS: Final = "A" * 43
 """``prev`` of the first receipt: 32 zero bytes."""
@@ -42,7 +42,11 @@ def chain_hash(receipt: str) -> str:
 
 def read_receipt(token: object, *, key: Ed25519PublicKey, unit: str) -> ReceiptClaims:
     """What ``unit`` says, if ``key`` signed it. Raises ``Unacceptable``."""
-    parts = read(token, RECEIPT)
+    return check_receipt(read(token, RECEIPT), key=key, unit=unit)
+
+
+def check_receipt(parts: Parts, *, key: Ed25519PublicKey, unit: str) -> ReceiptClaims:
+    """The same of a receipt that was taken apart already."""
     if parts.signer != thumbprint(ed25519_to_jwk(key)):
         raise Unacceptable(Fault.SIGNER)
     claims = ReceiptClaims.of(verify(parts, key))

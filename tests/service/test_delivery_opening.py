@@ -7,12 +7,15 @@ import pytest
 
 from delivery.answers import Answer
 from delivery.opening import CarSilent
-from delivery.problems import CarSaidNo, OnlySimulated, OpeningInFlight, TooOften
+from delivery.problems import CarSaidNo, NoKey, OnlySimulated, OpeningInFlight, TooOften
 from delivery.states import State, StepNotAllowed
+from keys.model import InHand
+from keys.problems import KeyOver
 from spine.facts.vehicle import CommandCreated, CommandUnanswered, CommandUndeliverable
 from spine.ids import KeyId, partition_of
-from tests.service.delivery_house import DeliveryHouse, home, house_of_people
+from tests.service.delivery_house import UNIT, DeliveryHouse, home, house_of_people
 from vehicle_gateway.commands import CarUnavailable
+from vehicle_gateway.standing import Standing
 
 __all__ = ["home", "house_of_people"]
 
@@ -45,6 +48,45 @@ async def test_a_challenge_and_the_one_opening(home: DeliveryHouse) -> None:
     at = kinds.index("delivery.opening")
     assert kinds[at + 1] == "command.created"
     await home.again()
+
+
+@pytest.mark.parametrize("what", ["key revoked", "unit quarantined", "owner blocked", "nothing"])
+async def test_what_changed_between_challenge_and_tap_counts(home: DeliveryHouse, what: str) -> None:
+    """A tap is decided on what the challenge read; whatever changed since refuses that commit."""
+    delivery = await home.arrived()
+    await home.desk.courier.key(home.device, delivery)
+    async with home.living(lambda created: challenged(home, created)):
+        await home.desk.at_the_car.challenge(home.device, delivery, wait=5)
+    key = (await home.read(delivery)).body.key
+    assert key is not None
+    match what:
+        case "key revoked":
+            await home.keys.revoke(key.key, reason="test", now=home.now)
+        case "unit quarantined":
+            await Standing(home.store).quarantine(
+                UnitId(home.unit.unit), reason="receipt_rejected", now=home.now
+            )
+        case "owner blocked":
+            await home.desk.owner.block(home.owner, delivery)
+    async with home.living(lambda created: challenged(home, created)):
+        if what == "nothing":
+            assert (
+                await home.desk.at_the_car.open(home.device, delivery, "a.b.c", wait=5)
+            ).outcome == "opened"
+            return
+        with pytest.raises((KeyOver, NoKey, CarUnavailable, StepNotAllowed)):
+            await home.desk.at_the_car.open(home.device, delivery, "a.b.c", wait=5)
+    assert "present" not in [e.fact.op for e in home.seen if isinstance(e.fact, CommandCreated)]
+
+
+async def test_what_a_challenge_read_is_not_used_when_it_is_old(home: DeliveryHouse) -> None:
+    delivery = await home.arrived()
+    await home.desk.courier.key(home.device, delivery)
+    async with home.living(lambda created: challenged(home, created)):
+        await home.desk.at_the_car.challenge(home.device, delivery, wait=5)
+    home.clock.advance(timedelta(seconds=31))
+    seen = await home.desk.at_the_car.look(delivery)
+    assert seen.beside is None, "read anew"
 
 
 async def test_the_command_carries_key_and_proof_and_forgets_them(home: DeliveryHouse) -> None:
@@ -92,7 +134,7 @@ async def test_a_copy_of_the_tap_that_finds_the_key_used_has_the_answer_of_the_t
     delivery, at_the_car = await home.arrived(), home.desk.at_the_car
     in_hand, answers = home.keys.in_hand, list[Answer]()
 
-    async def after_the_other(key: KeyId, *, jkt: str, now: datetime) -> str | None:
+    async def after_the_other(key: KeyId, *, jkt: str, now: datetime) -> InHand:
         if not answers:
             monkeypatch.setattr(home.keys, "in_hand", in_hand)
             answers.append(await at_the_car.open(home.device, delivery, "a.b.c", wait=5))
