@@ -1,6 +1,7 @@
 """The peers: bare paho and nothing of ours, each in a process of its own on the same broker.
 
-``echo`` answers each message on ``bench/ask`` on ``bench/answer``; ``ask`` measures that round trip; ``count``
+``echo`` answers each message on ``bench/ask`` on ``bench/answer``; ``ask`` measures that round trip when told to, as
+often as told; ``count``
 consumes a backlog with an empty callback; ``flood`` publishes what a file says. Their results are JSON lines.
 """
 
@@ -20,7 +21,6 @@ from paho.mqtt.properties import Properties
 UPLINK = "tl/1/+/+/up/#"
 WINDOW = 500
 """Receive Maximum: the same as the gateway's."""
-WARM_UP = 50
 
 
 def _client(port: int, user: str, password: str, *, session: int = 0) -> paho.Client:
@@ -31,7 +31,7 @@ def _client(port: int, user: str, password: str, *, session: int = 0) -> paho.Cl
     wanted.ReceiveMaximum = WINDOW
     if session:
         wanted.SessionExpiryInterval = session
-    client.connect("127.0.0.1", port, 60, clean_start=not session, properties=wanted)
+    client.connect("127.0.0.1", port, 600, clean_start=not session, properties=wanted)
     return client
 
 
@@ -59,19 +59,30 @@ def echo(client: paho.Client) -> None:
     client.loop_forever()
 
 
-def ask(client: paho.Client, times: int) -> None:
-    """One at a time: publish 300 bytes, wait for the answer; prints the milliseconds of each."""
+def ask(client: paho.Client) -> None:
+    """For each line of standard input (times, seconds): publish 300 bytes, wait for the answer, pause, again.
+
+    Prints the milliseconds of each as a JSON line; begins with ``ready``.
+    """
     got = [0]
     client.on_message = lambda *_: got.__setitem__(0, got[0] + 1)
     _subscribed(client, "bench/answer")
-    took = []
-    for n in range(times + WARM_UP):
-        started = time.perf_counter()
-        client.publish("bench/ask", b"x" * 300, qos=1)
-        while got[0] <= n:
-            client.loop(0.5)
-        took.append((time.perf_counter() - started) * 1000)
-    print(json.dumps(took[WARM_UP:]), flush=True)
+    print("ready", flush=True)
+    asked = 0
+    for line in sys.stdin:
+        times, pause = line.split()
+        took = []
+        for _ in range(int(times)):
+            until = time.perf_counter() + float(pause)
+            while took and (left := until - time.perf_counter()) > 0:
+                client.loop(left)
+            started = time.perf_counter()
+            client.publish("bench/ask", b"x" * 300, qos=1)
+            while got[0] <= asked:
+                client.loop(0.5)
+            took.append((time.perf_counter() - started) * 1000)
+            asked += 1
+        print(json.dumps(took), flush=True)
 
 
 def book(client: paho.Client) -> None:
@@ -123,7 +134,7 @@ def main(what: str, port: str, user: str, password: str, *rest: str) -> None:
         case "echo":
             echo(client)
         case "ask":
-            ask(client, int(rest[0]))
+            ask(client)
         case "book":
             book(client)
         case "count":

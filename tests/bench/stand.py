@@ -37,6 +37,25 @@ class NoPeer(Exception):
     """A peer did not run to its end; the message is what it said."""
 
 
+class Asking:
+    """Tells the asking peer to ask."""
+
+    def __init__(self, child: subprocess.Popen[str]) -> None:
+        self._child = child
+
+    def trips(self, times: int, *, pause: float = 0.0) -> list[float]:
+        """Milliseconds of round trips, one after the other with a pause (seconds) between. Raises ``NoPeer``."""
+        if self._child.stdin is None or self._child.stdout is None:
+            raise NoPeer("ask has no pipes")
+        self._child.stdin.write(f"{times} {pause}\n")
+        self._child.stdin.flush()
+        line = self._child.stdout.readline()
+        if not line:
+            raise NoPeer("ask ended")
+        took: list[float] = json.loads(line)
+        return took
+
+
 class Stand(Stage):
     """The real store, broker and processes of a directory, and the peers beside them on the same broker."""
 
@@ -68,13 +87,20 @@ class Stand(Stage):
         return json.loads(done.stdout) if done.stdout.strip() else None
 
     @contextmanager
-    def echoing(self) -> Iterator[None]:
-        """The peer's other half answers meanwhile."""
-        child = subprocess.Popen(self._command("echo", "echo", ()), stdout=subprocess.PIPE, text=True)
+    def asking(self) -> Iterator["Asking"]:
+        """A bare peer that asks and another that answers, both waiting to be told to."""
+        with self._waiting("echo"), self._waiting("ask") as asking:
+            yield Asking(asking)
+
+    @contextmanager
+    def _waiting(self, what: str) -> Iterator[subprocess.Popen[str]]:
+        child = subprocess.Popen(
+            self._command(what, what, ()), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         try:
             if child.stdout is None or child.stdout.readline().strip() != "ready":
-                raise NoPeer("echo did not start")
-            yield
+                raise NoPeer(f"{what} did not start")
+            yield child
         finally:
             child.kill()
             child.wait()

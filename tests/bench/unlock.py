@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tests.bench.line import Line, percentile
 from tests.bench.phone import Phone
-from tests.bench.stand import Stand
+from tests.bench.stand import Asking, Stand
 from trunkline.demo import POSITION, Cast, Timeline, introduce
 from trunkline.play import Api, Refused
 
@@ -21,14 +21,17 @@ BAR: Final = 10.0
 BAR_P99: Final = 15.0
 
 ROUNDS: Final = 6
-OPENINGS: Final = 25
+OPENINGS: Final = 20
 """A round; its first ones, with everything cold, are not counted."""
 AT_ONCE: Final = 5
 COLD: Final = 5
 _NEWS: Final = 0.2
 """Seconds after an end in which its news has gone out."""
-ASKED: Final = 250
-"""Round trips of the peer after each round."""
+PAUSE: Final = 0.5
+"""Seconds between the challenge and the tap, in which a courier looks for the boot: nothing is warm by then.
+The peer's round trip is one after a pause as long: a processor that has slept takes three times as long for all."""
+HOT: Final = 250
+"""Round trips of the peer without a pause after each round, only to tell what they take."""
 
 
 class NotOpened(Exception):
@@ -36,29 +39,32 @@ class NotOpened(Exception):
 
 
 async def measure() -> Line:
-    """Rounds of openings, each followed by the peer; the ratio is the median of the rounds' ratios of medians.
+    """Rounds of openings, each opening followed by one round trip of the peer in the same circumstances.
 
-    The ratio of the 99th percentiles is that of all rounds together: a round alone has too few openings.
+    The ratio is the median of the rounds' ratios of medians; that of the 99th percentiles is of all rounds
+    together: a round alone has too few openings.
     """
     with tempfile.TemporaryDirectory(prefix="tl-bench-") as folder, Stand(Path(folder) / "data") as stand:
         async with Api(stand.url) as api:
             cast = await introduce(stand, api, Timeline())
             _hurry(stand)
-            await _openings(stand, cast, COLD)
-            ours, theirs, disk = [], [], list[float]()
-            for number in range(ROUNDS):
-                ours.append(await _openings(stand, cast, OPENINGS))
-                with stand.echoing():
-                    theirs.append(await asyncio.to_thread(stand.peer, "ask", ASKED))
-                disk += _disk(Path(folder) / "probe")
-                sys.stderr.write(
-                    f"round {number + 1}: opened p50 {median(ours[-1]):.2f} ms, most {max(ours[-1]):.2f} ms; "
-                    f"bare p50 {median(theirs[-1]):.2f} ms\n"
-                )
-    return _line(ours, theirs, disk)
+            ours, theirs, hot, disk = [], [], list[float](), list[float]()
+            with stand.asking() as asking:
+                await _openings(stand, cast, asking, COLD)
+                for number in range(ROUNDS):
+                    mine, bare = await _openings(stand, cast, asking, OPENINGS)
+                    ours.append(mine)
+                    theirs.append(bare)
+                    hot += asking.trips(HOT)
+                    disk += _disk(Path(folder) / "probe")
+                    sys.stderr.write(
+                        f"round {number + 1}: opened p50 {median(mine):.2f} ms, most {max(mine):.2f} ms; "
+                        f"bare p50 {median(bare):.2f} ms, most {max(bare):.2f} ms\n"
+                    )
+    return _line(ours, theirs, hot, disk)
 
 
-def _line(ours: list[list[float]], theirs: list[list[float]], disk: list[float]) -> Line:
+def _line(ours: list[list[float]], theirs: list[list[float]], hot: list[float], disk: list[float]) -> Line:
     ratios = [median(mine) / median(bare) for mine, bare in zip(ours, theirs, strict=True)]
     mine, bare = list(chain(*ours)), list(chain(*theirs))
     p99 = percentile(mine, 0.99), percentile(bare, 0.99)
@@ -67,6 +73,7 @@ def _line(ours: list[list[float]], theirs: list[list[float]], disk: list[float])
         "opened_p99_ms": round(p99[0], 2),
         "bare_p50_ms": round(median(bare), 3),
         "bare_p99_ms": round(p99[1], 2),
+        "bare_without_pause_p50_ms": round(median(hot), 3),
         "disk_p50_ms": round(median(disk), 3),
         "load": round(os.getloadavg()[0], 1),
         "openings": len(mine),
@@ -95,9 +102,9 @@ def _hurry(stand: Stand) -> None:
     stand.start_unit(options=options)
 
 
-async def _openings(stand: Stand, cast: Cast, count: int) -> list[float]:
-    """Milliseconds of ``count`` openings, each of a delivery of its own: a key opens once."""
-    took: list[float] = []
+async def _openings(stand: Stand, cast: Cast, asking: Asking, count: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of ``count`` openings, each of a delivery of its own, and of a bare round trip after each."""
+    took, bare = list[float](), list[float]()
     while len(took) < count:
         some = min(AT_ONCE, count - len(took))
         ready = await asyncio.gather(
@@ -105,7 +112,9 @@ async def _openings(stand: Stand, cast: Cast, count: int) -> list[float]:
         )
         for delivery, token in ready:
             took.append(await _opened(stand, cast, delivery, token))
-    return took
+            _, measured = asking.trips(2, pause=PAUSE)
+            bare.append(measured)
+    return took, bare
 
 
 async def _arrived(cast: Cast, reference: str) -> tuple[str, str]:
@@ -140,6 +149,7 @@ async def _opened(stand: Stand, cast: Cast, delivery: str, token: str) -> float:
     """Milliseconds from the tap to ``opened``; the proof was made before."""
     proof = await cast.courier.prove(delivery, token)
     phone = Phone(stand.url, cast.courier.token)
+    await asyncio.sleep(PAUSE)
     try:
         started = time.perf_counter()
         status, answer = phone.post(
