@@ -63,9 +63,7 @@ async def test_what_changed_between_challenge_and_tap_counts(home: DeliveryHouse
         case "key revoked":
             await home.keys.revoke(key.key, reason="test", now=home.now)
         case "unit quarantined":
-            await Standing(home.store).quarantine(
-                UnitId(home.unit.unit), reason="receipt_rejected", now=home.now
-            )
+            await Standing(home.store).quarantine(UNIT, reason="receipt_rejected", now=home.now)
         case "owner blocked":
             await home.desk.owner.block(home.owner, delivery)
     async with home.living(lambda created: challenged(home, created)):
@@ -240,8 +238,6 @@ async def test_locking_needs_no_key(home: DeliveryHouse) -> None:
 
 
 async def test_a_quarantined_unit_gets_no_command_and_nothing_changes(home: DeliveryHouse) -> None:
-    from tests.service.delivery_house import UNIT
-    from vehicle_gateway.standing import Standing
 
     delivery = await home.arrived()
     await Standing(home.store).quarantine(UNIT, reason="test", now=home.now)
