@@ -42,6 +42,14 @@ class Entry:
         self._fact = fact
         self._raw = raw
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Entry):
+            return NotImplemented
+        return (self.partition, self.position, self.fact) == (other.partition, other.position, other.fact)
+
+    def __hash__(self) -> int:
+        return hash((self.partition, self.position))
+
     def __repr__(self) -> str:
         return f"Entry({self.partition}, {self.position!r}, {self.kind})"
 

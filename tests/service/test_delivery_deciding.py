@@ -69,7 +69,7 @@ async def test_tokens_are_nowhere_in_clear(home: DeliveryHouse) -> None:
 async def test_links_that_are_none(home: DeliveryHouse) -> None:
     delivery = await home.asked()
     first = await home.link(delivery)
-    for wrong in ("", "x" * 60, first[:-2] + "zz"):
+    for wrong in ("", "x" * 60, first[:-2] + ("zz" if first[-2:] != "zz" else "yy")):
         with pytest.raises(LinkUnknown):
             await home.desk.deciding.open(wrong)
     for _ in range(12):
