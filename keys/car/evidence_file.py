@@ -139,7 +139,9 @@ class ReceiptCertificate:
         """
         try:
             (certificate,) = _certificates(pem)
-            same = certificate.public_bytes(Encoding.PEM) == pem.encode()
+            # The parser passes over bits called unused at the end of a signature: ours has none.
+            whole = certificate.public_bytes(Encoding.DER).endswith(b"\x00" + certificate.signature)
+            same = whole and certificate.public_bytes(Encoding.PEM) == pem.encode()
             names = [name.value for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
             key = certificate.public_key()
             since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc

@@ -207,6 +207,21 @@ def test_every_changed_byte_of_a_signed_part_breaks_it(where: str) -> None:
     assert judge(good).verified
 
 
+def test_bits_called_unused_make_another_certificate() -> None:
+    """One in sixteen signatures ends in zero bits, which an encoding may then leave out: not in ours."""
+    while (der := _der(CA.leaf(UNIT, UNIT_KEY.private.public_key())))[-1] & 0x0F:
+        pass
+    at = len(der) - len(x509.load_der_x509_certificate(der).signature) - 1
+    assert der[at] == 0
+    loose = x509.load_der_x509_certificate(der[:at] + b"\x04" + der[at + 1 :])
+    assert loose.tbs_certificate_bytes == x509.load_der_x509_certificate(der).tbs_certificate_bytes
+    assert judge(file(certificates=[pem(loose)])).verdict == "broken"
+
+
+def _der(text: str) -> bytes:
+    return x509.load_pem_x509_certificate(text.encode()).public_bytes(Encoding.DER)
+
+
 GOOD_BYTES = json.dumps(file()).encode()
 
 
