@@ -1,7 +1,7 @@
 """A service, a courier's phone and a car with keys of their own, for tests of keys."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from keys.car.challenge import Challenges
 from keys.car.claims import Confirmation, FreshClaims, KeyClaims, Revocations
 from keys.car.jwk import b64
 from keys.car.jws import KEY, SigningKey, sign
+from keys.car.owner import OwnerKey
 from keys.car.place import Position
 from keys.car.policy import Policy
 from keys.car.proof import make_proof
@@ -94,6 +95,8 @@ class Opening:
     revocations: FreshClaims | None = LIST
     window: Window = UNUSED
     car: Car = PARKED
+    fresh: FreshClaims | None = None
+    owners: Mapping[str, OwnerKey] = field(default_factory=dict)
     unit: str = UNIT
     answered_after: float = 1.0
     challenges: Challenges = field(default_factory=lambda: Challenges(Policy(), lambda n: b"\x01" * n))
@@ -126,7 +129,10 @@ class Opening:
             self.prove(presented),
             policy=self.policy,
             clock=self.clock,
+            trust=self.trust,
             revocations=self.revocations,
+            fresh=self.fresh,
             window=self.window,
             car=self.car,
+            owners=self.owners,
         )

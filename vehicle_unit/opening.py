@@ -144,6 +144,7 @@ class Openings:
             proven,
             policy=verifier.policy,
             clock=verifier.clock.read(),
+            trust=verifier.trust,
             revocations=verifier.revocations.current if record is not None else None,
             window=record.window if record is not None else Window(),
             car=verifier.vehicle.car(),

@@ -10,6 +10,8 @@ from keys.car.jws import Fault, Unacceptable
 ISSUER: Final = "trunkline"
 Act = Literal["open:trunk", "open:trunk+cabin"]
 MAX_DEAD: Final = 64
+DEFAULT_FRA: Final = 600
+MAX_FRA: Final = 86_400
 
 _ID_BODY: Final = "[0-9a-hjkmnp-tv-z][0-9a-z._-]{3,80}"
 UnitText = Annotated[str, Field(pattern=r"^vu_[0-9a-hjkmnp-tv-z]{16}$")]
@@ -17,6 +19,7 @@ DeliveryText = Annotated[str, Field(pattern=rf"^dlv_{_ID_BODY}$")]
 CommandText = Annotated[str, Field(pattern=rf"^cmd_{_ID_BODY}$")]
 Jti = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+B64Url = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,700}$")]
 Seconds = Annotated[int, Field(ge=0, le=2**37)]
 """Unix time in whole seconds, up to the year 6325."""
 Millis = Annotated[int, Field(ge=0, le=2**47)]
@@ -68,8 +71,25 @@ class Confirmation(Claims):
     jkt: Sha256
 
 
+class OwnerSignature(Claims):
+    """``own``: one WebAuthn assertion of the owner's passkey over this key's other claims (keys.md, "own").
+
+    ``cid`` credential id, ``authData``, ``clientData`` and ``sig`` as the browser gave them, each base64url.
+    """
+
+    cid: B64Url
+    authData: B64Url  # noqa: N815 - WebAuthn's own name
+    clientData: B64Url  # noqa: N815
+    sig: B64Url
+
+
 class KeyClaims(Claims):
-    """The single-use key. ``geo`` is the only member that may be absent."""
+    """The single-use key. Members with a default may be absent.
+
+    ``tbv``: lowest trust-bundle version acceptable (absent: any). ``cnonce``: the unit's challenge that this
+    key was made for (absent: any). ``fra``: seconds, how old revocation news may be at opening (absent:
+    ``DEFAULT_FRA``). ``own``: the owner's co-signature.
+    """
 
     iss: Literal["trunkline"] = "trunkline"
     aud: UnitText
@@ -82,6 +102,10 @@ class KeyClaims(Claims):
     act: Act
     dlv: DeliveryText
     geo: Geo | None = None
+    tbv: Count | None = None
+    cnonce: Sha256 | None = None
+    fra: Annotated[int, Field(ge=0, le=MAX_FRA)] | None = None
+    own: OwnerSignature | None = None
 
 
 class ProofClaims(Claims):
@@ -110,12 +134,17 @@ class Revocations(Claims):
 
 
 class FreshClaims(Claims):
-    """The revocation list as it is kept retained on ``dn/rev``. Lists bound to a nonce are not accepted."""
+    """What the key service says now: the revocation list and the version of the trust bundle in force.
+
+    With a ``nonce`` (a challenge of the unit) it is fresh for that challenge and sets the unit's time; without
+    (``""``) it is the list kept retained on ``dn/rev``, and sets revocation only.
+    """
 
     aud: UnitText
-    nonce: Literal[""] = ""
+    nonce: Literal[""] | Sha256 = ""
     iat: Seconds
     exp: Seconds
+    bundle: Count = 0
     rev: Revocations
 
 
@@ -140,6 +169,7 @@ Out = Literal[
     "left_open",
     "indeterminate",
     "revoked",
+    "owner_key_changed",
 ]
 _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "refused": ("jti", "code"),

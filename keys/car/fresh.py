@@ -1,4 +1,6 @@
-"""The signed revocation list (``tl-fresh+jwt`` with an empty nonce): sign, read, and which of two counts."""
+"""News of the key service (``tl-fresh+jwt``): the retained list, and what is fresh for one challenge."""
+
+import hmac
 
 from keys.car.claims import FreshClaims
 from keys.car.jws import FRESH, Fault, SigningKey, Unacceptable, sign
@@ -6,7 +8,7 @@ from keys.car.trust import TrustedKeys
 
 
 def write_fresh(claims: FreshClaims, *, key: SigningKey) -> str:
-    """Sign a list with the service's key of purpose ``fresh``."""
+    """Sign it with the service's key of purpose ``fresh``."""
     return sign(claims.wire(), form=FRESH, key=key)
 
 
@@ -15,6 +17,24 @@ def read_fresh(token: object, *, trust: TrustedKeys, unit: str) -> FreshClaims:
 
     Raises ``Unacceptable``.
     """
+    claims = _read(token, trust, unit)
+    if claims.nonce:
+        raise Unacceptable(Fault.CLAIMS)
+    return claims
+
+
+def read_answer(token: object, *, trust: TrustedKeys, unit: str, nonce: str) -> FreshClaims:
+    """What was signed for ``unit`` and for its challenge ``nonce``, so after that was drawn.
+
+    Raises ``Unacceptable``; ``audience`` for another unit's or another challenge's.
+    """
+    claims = _read(token, trust, unit)
+    if not hmac.compare_digest(claims.nonce, nonce):
+        raise Unacceptable(Fault.AUDIENCE)
+    return claims
+
+
+def _read(token: object, trust: TrustedKeys, unit: str) -> FreshClaims:
     claims = FreshClaims.of(trust.verified(token, FRESH, "fresh"))
     if claims.aud != unit:
         raise Unacceptable(Fault.AUDIENCE)

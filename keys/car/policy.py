@@ -20,6 +20,10 @@ class Policy(BaseModel):
     clock_error: timedelta = Field(
         timedelta(seconds=60), description="Greatest uncertainty of the unit's clock at which keys open."
     )
+    require_owner: bool = Field(
+        default=False,
+        description="Refuse every key without the co-signature of an owner's passkey paired at this car.",
+    )
     challenge_life: timedelta = Field(
         timedelta(seconds=30), description="How long a challenge can be answered, on the boot-time clock."
     )

@@ -57,8 +57,13 @@ class TrustedKey:
 class TrustedKeys:
     """Keys by ``kid``. A ``kid`` is the key's own thumbprint, so it cannot be made to name another."""
 
-    def __init__(self, keys: Mapping[str, TrustedKey]) -> None:
+    def __init__(
+        self, keys: Mapping[str, TrustedKey], *, version: int = 0, expires: int | None = None
+    ) -> None:
+        """``version`` of the trust bundle they are from, 0 for keys pinned at enrolment; ``expires``: its end."""
         self._keys = dict(keys)
+        self.version = version
+        self.expires = expires
 
     @classmethod
     def from_jwks(cls, document: Mapping[str, Any]) -> Self:

@@ -1,14 +1,17 @@
 """Check a key inside the car, offline and without a clock. The order is the contract (keys.md 3.3)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal, assert_never
 
 from keys.car.challenge import Challenges
-from keys.car.claims import FreshClaims, KeyClaims
+from keys.car.claims import DEFAULT_FRA, FreshClaims, KeyClaims
 from keys.car.jwk import sha256_b64
 from keys.car.jws import KEY, PROOF, Fault, Unacceptable, read, verify
+from keys.car.owner import OwnerKey, check_owner
 from keys.car.place import Position, within
 from keys.car.policy import Policy
 from keys.car.proof import check_proof
@@ -27,6 +30,7 @@ class Refusal(StrEnum):
     EXPIRED = "expired"
     BAD_WINDOW = "bad_window"
     REVOKED = "revoked"
+    OWNER_SIGNATURE = "owner_signature"
     BLOCKED_BY_OWNER = "blocked_by_owner"
     ALREADY_USED = "already_used"
     NOT_ALLOWED = "not_allowed"
@@ -53,10 +57,11 @@ class KeyRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What a courier brings: the key's and the proof's compact form."""
+    """What a courier brings: the key's and the proof's compact form, and what is fresh for the challenge."""
 
     key: str
     proof: str
+    fresh: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,8 @@ class Proven:
     claims: KeyClaims
     key_hash: str
     issuer: TrustedKey
+    challenge: str
+    """The one that the proof answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,33 +125,41 @@ def prove(
         _for_me(claims, unit)  # 6
         challenge = challenges.take(link, uptime=uptime)  # 7: gone from here on, whatever follows
         check_proof(proof, key_token=presented.key, key=claims, unit=unit, challenge=challenge)
+        _for_this(claims, challenge)
     except Unacceptable as cause:
         raise KeyRefused(Refusal.REFUSED, proven=False, why=cause.fault.value) from cause
-    return Proven(claims, sha256_b64(presented.key.encode()), issuer)
+    return Proven(claims, sha256_b64(presented.key.encode()), issuer, challenge or "")
 
 
-def allow(
+def allow(  # noqa: PLR0913 - all that decides, in one place
     proven: Proven,
     *,
     policy: Policy,
     clock: Reading,
+    trust: TrustedKeys,
     revocations: FreshClaims | None,
+    fresh: FreshClaims | None = None,
     window: Window,
     car: Car,
+    owners: Mapping[str, OwnerKey] = MappingProxyType({}),
 ) -> Granted:
-    """Steps 8 to 13: whether this key may open this car now. ``revocations``: None where no list counts.
+    """Steps 8 to 13: whether this key may open this car now.
 
-    Raises ``KeyRefused`` with the exact reason.
+    ``revocations``: the list that is kept, None where none counts. ``fresh``: what was signed for the
+    challenge that the proof answered (``keys.car.fresh.read_answer``). Raises ``KeyRefused`` with the exact
+    reason.
     """
     claims = proven.claims
-    current = _current(revocations, policy, clock)  # 8
+    _trusted(claims, trust, clock, policy)  # 8
+    news = _news(claims, revocations, fresh, policy, clock)
     _timely(proven, policy, clock)  # 9
-    if claims.jti in current.rev.dead or claims.seq < current.rev.min_seq:  # 10
+    if any(claims.jti in each.rev.dead or claims.seq < each.rev.min_seq for each in news):  # 10
         raise _no(Refusal.REVOKED)
     if car.blocked:
         raise _no(Refusal.BLOCKED_BY_OWNER)
     _unused(claims, window)  # 11
-    if claims.act not in policy.acts:  # 13 (12 is the owner's co-signature, which no key can carry yet)
+    _signed_by_owner(claims, policy, owners)  # 12
+    if claims.act not in policy.acts:  # 13
         raise _no(Refusal.NOT_ALLOWED)
     if not (car.parked and not car.ignition_on and car.speed_kmh == 0 and car.doors_shut):
         raise _no(Refusal.VEHICLE_STATE)
@@ -159,17 +174,52 @@ def _for_me(claims: KeyClaims, unit: str) -> None:
         raise Unacceptable(Fault.AUDIENCE)
 
 
-def _current(revocations: FreshClaims | None, policy: Policy, clock: Reading) -> FreshClaims:
-    """The list, if it is young enough. Where the clock cannot be trusted step 9 says so."""
+def _for_this(claims: KeyClaims, challenge: str | None) -> None:
+    """A key that was made for one challenge of a unit without a clock is good for that one alone."""
+    if claims.cnonce is not None and claims.cnonce != challenge:
+        raise Unacceptable(Fault.AUDIENCE)
+
+
+def _trusted(claims: KeyClaims, trust: TrustedKeys, clock: Reading, policy: Policy) -> None:
+    """The bundle is new enough for this key and not over. Where the clock cannot be trusted step 9 says so."""
+    if trust.version < (claims.tbv or 0):
+        raise _no(Refusal.STALE_TRUST, "old bundle")
+    over = trust.expires is not None and clock.at + clock.u >= trust.expires * 1000
+    if over and _usable(clock, policy):
+        raise _no(Refusal.STALE_TRUST, "bundle expired")
+
+
+def _news(
+    claims: KeyClaims,
+    revocations: FreshClaims | None,
+    fresh: FreshClaims | None,
+    policy: Policy,
+    clock: Reading,
+) -> tuple[FreshClaims, ...]:
+    """All that is known of revocation, if the newest of it is young enough for this key and this car."""
+    known = tuple(each for each in (fresh, revocations) if each is not None)
+    if fresh is not None:
+        return known
     if revocations is None:
         raise _no(Refusal.STALE_TRUST, "no list")
     if not _usable(clock, policy):
-        return revocations
+        return known
     latest = clock.at + clock.u
-    old = latest - revocations.iat * 1000 > policy.list_age / timedelta(milliseconds=1)
+    allowed = min(policy.list_age, timedelta(seconds=DEFAULT_FRA if claims.fra is None else claims.fra))
+    old = latest - revocations.iat * 1000 > allowed / timedelta(milliseconds=1)
     if old or latest >= revocations.exp * 1000:
         raise _no(Refusal.STALE_TRUST, "old list")
-    return revocations
+    return known
+
+
+def _signed_by_owner(claims: KeyClaims, policy: Policy, owners: Mapping[str, OwnerKey]) -> None:
+    """A co-signature that is there must hold, whether it is demanded or not."""
+    if claims.own is None and not policy.require_owner:
+        return
+    try:
+        check_owner(claims, owners)
+    except Unacceptable as cause:
+        raise _no(Refusal.OWNER_SIGNATURE, cause.fault.value) from cause
 
 
 def _timely(proven: Proven, policy: Policy, clock: Reading) -> None:

@@ -106,6 +106,7 @@ def test_the_opening_is_granted() -> None:
         proven,
         policy=Policy(),
         clock=Reading("synced", VECTORS["now"] * 1000, 100),
+        trust=trust(),
         revocations=FreshClaims.of(VECTORS["objects"]["fresh"]["claims"]),
         window=Window(),
         car=PARKED,

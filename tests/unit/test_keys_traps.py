@@ -215,7 +215,7 @@ def test_sizes() -> None:
      ("seq", 2**53), ("seq", "7"), ("act", "drive"), ("act", "open:cabin"), ("dlv", "plate M-TL 1"),
      ("geo", [91, 0, 50]), ("geo", [0, 0]), ("geo", None), ("geo", ["0", "0", "50"]), ("geo", [0, 0, 50, 1]),
      ("cnf", {}), ("cnf", {"jkt": "x"}), ("cnf", {"jkt": "A" * 43, "jwk": {}}), ("cnf", None),
-     ("fra", 600), ("own", {}), ("tbv", 1), ("cnonce", ""), ("name", "Ada")],
+     ("fra", 86_401), ("fra", -1), ("own", {}), ("tbv", -1), ("cnonce", ""), ("name", "Ada")],
 )  # fmt: skip
 def test_the_claims_are_a_closed_set(member: str, value: Any) -> None:
     assert refused(forge(key_header(), {**GOOD, member: value}, ISSUER)) is Fault.CLAIMS

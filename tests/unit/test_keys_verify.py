@@ -212,8 +212,11 @@ def test_the_order_is_the_contract() -> None:
 
 @pytest.mark.parametrize(
     "opening",
-    [clock(at=-1, u=1).with_claims(), clock(at=HOUR, u=1), clock(at=HOUR - 1), Opening().with_claims(geo=GEO),
-     Opening().with_claims(exp=SECONDS + 6 * HOUR), revoking(min_seq=CLAIMS.seq), listing(iat=SECONDS - 86_399),
+    [clock(at=-1, u=1).with_claims(), clock(at=HOUR, u=1).with_claims(fra=86_400),
+     clock(at=HOUR - 1).with_claims(fra=86_400), Opening().with_claims(geo=GEO),
+     Opening().with_claims(exp=SECONDS + 6 * HOUR), revoking(min_seq=CLAIMS.seq),
+     listing(iat=SECONDS - 86_399).with_claims(fra=86_400), listing(iat=SECONDS - 599),
+     listing(iat=SECONDS - 59).with_claims(fra=60),
      Opening().with_claims(iat=SECONDS + 60), Opening(answered_after=29.9), clock(u=60),
      Opening(policy=Policy(acts=frozenset({"open:trunk", "open:trunk+cabin"}))).with_claims(act="open:trunk+cabin")],
 )  # fmt: skip
