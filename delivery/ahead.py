@@ -86,8 +86,13 @@ class LookAhead:
             beside = await self.beside(delivery, Subjects.of(sight.read))
             self._kept[delivery] = replace(sight, beside=beside)
             self._kept.move_to_end(delivery)
-            if len(self._kept) > _REMEMBERED:
-                self._kept.popitem(last=False)
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        """The oldest stand first; a key's token is not kept longer than it may be of use."""
+        since = self._deliveries.clock.now() - self._deliveries.limits.challenge_life
+        while self._kept and (len(self._kept) > _REMEMBERED or next(iter(self._kept.values())).at <= since):
+            self._kept.popitem(last=False)
 
     async def look(self, delivery: DeliveryId) -> Sight:
         """What is remembered, once, with the car as it stands now; else as it is. Raises ``NoSuchDelivery``."""
