@@ -1,6 +1,7 @@
 """An append-only file of lines, each with its CRC, so that a torn end is seen and cut off."""
 
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 from vehicle_unit.disk import Disk
@@ -45,6 +46,12 @@ class Journal:
         self.lines += 1
         if sync:
             self._disk.sync(self._name)
+
+    def append_all(self, texts: Sequence[str]) -> None:
+        """Add lines, durable on return: one write and one sync. A power cut may leave any of them."""
+        self._disk.append(self._name, b"".join(map(_line, texts)))
+        self.lines += len(texts)
+        self._disk.sync(self._name)
 
     def rewrite(self, texts: list[str]) -> None:
         """Replace all lines at once, durably."""
