@@ -61,14 +61,16 @@ class FolderDisk:
         self._named: set[str] = set()
 
     def read(self, name: str) -> bytes | None:
+        if name in self._open:
+            return self._read(self._open[name])
         try:
-            file = self._open[name] if name in self._open else self._opened(name, os.O_RDWR)
+            file = self._calls.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        data = b""
-        while more := self._calls.pread(file, self._calls.fstat(file).st_size + 1, len(data)):
-            data += more
-        return data
+        try:
+            return self._read(file)
+        finally:
+            self._calls.close(file)
 
     def write(self, name: str, data: bytes) -> None:
         self._put(self._file(name), data, 0)
@@ -87,17 +89,25 @@ class FolderDisk:
         self._forget(fresh)
         with contextlib.suppress(FileNotFoundError):
             self._calls.unlink(self._path(fresh))
-        self._put(self._opened(fresh, os.O_RDWR | os.O_CREAT), data, 0)
+        self._put(self._opened(fresh), data, 0)
         if self._durable:
             self._calls.fdatasync(self._open[fresh])
         self._forget(fresh)
+        self._named.discard(name)  # should the folder not be synced now, who writes the file next does it
         self._calls.rename(self._path(fresh), self._path(name))
         self._sync_folder()
+        self._named.add(name)
 
     def close(self) -> None:
         """Let go of the files."""
         for name in list(self._open):
             self._forget(name)
+
+    def _read(self, file: int) -> bytes:
+        data = b""
+        while more := self._calls.pread(file, self._calls.fstat(file).st_size + 1, len(data)):
+            data += more
+        return data
 
     def _put(self, file: int, data: bytes, offset: int) -> None:
         """All of it: the system may take less than it was given."""
@@ -109,14 +119,14 @@ class FolderDisk:
     def _file(self, name: str) -> int:
         """The open file, its name durable: a former process may have made it and not come that far."""
         if name not in self._open:
-            self._opened(name, os.O_RDWR | os.O_CREAT)
+            self._opened(name)
         if name not in self._named:
             self._sync_folder()
             self._named.add(name)
         return self._open[name]
 
-    def _opened(self, name: str, flags: int) -> int:
-        file = self._calls.open(self._path(name), flags | os.O_CLOEXEC, 0o600)
+    def _opened(self, name: str) -> int:
+        file = self._calls.open(self._path(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._open[name] = file
         return file
 
