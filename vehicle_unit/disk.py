@@ -104,8 +104,8 @@ class FolderDisk:
             self._forget(name)
 
     def _read(self, file: int) -> bytes:
-        data = b""
-        while more := self._calls.pread(file, self._calls.fstat(file).st_size + 1, len(data)):
+        data, size = b"", self._calls.fstat(file).st_size
+        while len(data) < size and (more := self._calls.pread(file, size - len(data), len(data))):
             data += more
         return data
 
