@@ -1,6 +1,7 @@
 """An append-only file of lines, each with its CRC, so that a torn end is seen and cut off."""
 
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 from vehicle_unit.disk import Disk
@@ -19,6 +20,7 @@ class Journal:
     def __init__(self, disk: Disk, name: str) -> None:
         self._disk = disk
         self._name = name
+        self._ragged = False
         self.lines = 0
 
     def load(self, *, every_line_was_synced: bool) -> list[str]:
@@ -41,15 +43,27 @@ class Journal:
 
     def append(self, text: str, *, sync: bool) -> None:
         """Add a line; ``sync``: durable on return, with all before it."""
-        self._disk.append(self._name, _line(text))
-        self.lines += 1
+        self._add([text])
         if sync:
             self._disk.sync(self._name)
+
+    def append_all(self, texts: Sequence[str]) -> None:
+        """Add lines, durable on return: one write and one sync. A power cut may leave any of them."""
+        self._add(texts)
+        self._disk.sync(self._name)
 
     def rewrite(self, texts: list[str]) -> None:
         """Replace all lines at once, durably."""
         self._disk.replace(self._name, b"".join(map(_line, texts)))
-        self.lines = len(texts)
+        self.lines, self._ragged = len(texts), False
+
+    def _add(self, texts: Sequence[str]) -> None:
+        """After a write that failed there may be half a line: it must not take the next one with it."""
+        data = b"".join(map(_line, texts))
+        former, self._ragged = self._ragged, True
+        self._disk.append(self._name, b"\n" + data if former else data)
+        self._ragged = False
+        self.lines += len(texts)
 
 
 def _line(text: str) -> bytes:

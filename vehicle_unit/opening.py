@@ -155,21 +155,19 @@ class Openings:
         return granted
 
     def _consume(self, granted: Granted, opening: Opening) -> None:
-        """Step 14. The receipt goes first: at a restart it burns the number whatever became of the record.
+        """Step 14: record and receipt in one durable write.
 
         Raises ``KeyRefused`` with ``internal``: nothing has moved.
         """
-        record = self._verifier.record.current
-        assert record is not None
+        verifier = self._verifier
         try:
-            receipt = self._verifier.receipts.append(
-                "consumed", self._verifier.clock.read(), opening=opening, gen=record.generation + 1
+            receipt = verifier.receipts.consume(
+                opening, verifier.clock.read(), window=granted.window, clock_floor=granted.claims.iat
             )
-            self._unsaid.append(receipt)
-            self._verifier.record.advance(window=granted.window, clock_floor=granted.claims.iat)
         except (OSError, NotWritten) as cause:
             _log.exception("opening.not_consumed", extra={"jti": opening.jti})
             raise KeyRefused(Refusal.INTERNAL, proven=True) from cause
+        self._unsaid.append(receipt)
 
     async def _open(self, opening: Opening) -> Answer:
         """Step 15 and 16: unlatch, and answer as soon as the latch has said that it did."""

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,11 @@ from keys.car.claims import Out, ReceiptClaims, UnitClock
 from keys.car.jws import RECEIPT, SigningKey, read
 from keys.car.receipt import Head, chain_hash, follows, make
 from keys.car.verify import Reading
+from keys.car.window import Window
 from vehicle_unit.disk import Disk
 from vehicle_unit.journal import Damaged, Journal
 from vehicle_unit.limits import UnitLimits
+from vehicle_unit.record import NotWritten, RecordStore
 
 FILE = "receipts.log"
 ENDS: frozenset[Out] = frozenset({"locked", "not_lifted"})
@@ -50,11 +53,24 @@ class Receipt:
 class Receipts:
     """Append-only. A line is ``head``, a receipt, or ``ack``; when it gets long it is written anew.
 
-    A damaged chain is not continued: ``Damaged`` is raised at start, and the unit opens nothing.
+    The receipt ``consumed`` is made durable beside the record, in the same write, and moves to the journal
+    with the next one, or at the next start. A damaged chain is not continued: ``Damaged`` is raised at start,
+    and the unit opens nothing.
     """
 
-    def __init__(self, disk: Disk, *, unit: str, key: SigningKey, boot: int, limits: UnitLimits) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        *,
+        unit: str,
+        key: SigningKey,
+        boot: int,
+        limits: UnitLimits,
+        record: RecordStore | None = None,
+    ) -> None:
+        """``record``: the one that carries ``consumed``. Raises ``Damaged``."""
         self._journal = Journal(disk, FILE)
+        self._record = record or RecordStore(disk)
         self._unit = unit
         self._key = key
         self._boot = boot
@@ -65,8 +81,7 @@ class Receipts:
         self._broken = False
         self.last_list = 0
         """The highest revocation list version that a receipt says was taken."""
-        for line in self._journal.load(every_line_was_synced=False):
-            self._read_line(line)
+        self._load()
 
     def append(
         self,
@@ -83,29 +98,27 @@ class Receipts:
         Raises ``OSError``, from then on always: whether that link is on disk is known only after a restart,
         and two links of one number would look like a forked chain.
         """
-        if self._broken:
-            raise OSError("the receipt log could not be written before")
-        claims = ReceiptClaims(
-            iss=self._unit,
-            boot=self._boot,
-            n=self._head.n + 1,
-            prev=self._head.hash,
-            at=reading.at,
-            clk=UnitClock(state=reading.state, u=reading.u),
-            out=out,
-            jti=opening.jti if opening else None,
-            seq=opening.seq if opening else None,
-            dlv=opening.dlv if opening else None,
-            cmd=opening.cmd if opening else None,
-            code=code,
-            via="mqtt" if opening else None,
-            gen=gen,
-            rev=rev,
-        )
-        receipt = Receipt(claims.n, make(claims, key=self._key), claims)
-        self._broken = True
-        self._journal.append(receipt.token, sync=True)
-        self._broken = False
+        self._check()
+        receipt = self._make(out, reading, opening=opening, code=code, gen=gen, rev=rev)
+        with self._breaking():
+            self._land(receipt.token)
+        self._take(receipt)
+        return receipt
+
+    def consume(self, opening: Opening, reading: Reading, *, window: Window, clock_floor: int) -> Receipt:
+        """Write the record with ``window`` and the receipt ``consumed`` in one durable write (step 14).
+
+        Raises ``NotWritten``, and like ``append`` ``OSError``.
+        """
+        self._check()
+        former = self._record.current
+        if former is None:
+            raise NotWritten("no record")
+        receipt = self._make("consumed", reading, opening=opening, gen=former.generation + 1)
+        with self._breaking():
+            if self._record.beside is not None:
+                self._land()
+            self._record.advance(window=window, clock_floor=clock_floor, beside=receipt.token)
         self._take(receipt)
         return receipt
 
@@ -154,6 +167,77 @@ class Receipts:
         return opening, frozenset(said)
 
     # ---- lines
+
+    def _check(self) -> None:
+        if self._broken:
+            raise OSError("the receipt log could not be written before")
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """Broken from here on, unless all of it is written."""
+        self._broken = True
+        yield
+        self._broken = False
+
+    def _make(
+        self,
+        out: Out,
+        reading: Reading,
+        *,
+        opening: Opening | None,
+        code: str | None = None,
+        gen: int | None = None,
+        rev: int | None = None,
+    ) -> Receipt:
+        claims = ReceiptClaims(
+            iss=self._unit,
+            boot=self._boot,
+            n=self._head.n + 1,
+            prev=self._head.hash,
+            at=reading.at,
+            clk=UnitClock(state=reading.state, u=reading.u),
+            out=out,
+            jti=opening.jti if opening else None,
+            seq=opening.seq if opening else None,
+            dlv=opening.dlv if opening else None,
+            cmd=opening.cmd if opening else None,
+            code=code,
+            via="mqtt" if opening else None,
+            gen=gen,
+            rev=rev,
+        )
+        return Receipt(claims.n, make(claims, key=self._key), claims)
+
+    def _land(self, *tokens: str) -> None:
+        """Append, after what the record carries: one write, one sync."""
+        beside = self._record.beside
+        self._journal.append_all([*([] if beside is None else [beside]), *tokens])
+        self._record.beside = None
+
+    def _load(self) -> None:
+        """Read the journal, and put what the record carries in its place; a power cut may have torn it out."""
+        lines = self._journal.load(every_line_was_synced=False)
+        beside = self._record.beside
+        claims = None if beside is None else ReceiptClaims.of(read(beside, RECEIPT).claims)
+        whole: list[str] = []
+        for line in lines:
+            if beside is not None and claims is not None and self._misses(claims, line):
+                self._read_line(beside)
+                whole.append(beside)
+            self._read_line(line)
+            whole.append(line)
+        if beside is not None and claims is not None and claims.n > self._head.n:
+            self._read_line(beside)  # raises ``Damaged`` where links before it are gone
+            whole.append(beside)
+        if len(whole) > len(lines):
+            self._journal.rewrite(whole)
+        self._record.beside = None
+
+    def _misses(self, carried: ReceiptClaims, line: str) -> bool:
+        """Whether ``line`` is the link after the carried one, and that is not here."""
+        if not follows(self._head, carried) or line.startswith(("head ", "ack ")):
+            return False
+        return ReceiptClaims.of(read(line, RECEIPT).claims).n == carried.n + 1
 
     def _take(self, receipt: Receipt) -> None:
         self._head = Head(receipt.n, chain_hash(receipt.token))

@@ -1,4 +1,7 @@
-"""The 72 bytes that say which keys have been used: two slots, the newer valid one counts (keys.md 3.5)."""
+"""The 72 bytes that say which keys have been used: two slots, the newer valid one counts (keys.md 3.5).
+
+A key is consumed by one write: the record, and behind it in the same slot the receipt that says so.
+"""
 
 import struct
 import zlib
@@ -9,6 +12,10 @@ from keys.car.window import Window
 from vehicle_unit.disk import Disk
 
 MAGIC: Final = b"TLR1"
+CARRYING: Final = b"TLR2"
+"""Instead of ``MAGIC``: a receipt stands behind the record, and neither counts without the other whole."""
+BESIDE: Final = struct.Struct(">H")
+"""Behind such a record: length of the receipt 2, the receipt, CRC-32 of all before it in the slot 4."""
 LAYOUT: Final = struct.Struct(">4sQQ32sQIII")
 """Big endian, without padding: magic 4, generation 8, floor 8, map 32 (bit i of the integer: floor + i),
 clock floor 8 (Unix seconds), bundle version 4, revocation version 4, CRC-32 of the 68 bytes before it 4."""
@@ -32,10 +39,10 @@ class Record:
     bundle_version: int = 0
     revocation_version: int = 0
 
-    def packed(self) -> bytes:
-        """The 72 bytes."""
+    def packed(self, beside: str | None = None) -> bytes:
+        """The 72 bytes, and what stands behind them where a receipt is carried."""
         body = LAYOUT.pack(
-            MAGIC,
+            MAGIC if beside is None else CARRYING,
             self.generation,
             self.window.floor,
             self.window.bitmap.to_bytes(32, "big"),
@@ -44,31 +51,39 @@ class Record:
             self.revocation_version,
             0,
         )[:-4]
-        return body + zlib.crc32(body).to_bytes(4, "big")
+        record = _with_crc(body)
+        if beside is None:
+            return record
+        receipt = beside.encode("ascii")
+        return _with_crc(record + BESIDE.pack(len(receipt)) + receipt)
 
     @classmethod
     def unpacked(cls, data: bytes) -> Self | None:
-        """The record in a slot; None where it is torn, empty or not ours."""
-        if len(data) != SIZE:
+        """The record of a slot; None where it, or what it carries, is torn, empty or not ours."""
+        held = _held(data)
+        if held is None:
             return None
-        magic, generation, floor, bitmap, clock_floor, bundle, revocation, crc = LAYOUT.unpack(data)
-        if magic != MAGIC or crc != zlib.crc32(data[:-4]):
-            return None
+        _, generation, floor, bitmap, clock_floor, bundle, revocation, _ = LAYOUT.unpack(held[:SIZE])
         window = Window(floor, int.from_bytes(bitmap, "big"))
         return cls(generation, window, clock_floor, bundle, revocation)
 
 
 class RecordStore:
-    """The record as it is on disk. ``current`` is None in amnesia: both slots bad, every key is refused."""
+    """The record as it is on disk. ``current`` is None in amnesia: both slots bad, every key is refused.
+
+    ``beside``: a receipt that its journal does not have yet. It goes along from record to record until who
+    keeps the journal sets it to None.
+    """
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        found = (Record.unpacked(disk.read(slot) or b"") for slot in SLOTS)
-        self.current = max(
-            (record for record in found if record is not None),
-            key=lambda record: record.generation,
-            default=None,
-        )
+        self.current: Record | None = None
+        self.beside: str | None = None
+        for slot in SLOTS:
+            data = disk.read(slot) or b""
+            record = Record.unpacked(data)
+            if record is not None and (self.current is None or record.generation > self.current.generation):
+                self.current, self.beside = record, carried(data)
 
     def provision(self) -> None:
         """Write generation 1 in a unit that has no record file yet; elsewhere change nothing."""
@@ -81,14 +96,18 @@ class RecordStore:
         window: Window | None = None,
         clock_floor: int = 0,
         revocation_version: int = 0,
+        beside: str | None = None,
     ) -> Record:
         """Write the next generation durably and read it back; no member ever goes down.
 
-        Raises ``NotWritten``; then the former record still counts.
+        ``beside``: a receipt that becomes durable with it. Raises ``NotWritten``; then the former record still
+        counts until a restart, and which of the two counts then nobody knows.
         """
         now = self.current
         if now is None:
             raise NotWritten("no record")
+        if beside is not None and self.beside is not None:
+            raise NotWritten("another receipt is carried")
         return self._write(
             replace(
                 now,
@@ -96,21 +115,47 @@ class RecordStore:
                 window=now.window if window is None else _upwards(now.window, window),
                 clock_floor=max(now.clock_floor, clock_floor),
                 revocation_version=max(now.revocation_version, revocation_version),
-            )
+            ),
+            beside or self.beside,
         )
 
-    def _write(self, record: Record) -> Record:
-        slot, data = SLOTS[record.generation & 1], record.packed()
+    def _write(self, record: Record, beside: str | None = None) -> Record:
+        slot, data = SLOTS[record.generation & 1], record.packed(beside)
         try:
             self._disk.write(slot, data)
             self._disk.sync(slot)
             read_back = self._disk.read(slot)
         except OSError as cause:
             raise NotWritten(str(cause)) from cause
-        if read_back != data:
+        if read_back is None or not read_back.startswith(data):
             raise NotWritten("read back differently")
-        self.current = record
+        self.current, self.beside = record, beside
         return record
+
+
+def carried(data: bytes) -> str | None:
+    """The receipt that stands behind the record of a whole slot."""
+    held = _held(data)
+    return None if held is None or len(held) == SIZE else held[SIZE + BESIDE.size : -4].decode("ascii")
+
+
+def _held(data: bytes) -> bytes | None:
+    """What counts of a slot: the record, with what it carries; the rest is of former generations."""
+    if data[:4] == MAGIC:
+        return data[:SIZE] if _crc_holds(data[:SIZE]) else None
+    if data[:4] != CARRYING or len(data) < SIZE + BESIDE.size or not _crc_holds(data[:SIZE]):
+        return None
+    (length,) = BESIDE.unpack_from(data, SIZE)
+    whole = data[: SIZE + BESIDE.size + length + 4]
+    return whole if len(whole) == SIZE + BESIDE.size + length + 4 and _crc_holds(whole) else None
+
+
+def _crc_holds(data: bytes) -> bool:
+    return len(data) >= SIZE and data[-4:] == zlib.crc32(data[:-4]).to_bytes(4, "big")
+
+
+def _with_crc(body: bytes) -> bytes:
+    return body + zlib.crc32(body).to_bytes(4, "big")
 
 
 def _upwards(former: Window, window: Window) -> Window:

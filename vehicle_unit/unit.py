@@ -79,7 +79,12 @@ class Unit:
         floor = self.record.current.clock_floor if self.record.current else 0
         self.clock = UnitClock(time, floor=floor, limits=limits)
         self.receipts = Receipts(
-            self._disk, unit=identity.unit, key=identity.receipt_key, boot=self.boot, limits=limits
+            self._disk,
+            unit=identity.unit,
+            key=identity.receipt_key,
+            boot=self.boot,
+            limits=limits,
+            record=self.record,
         )
         boot.burn_consumed(self.record, self.receipts)
         self.executed = Executed(self._disk, now=self.clock.now().timestamp(), limits=limits)

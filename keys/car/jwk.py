@@ -32,6 +32,9 @@ _LOW_ORDER_Y: Final = frozenset(
 """The y coordinates of the eight points of small order; with both signs and y >= p they have 14 encodings."""
 
 
+_PLAIN: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
+
+
 class BadKey(ValueError):
     """These members are not a public key that we accept."""
 
@@ -44,10 +47,12 @@ def b64(data: bytes) -> str:
 def unb64(text: str) -> bytes:
     """The bytes of canonical base64url: unpadded, unused bits zero. Raises ``ValueError``."""
     try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError) as cause:
         raise ValueError("not base64url") from cause
-    if b64(data) != text:
+    if (
+        b64(data) != text
+    ):  # what the decoder skips, and what it reads as another character, does not come back
         raise ValueError("not canonical base64url")
     return data
 
@@ -114,7 +119,7 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
         members = {name: jwk[name] for name in names}
     except KeyError as cause:
         raise BadKey(f"{cause} is missing") from cause
-    return sha256_b64(json.dumps(members, separators=(",", ":"), sort_keys=True).encode())
+    return sha256_b64(_PLAIN.encode(members).encode())
 
 
 def _coordinate(value: object) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import ingest, unlock
+from tests.bench import ingest, unlock, verify
 from tests.bench.line import Better, Line
 
 
@@ -27,6 +27,7 @@ class Wanted:
 LINES = {
     unlock.NAME: Wanted(unlock.measure, unlock.BAR, "lower"),
     ingest.NAME: Wanted(ingest.measure, ingest.BAR, "higher"),
+    verify.NAME: Wanted(verify.measure, verify.BAR, "lower"),
 }
 
 

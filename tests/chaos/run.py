@@ -16,6 +16,8 @@ from tests.journey.stand import Cast, Stand, decide, mailed, until
 from trunkline.desk import Desk, desk
 from trunkline.settings import Settings
 from trunkline.stage import Stage
+from vehicle_unit.receipts import FILE as RECEIPTS
+from vehicle_unit.record import SLOTS
 
 VICTIMS: Final = ("unit-car", "gateway", "work", "api", "store", "broker")
 _SETTLES: Final = 30.0
@@ -91,8 +93,8 @@ async def _kill(run: Run, stand: Stand, tapped: asyncio.Event) -> None:
     if run.moment != "order":
         await tapped.wait()
     if run.moment == "consuming":
-        file = stand.unit_folder() / "receipts.log"
-        await stand.by_hand(_kill_as_it_writes, stand.stage, run.victim, file, run.after)
+        files = [stand.unit_folder() / name for name in (*SLOTS, RECEIPTS)]
+        await stand.by_hand(_kill_as_it_writes, stand.stage, run.victim, files, run.after)
     else:
         await asyncio.sleep(run.after)
         await stand.kill(run.victim)
@@ -100,13 +102,17 @@ async def _kill(run: Run, stand: Stand, tapped: asyncio.Event) -> None:
     await stand.start_again(run.victim)
 
 
-def _kill_as_it_writes(stage: Stage, victim: str, file: Path, after: float) -> None:
-    """Kill as soon as a file grew, or after a second; from a thread that does nothing else meanwhile."""
-    size, end = file.stat().st_size, time.monotonic() + 1
-    while file.stat().st_size <= size and time.monotonic() < end:
+def _kill_as_it_writes(stage: Stage, victim: str, files: list[Path], after: float) -> None:
+    """Kill as soon as a file is written, or after a second; from a thread that does nothing else meanwhile."""
+    before, end = _written(files), time.monotonic() + 1
+    while _written(files) == before and time.monotonic() < end:
         time.sleep(0)
     time.sleep(after)
     stage.kill(victim)
+
+
+def _written(files: list[Path]) -> list[int]:
+    return [file.stat().st_mtime_ns for file in files if file.exists()]
 
 
 async def revive(run: Run, stand: Stand) -> None:

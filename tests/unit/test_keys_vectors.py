@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import joserfc.jws
+import jwt
 import pytest
 from joserfc.jwk import ECKey, OKPKey
+from jwt.algorithms import OKPAlgorithm
 
 from keys.car.jwk import (
     BadKey,
@@ -19,7 +21,19 @@ from keys.car.jwk import (
     thumbprint,
     unb64,
 )
-from keys.car.jws import FORMS, KEY, PROOF, Alg, SigningKey, Unacceptable, holds, read, sign, verify
+from keys.car.jws import (
+    FORMS,
+    KEY,
+    PROOF,
+    Alg,
+    SigningKey,
+    Unacceptable,
+    holds,
+    payload_bytes,
+    read,
+    sign,
+    verify,
+)
 from tests.keys_world import CLAIMS, ISSUER, PHONE, forge, key_header
 
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "keys"
@@ -125,6 +139,23 @@ def test_signing_twice_gives_the_same_bytes() -> None:
     assert sign(CLAIMS.wire(), form=KEY, key=ISSUER) == sign(CLAIMS.wire(), form=KEY, key=again)
     shuffled = dict(reversed(CLAIMS.wire().items()))
     assert sign(shuffled, form=KEY, key=ISSUER) == sign(CLAIMS.wire(), form=KEY, key=ISSUER)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form is not PROOF], ids=lambda form: form.typ)
+def test_pyjwts_encode_gives_the_same_bytes(form: Any) -> None:
+    pyjwt = jwt.PyJWS()
+    pyjwt.register_algorithm("Ed25519", OKPAlgorithm())
+    for claims in (CLAIMS.wire(), {"z": "\u00e4\u2028", "a": [1, None, {"c": 0.5, "b": True}]}):
+        header = {"typ": form.typ, "kid": ISSUER.kid}
+        theirs = pyjwt.encode(payload_bytes(claims), ISSUER.private, algorithm="Ed25519", headers=header)
+        assert sign(claims, form=form, key=ISSUER) == theirs
+
+
+def test_a_proofs_head_and_claims_are_pyjwts_too() -> None:
+    header = {"typ": PROOF.typ, "jwk": dict(PHONE.jwk)}
+    theirs = jwt.PyJWS().encode(payload_bytes({"b": 1, "a": "x"}), PHONE.private, "ES256", headers=header)
+    ours = sign({"b": 1, "a": "x"}, form=PROOF, key=PHONE)
+    assert ours.rpartition(".")[0] == theirs.rpartition(".")[0]
 
 
 def test_a_forged_header_order_is_still_one_signed_thing() -> None:

@@ -56,6 +56,22 @@ def test_a_broken_line_in_the_middle_is_no_torn_end() -> None:
     assert Journal(disk, "j").load(every_line_was_synced=False) == ["two"]
 
 
+def test_half_a_line_of_a_write_that_failed_does_not_take_the_next_one_with_it() -> None:
+    disk = FadingDisk()
+    journal, good = Journal(disk, "j"), disk.append
+
+    def half(name: str, data: bytes) -> None:
+        good(name, data[: len(data) // 2])
+        raise OSError("no space left")
+
+    disk.append = half
+    with pytest.raises(OSError, match="space"):
+        journal.append("one", sync=True)
+    disk.append = good
+    journal.append("two", sync=True)
+    assert Journal(disk, "j").load(every_line_was_synced=False) == ["two"]
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_can_be_read_as_a_journal(data: bytes) -> None:
     disk = FadingDisk(files={"j": data})

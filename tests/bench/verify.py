@@ -1,0 +1,149 @@
+"""``unit_verify``: a key checked and consumed in the car, against its two bare signature checks and one sync.
+
+Ours runs from the presentation's arrival to the moment the latch is driven: steps 0 to 14 of keys.md 3.3 in a
+real unit on a real folder. The peer verifies the same two signatures with ``cryptography``, its keys loaded
+and the signature in DER before, writes 72 bytes into the same folder and calls ``fdatasync`` once.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from keys.car.jwk import unb64
+from keys.car.verify import Presented
+from tests.bench.line import Line, percentile
+from tests.unit.unit_rig import (
+    COURIER,
+    DELIVERY,
+    KEY_SIGNER,
+    FakeTime,
+    identity,
+    key_token,
+    proof_of,
+    revocations,
+)
+from vehicle_unit.disk import FolderDisk
+from vehicle_unit.limits import UnitLimits
+from vehicle_unit.record import RecordStore
+from vehicle_unit.unit import Unit, UnitOptions
+
+NAME: Final = "unit_verify"
+BAR: Final = 2.0
+
+ROUNDS: Final = 600
+COLD: Final = 50
+"""First ones, not counted."""
+
+
+async def measure() -> Line:
+    """Ours and the peer's, one after the other; medians and 99th percentiles of each."""
+    with tempfile.TemporaryDirectory(prefix="tl-bench-") as folder:
+        ours, theirs = await _rounds(Path(folder))
+    seen: dict[str, Any] = {
+        "ours_p50_ms": round(median(ours), 3),
+        "ours_p99_ms": round(percentile(ours, 0.99), 3),
+        "bare_p50_ms": round(median(theirs), 3),
+        "bare_p99_ms": round(percentile(theirs, 0.99), 3),
+        "load": round(os.getloadavg()[0], 1),
+        "openings": len(ours),
+        "p99_over_p99": round(percentile(ours, 0.99) / percentile(theirs, 0.99), 2),
+    }
+    return Line.judged(NAME, median(ours) / median(theirs), BAR, "lower", seen=seen)
+
+
+async def _rounds(folder: Path) -> tuple[list[float], list[float]]:
+    car = _Car(folder)
+    ours, theirs = list[float](), list[float]()
+    try:
+        for seq in range(1, COLD + ROUNDS + 1):
+            token, proof = car.brought(seq)
+            bare = _peer(car.probe, token, proof)
+            if seq % 2:
+                mine, other = await car.opened(token, proof), bare()
+            else:
+                other, mine = bare(), await car.opened(token, proof)
+            ours.append(mine)
+            theirs.append(other)
+    finally:
+        car.stop()
+    return ours[COLD:], theirs[COLD:]
+
+
+class _Car:
+    """A unit with an empty boot, whose lid is lifted and shut at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._disk = FolderDisk(folder)
+        RecordStore(self._disk).provision()
+        limits = UnitLimits(link_burst=10**6, receipts_kept=10**6, outbox_items=10**6)
+        options = UnitOptions(lifts_after=None, shuts_after=None, limits=limits)
+        self._time = FakeTime()
+        self._unit = Unit(identity(folder), options, disk=self._disk, time=self._time)
+        self._driven = 0.0
+        drive = self._unit.motor.drive_open
+
+        def driven() -> None:
+            self._driven = time.perf_counter()
+            drive()
+
+        self._unit.motor.drive_open = driven  # type: ignore[method-assign]
+        self._unit.start()
+        self._unit.revocations.take(revocations())
+        self.probe = os.open(folder / "probe", os.O_RDWR | os.O_CREAT, 0o600)
+
+    def brought(self, seq: int) -> tuple[str, str]:
+        """A key and the proof for a challenge that was just drawn."""
+        token = key_token(seq)
+        return token, proof_of(token, self._unit.openings.challenge(DELIVERY).data["challenge"])
+
+    async def opened(self, token: str, proof: str) -> float:
+        """Milliseconds until the latch was driven; the boot is shut again afterwards."""
+        name = f"cmd_0123456789abcdef.{token[-8:].lower().replace('-', 'x')}"
+        started = time.perf_counter()
+        answer = await self._unit.openings.present(
+            Presented(token, proof), link=DELIVERY, command=name, arrived=self._time.up
+        )
+        if answer.outcome != "done":
+            raise AssertionError(f"not opened: {answer.code}")
+        self._unit.motor.lift()
+        self._unit.motor.shut()
+        for receipt in self._unit.receipts.pending():
+            self._unit.receipts.acknowledged(receipt.n)
+        return (self._driven - started) * 1000
+
+    def stop(self) -> None:
+        """No timer fires any more."""
+        self._unit.latch.stop()
+        self._disk.close()
+        os.close(self.probe)
+
+
+def _peer(probe: int, token: str, proof: str) -> Callable[[], float]:
+    (signed, _, signature), (proven, _, shown) = token.rpartition("."), proof.rpartition(".")
+    issuer, device = KEY_SIGNER.private.public_key(), COURIER.private.public_key()
+    key_bytes, key_signature, proof_bytes, raw = (
+        signed.encode(),
+        unb64(signature),
+        proven.encode(),
+        unb64(shown),
+    )
+    der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+    record = os.urandom(72)
+
+    def bare() -> float:
+        started = time.perf_counter()
+        issuer.verify(key_signature, key_bytes)  # type: ignore[call-arg, arg-type, union-attr]
+        device.verify(der, proof_bytes, ECDSA(SHA256()))  # type: ignore[call-arg, arg-type, union-attr]
+        os.pwrite(probe, record, 0)
+        os.fdatasync(probe)
+        return (time.perf_counter() - started) * 1000
+
+    return bare

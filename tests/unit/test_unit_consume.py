@@ -1,0 +1,217 @@
+"""One durable write consumes a key: the record with its receipt beside it, and how that reaches the journal."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.car.receipt import verify_chain
+from keys.car.verify import Reading
+from keys.car.window import Standing, Window
+from tests.unit.test_unit_opening import Rig, outs
+from tests.unit.unit_rig import DELIVERY, RECEIPT_KEY, T0, UNIT, FadingDisk, key_token
+from vehicle_unit.journal import Damaged, Journal
+from vehicle_unit.limits import UnitLimits
+from vehicle_unit.receipts import Opening, Receipts
+from vehicle_unit.record import BESIDE, MAGIC, SIZE, SLOTS, NotWritten, Record, RecordStore, carried
+
+READING = Reading("synced", T0 * 1000, 100)
+OPENING = Opening("A" * 22, 1, DELIVERY, "cmd_0123456789abcdef.1.present")
+LONGEST = 1_024
+"""Bytes that a slot needs at most: a record and the longest receipt ``consumed``."""
+
+
+def started(disk: FadingDisk, boot: int = 1) -> tuple[RecordStore, Receipts]:
+    record = RecordStore(disk)
+    record.provision()
+    receipts = Receipts(
+        disk, unit=UNIT, key=RECEIPT_KEY, boot=boot, limits=UnitLimits(compact_after=8), record=record
+    )
+    return record, receipts
+
+
+def consume(record: RecordStore, receipts: Receipts, seq: int = 1) -> str:
+    opening = Opening("A" * 22, seq, DELIVERY, OPENING.cmd)
+    window = record.current.window.mark(seq)
+    return receipts.consume(opening, READING, window=window, clock_floor=T0).token
+
+
+def told(receipts: Receipts) -> list[str]:
+    tokens = [receipt.token for receipt in receipts.pending()]
+    key = RECEIPT_KEY.private.public_key()
+    return [claims.out for claims in verify_chain(tokens, key=key, unit=UNIT)]
+
+
+class Counting(FadingDisk):
+    """Counts what a caller waits for."""
+
+    syncs = 0
+
+    def sync(self, name: str) -> None:
+        self.syncs += 1
+        super().sync(name)
+
+    def replace(self, name: str, data: bytes) -> None:
+        self.syncs += 1
+        super().replace(name, data)
+
+
+def test_consuming_waits_for_one_sync_and_the_next_receipt_for_one() -> None:
+    disk = Counting()
+    record, receipts = started(disk)
+    before = disk.syncs
+    consume(record, receipts)
+    assert disk.syncs - before == 1
+    receipts.append("opened", READING, opening=OPENING)
+    assert disk.syncs - before == 2
+    assert [line.count(".") for line in Journal(disk, "receipts.log").load(every_line_was_synced=True)] == [
+        2,
+        2,
+    ]
+    assert told(receipts) == ["consumed", "opened"]
+
+
+async def test_a_tap_waits_for_two_syncs_until_it_opened(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, disk=Counting())
+    async with rig.unit() as unit:
+        before = rig.disk.syncs
+        assert (await rig.present(unit, key_token())).outcome == "done"
+        assert rig.disk.syncs - before == 2
+        assert outs(unit) == ["consumed", "opened"]
+
+
+def test_what_the_record_carries_is_in_the_journal_after_the_next_start() -> None:
+    disk = FadingDisk()
+    token = consume(*started(disk))
+    assert disk.read("receipts.log") is None
+    record, receipts = started(disk, boot=2)
+    assert [one.token for one in receipts.pending()] == [token]
+    assert token in disk.files["receipts.log"].decode()
+    assert record.beside is None
+    assert record.current.window.standing(1) is Standing.USED
+    again = started(disk, boot=3)[1]
+    assert [one.token for one in again.pending()] == [token]
+
+
+def test_the_carried_receipt_goes_along_until_it_landed() -> None:
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    token = consume(record, receipts)
+    for version in (1, 2, 3):  # three lists come before the latch has answered
+        record.advance(revocation_version=version)
+        after, kept = started(FadingDisk(files=dict(disk.files)), boot=2)
+        assert [one.token for one in kept.pending()] == [token]
+        assert after.current.revocation_version == version
+    receipts.append("opened", READING, opening=OPENING)
+    record.advance(revocation_version=4)
+    assert disk.files[SLOTS[record.current.generation & 1]].startswith(MAGIC)
+    assert told(started(disk, boot=2)[1]) == ["consumed", "opened"]
+
+
+def test_a_second_key_waits_until_the_former_receipt_landed() -> None:
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    tokens = [consume(record, receipts, seq) for seq in (1, 2)]
+    _, kept = started(disk, boot=2)
+    assert [one.token for one in kept.pending()] == tokens
+    with pytest.raises(NotWritten):
+        record.advance(beside=tokens[0])
+
+
+@pytest.mark.parametrize("lost", ["consumed", "opened", "both"])
+def test_any_line_of_one_append_may_be_missing_after_a_power_cut(lost: str) -> None:
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    receipts.append("revoked", READING, rev=1)
+    former = disk.files["receipts.log"]
+    consume(record, receipts)
+    receipts.append("opened", READING, opening=OPENING)
+    first, second = disk.files["receipts.log"][len(former) :].splitlines(keepends=True)
+    blank = b"\0" * (len(first) - 1) + b"\n"  # without its line feed it would take the second with it
+    left = {"consumed": blank + second, "opened": first + b"\0" * len(second), "both": b""}[lost]
+    disk.files["receipts.log"] = former + left
+    whole = ["revoked", "consumed", *(["opened"] if lost == "consumed" else [])]
+    for boot in (2, 3):
+        _, kept = started(disk, boot=boot)
+        assert told(kept) == whole
+
+
+def test_a_journal_that_lost_durable_links_is_damaged() -> None:
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    receipts.append("revoked", READING, rev=1)
+    consume(record, receipts)
+    del disk.files["receipts.log"]
+    with pytest.raises(Damaged):
+        started(disk, boot=2)
+
+
+def test_torn_anywhere_neither_record_nor_receipt_counts() -> None:
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    former = record.current
+    token = consume(record, receipts)
+    slot = SLOTS[record.current.generation & 1]
+    whole = disk.files[slot]
+    assert len(whole) == SIZE + BESIDE.size + len(token) + 4 <= LONGEST
+    for cut in range(len(whole)):
+        for rest in (b"", b"\0" * len(whole), Record(0, Window()).packed("x" * len(token))):
+            after = RecordStore(FadingDisk(files={**disk.files, slot: whole[:cut] + rest[cut:]}))
+            assert (after.current, after.beside) == (former, None)
+
+
+@given(st.data())
+def test_any_flipped_bit_of_a_carrying_slot_is_seen(data: st.DataObject) -> None:
+    whole = bytearray(Record(3, Window(1, 5)).packed("a.b.c" * 20))
+    assert carried(bytes(whole)) == "a.b.c" * 20
+    bit = data.draw(st.integers(0, len(whole) * 8 - 1))
+    whole[bit // 8] ^= 1 << bit % 8
+    assert Record.unpacked(bytes(whole)) is None
+    assert carried(bytes(whole)) is None
+
+
+def test_a_later_record_over_a_longer_slot_carries_nothing() -> None:
+    long = Record(3, Window(1, 5)).packed("a.b.c" * 20)
+    short = Record(5, Window(1, 7)).packed()
+    assert len(short) == SIZE
+    assert Record.unpacked(short + long[SIZE:]) == Record(5, Window(1, 7))
+    assert carried(short + long[SIZE:]) is None
+
+
+def test_a_failed_write_leaves_nothing_to_sign_and_is_settled_at_the_next_start() -> None:
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    good = disk.sync
+
+    def fails(name: str) -> None:
+        good(name)  # it did reach the disk, and says it did not
+        raise OSError("input/output error")
+
+    disk.sync = fails
+    with pytest.raises(NotWritten):
+        consume(record, receipts)
+    disk.sync = good
+    for write in (lambda: consume(record, receipts), lambda: receipts.append("locked", READING)):
+        with pytest.raises(OSError, match="before"):
+            write()
+    record, receipts = started(disk, boot=2)
+    assert told(receipts) == ["consumed"]
+    assert record.current.window.standing(1) is Standing.USED
+
+
+def test_a_folder_of_the_former_layout_is_read_and_goes_on() -> None:
+    """Journal and record used to be written one after the other: the receipt may be there without the record."""
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    former = {slot: disk.files[slot] for slot in SLOTS if slot in disk.files}
+    consume(record, receipts)
+    receipts.append("opened", READING, opening=OPENING)
+    journal = disk.files["receipts.log"]
+    assert all(data.startswith(MAGIC) and len(data) == SIZE for data in former.values())
+    old = FadingDisk(files={**former, "receipts.log": journal})
+    record, receipts = started(old, boot=2)
+    assert told(receipts) == ["consumed", "opened"]
+    assert [one.claims.seq for one in receipts.consumed()] == [1]  # which the start marks as used
+    consume(record, receipts, 2)
+    assert told(started(old, boot=3)[1]) == ["consumed", "opened", "consumed"]
