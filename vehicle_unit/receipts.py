@@ -77,6 +77,7 @@ class Receipts:
         code: str | None = None,
         gen: int | None = None,
         rev: int | None = None,
+        floor: int | None = None,
     ) -> Receipt:
         """Sign the next link and write it durably.
 
@@ -101,6 +102,7 @@ class Receipts:
             via="mqtt" if opening else None,
             gen=gen,
             rev=rev,
+            floor=floor,
         )
         receipt = Receipt(claims.n, make(claims, key=self._key), claims)
         self._broken = True
@@ -113,6 +115,11 @@ class Receipts:
     def last(self) -> int:
         """The chain number of the last receipt."""
         return self._head.n
+
+    @property
+    def generation(self) -> int:
+        """The highest record generation that a kept receipt names; 0 where none does."""
+        return max((receipt.claims.gen or 0 for receipt in self._kept.values()), default=0)
 
     def room_for(self, count: int) -> bool:
         """Whether that many more can be kept until they are acknowledged."""
