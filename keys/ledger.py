@@ -65,6 +65,10 @@ class Ledger:
         body = self.body(key)
         return About(at=self.now, vehicle=body.vehicle, unit=body.unit, delivery=body.delivery, key=key)
 
+    def dies_at(self, key: KeyId) -> datetime:
+        """From when on a key opens nothing, whatever becomes of it."""
+        return past_use(self.body(key).exp, self._limits.clock_error)
+
     def open(self, key: KeyId, body: KeyBody) -> None:
         """Begin a key that is not saved yet."""
         self._keys[key] = (State.NEW, body)

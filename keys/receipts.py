@@ -15,7 +15,7 @@ from keys.car.receipt import Head, chain_hash, follows, read_receipt
 from keys.ledger import Ledger
 from keys.limits import KeysLimits
 from keys.meaning import Contradiction, apply
-from keys.model import Chain, KeyBody, RevocationList, chain_id, key_id, list_id, numbers_id
+from keys.model import Chain, KeyBody, Numbers, RevocationList, chain_id, key_id, list_id, numbers_id
 from spine.facts.keys import ReceiptRejected
 from spine.facts.vehicle import UnitReceipt
 from spine.ids import DeliveryId, KeyId, UnitId, partition_of
@@ -107,7 +107,7 @@ class Receipts:
         )
         before = loaded[chain_id(unit)]
         placed, link = self._place(fact, key, Chain.model_validate_json(before.body))
-        keys, forgotten = await self._keys_named(loaded[list_id(unit)], placed.run)
+        keys, forgotten = await self._keys_named(loaded[list_id(unit)], loaded[numbers_id(unit)], placed.run)
         named = [KeyId(each) for each in keys]
         loaded |= keys
         subjects = [before.id, numbers_id(unit), list_id(unit), *named]
@@ -117,7 +117,7 @@ class Receipts:
                 raise _Moved
             chain = Chain.model_validate_json(saved[before.id].body)
             ledger = Ledger(saved, unit, now=now, limits=self._limits)
-            if not ledger.list.pending.keys() <= saved.keys():
+            if not _concerned(ledger.list, ledger.numbers, placed.run) <= saved.keys():
                 raise _Moved
             wrong = placed.wrong | self._take_run(chain, ledger, placed, named, forgotten)
             for text, reason in wrong.items():
@@ -145,9 +145,13 @@ class Receipts:
             return Placed(wrong={fact.receipt: cause.fault.value}), None
         return place(chain, link, held, self._limits), link
 
-    async def _keys_named(self, listed: Saved, run: Sequence[Link]) -> tuple[dict[str, Saved], set[str]]:
-        """The keys these receipts name or may confirm as revoked; and the deliveries long forgotten."""
-        pending = RevocationList.model_validate_json(listed.body).pending
+    async def _keys_named(
+        self, listed: Saved, numbers: Saved, run: Sequence[Link]
+    ) -> tuple[dict[str, Saved], set[str]]:
+        """The keys these receipts name or may declare dead; and the deliveries long forgotten."""
+        pending = _concerned(
+            RevocationList.model_validate_json(listed.body), Numbers.model_validate_json(numbers.body), run
+        )
         here = partition_of(
             listed.id
         )  # a car's deliveries stand beside it: others' are no business of its unit
@@ -156,8 +160,8 @@ class Receipts:
         forgotten: set[str] = set()
         first = 1
         while deliveries:
-            numbers = range(first, first + _KEYS_AT_ONCE)
-            keys = {one: [key_id(DeliveryId(one), n) for n in numbers] for one in deliveries}
+            counted = range(first, first + _KEYS_AT_ONCE)
+            keys = {one: [key_id(DeliveryId(one), n) for n in counted] for one in deliveries}
             found = await self._store.load_many([key for each in keys.values() for key in each])
             for delivery in deliveries:
                 there = [found[key] for key in keys[delivery] if found[key].version]
@@ -200,6 +204,12 @@ class Receipts:
                 at=ledger.now, vehicle=fact.vehicle, unit=fact.unit, reason=reason, receipt_hash=digest
             )
         )
+
+
+def _concerned(listed: RevocationList, numbers: Numbers, run: Sequence[Link]) -> set[KeyId]:
+    """Keys that a receipt may declare dead without naming them: revoked, or of a unit that lost its memory."""
+    forgot = any(link.claims.floor is not None for link in run)
+    return set(listed.pending) | (set(numbers.live) if forgot else set())
 
 
 def _key_of(ledger: Ledger, claims: ReceiptClaims, named: Sequence[KeyId]) -> KeyId | None:
