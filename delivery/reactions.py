@@ -150,6 +150,7 @@ class Reactions:
             not_before=due.nbf,
             expires=due.exp,
             geo=fence(read.body.place),
+            fra=read.body.approval.fra if read.body.approval else None,
         )
         try:
             await self._keys.issue(wanted, now=now)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -23,6 +24,14 @@ log = logging.getLogger("trunkline.keys")
 _NONCE: TypeAdapter[str] = TypeAdapter(Sha256)
 _MOST = 8
 """A unit has at most eight open challenges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """``signed``: the answer, where it is there. ``position``: in the log, after which it will be, if known."""
+
+    signed: str | None
+    position: str | None
 
 
 class _Answer(BaseModel):
@@ -59,8 +68,8 @@ class Freshness:
         self._limits = limits
         self._signer = signing.signer("fresh") if signing else None
 
-    async def ask(self, *, vehicle: VehicleId, unit: UnitId, nonce: str, now: datetime) -> str | None:
-        """Have an answer signed for a challenge of ``unit``. The answer, where it is there already.
+    async def ask(self, *, vehicle: VehicleId, unit: UnitId, nonce: str, now: datetime) -> Asked:
+        """Have an answer signed for a challenge of ``unit``, once.
 
         The caller has made sure that the asker may know. Raises ``BadNonce`` for what no unit draws.
         """
@@ -76,7 +85,8 @@ class Freshness:
             return Change({subject: write}, [asked])
 
         outcome = await self._store.change([subject], decide)
-        return _read(outcome.saved[subject]).by_nonce[nonce].signed or None
+        signed = _read(outcome.saved[subject]).by_nonce[nonce].signed or None
+        return Asked(signed, outcome.positions[-1] if outcome.positions else None)
 
     async def answers(self, vehicle: VehicleId) -> Mapping[str, str]:
         """What was signed lately for the vehicle's unit, by nonce."""

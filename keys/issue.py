@@ -48,7 +48,7 @@ from keys.states import HOW, LIVE, State
 from spine.clock import Clock
 from spine.facts import Fact
 from spine.facts.delivery import DeliveryApproved
-from spine.facts.keys import FreshAsked, KeyHandedOut, KeyIssued, KeyLapsed, KeyRevoked
+from spine.facts.keys import FreshAsked, KeyHandedOut, KeyIssued, KeyLapsed, KeyRevoked, NumbersJumped
 from spine.facts.vehicle import UnitAsked, UnitReceipt
 from spine.ids import DeliveryId, KeyId, UnitId, named_after, partition_of, prefix_of
 from spine.store import Ack, Change, Saved, Store
@@ -81,7 +81,15 @@ class Keys:
     """The key service. A process that does not sign (``api``) is built without what follows ``limits``."""
 
     KINDS: ClassVar[frozenset[str]] = frozenset(
-        {"unit.receipt", "unit.asked", "fresh.asked", "key.issued", "key.revoked", "delivery.approved"}
+        {
+            "unit.receipt",
+            "unit.asked",
+            "fresh.asked",
+            "key.issued",
+            "key.revoked",
+            "numbers.jumped",
+            "delivery.approved",
+        }
     )
     """What the reader group ``keys`` listens to."""
 
@@ -221,7 +229,7 @@ class Keys:
                 await work.receipts.take(fact, now=now, ack=received.ack)
             case KeyIssued() as fact:
                 await work.signer.sign(fact.key, unit=fact.unit, now=now, ack=received.ack)
-            case KeyRevoked() as fact if await work.signer.clock_agrees():
+            case KeyRevoked() | NumbersJumped() as fact if await work.signer.clock_agrees():
                 await self._revoking.raise_list(fact.unit, now=now, ack=received.ack)
             case UnitAsked(name="freshness") as fact if await work.signer.clock_agrees():
                 about = (fact.vehicle, fact.unit, str(fact.data.get("nonce", "")), fact.request)
@@ -334,4 +342,5 @@ def _claims(wanted: Wanted, body: KeyBody) -> dict[str, Any]:
         act=wanted.act,
         dlv=body.delivery,
         geo=wanted.geo,
+        fra=wanted.fra,
     ).wire()

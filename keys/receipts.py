@@ -63,13 +63,15 @@ def place(chain: Chain, link: Link, held: Mapping[int, Link], limits: KeysLimits
     if link.claims.n <= chain.n:
         known = chain.recent.get(link.claims.n, link.hash)
         return Placed(wrong={} if known == link.hash else {link.text: "fork"})
-    if link.claims.n > chain.n + 1:
+    if link.claims.n > chain.n + 1 and not chain.resumes:
         before = held.get(link.claims.n)
         if before is not None:
             return Placed(wrong={} if before.text == link.text else {link.text: "fork"})
         full = len(held) >= limits.receipts_held
         return Placed(wrong={link.text: "gap"}) if full else Placed(hold=True)
-    placed, head = Placed(), Head(chain.n, chain.hash)
+    gone = link.claims.n > chain.n + 1  # what lies between was acknowledged before the backup came back
+    placed = Placed()
+    head = Head(link.claims.n - 1, link.claims.prev) if gone else Head(chain.n, chain.hash)
     following: Link | None = link
     while following is not None:
         if not follows(head, following.claims):
@@ -179,7 +181,7 @@ class Receipts:
         for link in placed.run:
             if link.claims.gen is not None and link.claims.gen < chain.gen:
                 return wrong | {link.text: "generation"}
-            chain.n, chain.hash = link.claims.n, link.hash
+            chain.n, chain.hash, chain.resumes = link.claims.n, link.hash, False
             chain.gen = max(chain.gen, link.claims.gen or 0)
             chain.held.pop(chain.n, None)
             chain.recent[chain.n] = chain.hash

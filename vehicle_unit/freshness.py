@@ -26,10 +26,11 @@ class NoRoom(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What an answer says, as it counts here, and the receipt that it gave, if any."""
+    """What an answer says, and the receipt that it gave, if any. ``begun_again``: it ended an amnesia."""
 
     claims: FreshClaims
     receipt: Receipt | None
+    begun_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,5 +144,4 @@ class Freshness:
         )
         _log.error("record.begun_again", extra={"floor": floor, "generation": generation})
         self._revocations.keep(signed, claims)
-        burnt = claims.rev.model_copy(update={"min_seq": floor})
-        return Taken(claims.model_copy(update={"rev": burnt}), receipt)
+        return Taken(claims, receipt, begun_again=True)

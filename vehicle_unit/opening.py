@@ -154,6 +154,8 @@ class Openings:
             _log.exception("opening.news_not_kept", extra={"jti": proven.claims.jti})
             raise KeyRefused(Refusal.INTERNAL, proven=True) from cause
         self._unsaid.extend([taken.receipt] if taken.receipt else [])
+        if taken.begun_again:  # this key's number is burnt with all others; not "used": another can be made
+            raise KeyRefused(Refusal.STALE_TRUST, proven=True, why="amnesia")
         return taken.claims
 
     def _allowed(self, proven: Proven, fresh: FreshClaims | None) -> Granted:

@@ -13,6 +13,9 @@ MAX_DEAD: Final = 64
 DEFAULT_FRA: Final = 600
 MAX_FRA: Final = 86_400
 
+Fra = Annotated[int, Field(ge=0, le=MAX_FRA)]
+"""How many seconds old revocation news may be at opening."""
+
 _ID_BODY: Final = "[0-9a-hjkmnp-tv-z][0-9a-z._-]{3,80}"
 UnitText = Annotated[str, Field(pattern=r"^vu_[0-9a-hjkmnp-tv-z]{16}$")]
 DeliveryText = Annotated[str, Field(pattern=rf"^dlv_{_ID_BODY}$")]
@@ -104,7 +107,7 @@ class KeyClaims(Claims):
     geo: Geo | None = None
     tbv: Count | None = None
     cnonce: Sha256 | None = None
-    fra: Annotated[int, Field(ge=0, le=MAX_FRA)] | None = None
+    fra: Fra | None = None
     own: OwnerSignature | None = None
 
 
