@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from delivery.freshness import News
 from delivery.model import Read
 from delivery.ports import Car, Cars, Keys
 from delivery.problems import NoKey, OnlySimulated
@@ -53,6 +55,8 @@ class Beside:
     car: Car = field(repr=False)
     found: Found = field(repr=False)
     key: InHand = field(repr=False)
+    news: Mapping[str, str] = field(repr=False)
+    """What was signed lately for challenges of the car."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,14 @@ class Sight:
 class LookAhead:
     """Remembers what was read when a challenge was asked for, until the tap or as long as one may follow."""
 
-    def __init__(self, deliveries: Deliveries, cars: Cars, keys: Keys, commands: Commands) -> None:
+    def __init__(
+        self, deliveries: Deliveries, cars: Cars, keys: Keys, commands: Commands, news: News
+    ) -> None:
         self._deliveries = deliveries
         self._cars = cars
         self._keys = keys
         self._commands = commands
+        self._news = news
         self._kept: OrderedDict[DeliveryId, Sight] = OrderedDict()
 
     async def prepare(self, delivery: DeliveryId) -> None:
@@ -105,12 +112,13 @@ class LookAhead:
     async def beside(self, delivery: DeliveryId, subjects: Subjects) -> Beside:
         """Raises what the key service and the planner of commands raise."""
         now = self._deliveries.clock.now()
-        car, found, key = await asyncio.gather(
+        car, found, key, news = await asyncio.gather(
             self._cars.car(subjects.vehicle, now=now),
             self._commands.find(subjects.command(delivery), subjects.vehicle),
             self._keys.in_hand(subjects.key, jkt=subjects.jkt, now=now),
+            self._news.kept(subjects.vehicle),
         )
-        return Beside(subjects, car, found, key)
+        return Beside(subjects, car, found, key, news)
 
     def _still_good(self, kept: Sight, now: datetime) -> bool:
         """Time alone ends a challenge and a key, without a version that would tell."""

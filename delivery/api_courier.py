@@ -68,6 +68,18 @@ class KeyTokenOut(Out):
     unit: UnitId
 
 
+class FreshIn(In):
+    """The challenge that the car gave the phone."""
+
+    challenge: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+class FreshOut(Out):
+    """A ``tl-fresh+jwt`` for the challenge: the phone gives it to the car with key and proof."""
+
+    fresh: str
+
+
 class ChallengeOut(Out):
     """What the device signs, and until when that is worth it. ``unit``: whom the proof is for."""
 
@@ -187,6 +199,12 @@ def _car(desk: Desk) -> APIRouter:
         if read.body.vehicle is None:
             raise NoSuchDelivery(delivery)
         return ChallengeOut(challenge=text, expires_at=until, unit=await desk.cars.unit(read.body.vehicle))
+
+    @router.post("/jobs/{delivery}/fresh", responses=said, summary="News for a car without network")
+    async def fresh(me: Me, delivery: DeliveryPath, wanted: FreshIn, prefer: Prefer = None) -> FreshOut:
+        """For the device of a live key: the time, and which keys are revoked, signed for that challenge alone."""
+        wait = seconds(prefer, limits)
+        return FreshOut(fresh=await desk.away.fresh(_device(me), delivery, wanted.challenge, wait=wait))
 
     @router.post("/jobs/{delivery}/open", responses=later, summary="Open")
     async def open_(

@@ -21,6 +21,7 @@ from delivery.questions import (
 )
 from delivery.service import Deliveries, Turn, told
 from delivery.states import ENDS
+from keys.car.claims import Fra
 from spine.facts.delivery import DeliveryApproved, DeliveryDeclined
 from spine.ids import DeliveryId, PersonId, QuestionId, body_of
 from spine.problems import Kind, Problem
@@ -46,6 +47,7 @@ class SystemAnswer(Frozen):
     shown: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     decision: Decision
     silent: bool = False
+    fra: Fra | None = None
 
 
 class Deciding:
@@ -87,11 +89,15 @@ class Deciding:
             raise LinkUnknown("this link is not known")
         return read, question, link.person
 
-    async def by_link(self, token: str, decision: Decision, shown: str, *, silent: bool = False) -> Read:
+    async def by_link(
+        self, token: str, decision: Decision, shown: str, *, silent: bool = False, fra: int | None = None
+    ) -> Read:
         """Level ``link``. Raises ``LinkUnknown``, ``OtherDecision``, ``QuestionOver``."""
         read, question, person = await self.open(token)
         source = f"link:{link_of(question, token).hash}"
-        answer = Answer(decision=decision, shown=shown, silent=silent, by=person, level="link", source=source)
+        answer = Answer(
+            decision=decision, shown=shown, silent=silent, by=person, level="link", source=source, fra=fra
+        )
         return await self._take(read.id, answer)
 
     async def by_session(
@@ -104,13 +110,20 @@ class Deciding:
         session: str,
         level: Level,
         silent: bool = False,
+        fra: int | None = None,
     ) -> Read:
         """An owner who is signed in; ``session`` is its name, ``level`` what it counts for."""
         read = await self._deliveries.read(delivery)
         if not await self.may_decide(person, read):
             raise NoSuchDelivery(delivery)
         answer = Answer(
-            decision=decision, shown=shown, silent=silent, by=person, level=level, source=f"session:{session}"
+            decision=decision,
+            shown=shown,
+            silent=silent,
+            by=person,
+            level=level,
+            source=f"session:{session}",
+            fra=fra,
         )
         return await self._take(delivery, answer)
 
@@ -132,6 +145,7 @@ class Deciding:
             decision=said.decision,
             shown=said.shown,
             silent=said.silent,
+            fra=said.fra,
             by=verified.person,
             level=verified.level,
             source=f"system:{verified.source}",
@@ -166,11 +180,12 @@ class Deciding:
         role = await self._people.role_of(person, read.body.vehicle, now=now)
         return role is not None and role.visible_from <= read.body.requested_at
 
-    async def stands(self, delivery: DeliveryId) -> bool:
+    async def stands(self, delivery: DeliveryId, *, fra: int | None = None) -> bool:
         """Whether the approval of a delivery holds by what was kept of it, not by the fact (keys.md 3.9).
 
         The signer asks this before it signs: the decision must be recorded with its question, over exactly
-        what was shown, and by a link, session or linked system that the question knows.
+        what was shown, by a link, session or linked system that the question knows, and for news of
+        revocation as old as ``fra`` seconds (None: the default).
         """
         try:
             read = await self._deliveries.read(delivery)
@@ -187,6 +202,7 @@ class Deciding:
             decided.answer == "approve"
             and digest == question.digest == approval.shown
             and (decided.by, decided.level, decided.at) == (approval.by, approval.level, approval.at)
+            and fra == decided.fra == approval.fra
             and question.content().get("delivery") == delivery
             and _proven(question)
         )
@@ -212,9 +228,15 @@ class Deciding:
                 declined = told(DeliveryDeclined, read, now, silent=decided.silent, **by)
                 return Turn(read.body.but(silently=decided.silent), [declined], writes=writes)
             approval = Approval(
-                question=subject, by=decided.by, level=decided.level, shown=question.digest, at=now
+                question=subject,
+                by=decided.by,
+                level=decided.level,
+                shown=question.digest,
+                at=now,
+                fra=decided.fra,
             )
-            said = told(DeliveryApproved, read, now, level=decided.level, shown=question.digest, **by)
+            how = {"level": decided.level, "shown": question.digest, "fra": decided.fra}
+            said = told(DeliveryApproved, read, now, **how, **by)
             return Turn(read.body.but(approval=approval), [said], writes=writes)
 
         return await self._deliveries.change(delivery, decide, also=[subject])

@@ -12,6 +12,8 @@ from delivery.courier import CourierDesk
 from delivery.deciding import Deciding
 from delivery.due import Due
 from delivery.evidence import Evidence
+from delivery.freshness import AwayFromNetwork
+from delivery.freshness import News as FreshNews
 from delivery.limits import DeliveryLimits
 from delivery.news import News
 from delivery.opening import AtTheCar
@@ -48,6 +50,7 @@ class Desk:
     owner: OwnerDesk
     courier: CourierDesk
     at_the_car: AtTheCar
+    away: AwayFromNetwork
     deciding: Deciding
     asking: Asking
     reactions: Reactions
@@ -86,7 +89,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
     deliveries = Deliveries(store, clock, limits)
     deciding = decisions(store, clock=clock, limits=limits, people=people, public_url=public_url)
     index, rates = Index(store.valkey, store.house), Rates(store.valkey)
-    rules = RuleBook(store)
+    fresh, rules = FreshNews(deliveries, keys.fresh, tail), RuleBook(store)
     album = Photos(photos, largest=limits.photo_bytes)
     asking = Asking(deliveries, people.addresses, people.cars, people.carriers, people.couriers, rules)
     reactions = Reactions(deliveries, asking, people.addresses, keys, cars, people.carriers, rules, index)
@@ -102,7 +105,8 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         carrier=CarrierDesk(deliveries, people.couriers, cars),
         owner=OwnerDesk(deliveries, people.cars, rules),
         courier=CourierDesk(deliveries, cars, keys, album),
-        at_the_car=AtTheCar(deliveries, cars, keys, commands, tail, rates),
+        at_the_car=AtTheCar(deliveries, cars, keys, commands, tail, rates, fresh),
+        away=AwayFromNetwork(deliveries, cars, keys, rates, fresh),
         deciding=deciding,
         asking=asking,
         reactions=reactions,

@@ -123,7 +123,9 @@ def _of_boot(read: Read, fact: BootNews, now: datetime) -> Turn | None:
     said: DeliveryFact
     match fact:
         case k.KeyRefused():
-            final = fact.code in OVER_FOR_GOOD
+            # a key that the car has declared dead may be shown to it again: another one takes its place
+            replaced = body.key is not None and body.key.how == "confirmed_by_car"
+            final = fact.code in OVER_FOR_GOOD and not replaced
             if body.key is None or body.key.key != fact.key or not (final or read.state is State.UNSURE):
                 return Turn(body)  # the command's own answer says so, by its name
             return _refused(read, body, fact.code, now, final=final)

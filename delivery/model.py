@@ -76,6 +76,8 @@ class Approval(Frozen):
     level: Level
     shown: str
     at: AwareDatetime
+    fra: int | None = None
+    """Seconds: how old the car's revocation news may be at opening; None: the default."""
 
 
 class KeyMemory(Frozen):

@@ -4,14 +4,16 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
 from delivery.ahead import LookAhead, Sight, Subjects
 from delivery.answers import BOOT, Answer, answer_by, answer_of
 from delivery.courier import Device, assigned, near
+from delivery.freshness import News, Tail, brought, impatient
 from delivery.model import Arrival, Opening, Read
+from delivery.pace import Rates, slowly
 from delivery.place import Point
 from delivery.ports import Cars, Keys
 from delivery.problems import (
@@ -21,7 +23,6 @@ from delivery.problems import (
     OnlySimulated,
     OpeningInFlight,
     TooManyOpenings,
-    TooOften,
 )
 from delivery.service import Deliveries, Turn, told
 from delivery.states import Act, State
@@ -43,7 +44,6 @@ from vehicle_gateway.commands import Commands
 from vehicle_gateway.planning import Found, Planned
 from vehicle_gateway.wire import Op
 
-_MINUTE: Final = timedelta(minutes=1)
 _GLANCE: Final = 0.5
 """Seconds between two looks of a request that waits for an attempt it did not begin."""
 
@@ -61,41 +61,32 @@ class CarSilent(Problem):
     try_again: ClassVar[bool] = True
 
 
-class Tail(Protocol):
-    """Facts as they are committed (``spine.log.Tail``)."""
-
-    async def wait_for(
-        self,
-        partition: int,
-        predicate: Callable[[Entry], bool],
-        timeout: float,  # noqa: ASYNC109 - as the tail has it
-        after: str | None = None,
-    ) -> Entry | None: ...
-
-
-class Rates(Protocol):
-    """How often something was done (``spine.rates.Rates``)."""
-
-    async def take(self, space: str, id: str, *, limit: int, per: timedelta, now: datetime) -> int: ...  # noqa: A002
-
-
 class AtTheCar:
     """The acts of a courier in front of the car."""
 
     def __init__(
-        self, deliveries: Deliveries, cars: Cars, keys: Keys, commands: Commands, tail: Tail, rates: Rates
+        self,
+        deliveries: Deliveries,
+        cars: Cars,
+        keys: Keys,
+        commands: Commands,
+        tail: Tail,
+        rates: Rates,
+        news: News,
     ) -> None:
         self._deliveries = deliveries
         self._keys = keys
         self._commands = commands
         self._tail = tail
         self._rates = rates
-        self._ahead = LookAhead(deliveries, cars, keys, commands)
+        self._news = news
+        self._ahead = LookAhead(deliveries, cars, keys, commands, news)
 
     async def challenge(self, device: Device, delivery: DeliveryId, *, wait: float) -> tuple[str, datetime]:
         """A challenge of the car for this device to sign, and until when it is worth signing.
 
-        Raises ``CarSilent`` (nothing happened), ``CarSaidNo``, ``TooOften``, ``ArriveFirst``.
+        Where the car asks for news with the key they are had signed meanwhile. Raises ``CarSilent`` and
+        ``NewsMissing`` (nothing happened), ``CarSaidNo``, ``TooOften``, ``ArriveFirst``.
         """
         read = await self._at_work(device, delivery, Act.CHALLENGE)
         self._check_arrival(read.body.arrival)
@@ -111,7 +102,12 @@ class AtTheCar:
         if not isinstance(fact, CommandDone):
             raise CarSilent("the car did not answer; nothing was opened")
         view = await self._commands.view(command)
-        return str(view.data.get("challenge", "")), asked + self._deliveries.limits.challenge_life
+        challenge = str(view.data.get("challenge", ""))
+        if view.data.get("fresh") is True or impatient(read):
+            # now, so that the tap is one round trip; it finds them beside the rest
+            await self._news.obtain(_vehicle(read), view.unit, challenge, wait=wait)
+            await self._ahead.prepare(delivery)
+        return challenge, asked + self._deliveries.limits.challenge_life
 
     async def look(self, delivery: DeliveryId) -> Sight:
         """What an opening needs, read before it is known who asks; to be told to nobody, only given to ``open``.
@@ -187,6 +183,7 @@ class AtTheCar:
             await self._keys.hand_out(key.key, jkt=device.jkt, now=now)
             beside = await self._ahead.beside(read.id, subjects)
         args = {"delivery": read.id, "key": beside.key.token or "", "proof": proof}
+        args |= brought(beside.news, proof)
         planned = await self._plan(read, subjects.command(read.id), Op.PRESENT, args, beside.found)
 
         def decide(here: Read, others: Mapping[str, Saved]) -> Turn:
@@ -303,10 +300,7 @@ class AtTheCar:
             raise ArriveFirst("say again that you are at the car")
 
     async def _slowly(self, what: str, delivery: DeliveryId, most: int) -> None:
-        now = self._deliveries.clock.now()
-        seconds = await self._rates.take(what, delivery, limit=most, per=_MINUTE, now=now)
-        if seconds:
-            raise TooOften(f"at most {most} a minute", retry_after=seconds)
+        await slowly(self._rates, what, delivery, most, self._deliveries.clock.now())
 
     async def _ask(
         self, read: Read, command: CommandId, op: Op, args: Mapping[str, str], wait: float

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from delivery.place import Point
+from keys.fresh import Freshness
 from keys.model import InHand, Kept, Wanted
 from people.model import CarrierView, CourierView, PersonView, Resolved, RoleOnCar
 from spine.facts import Fact
@@ -100,6 +101,9 @@ class Keys(Protocol):
     async def in_hand(self, key: KeyId, *, jkt: str, now: datetime) -> InHand: ...
 
     async def revoke(self, key: KeyId, *, reason: str, now: datetime, ack: Ack | None = None) -> None: ...
+
+    @property
+    def fresh(self) -> Freshness: ...
 
     async def evidence_of(self, delivery: DeliveryId) -> Kept: ...
 

@@ -16,6 +16,7 @@ from delivery.model import Frozen, Level, Read
 from delivery.place import Anywhere, Circle, Point, Polygon
 from delivery.problems import LinkUnknown, OtherDecision, QuestionOver
 from delivery.states import State
+from keys.car.claims import DEFAULT_FRA, MAX_FRA
 from people.model import CarrierView, CourierView
 from spine.ids import PersonId, QuestionId, partition_of, prefix_of
 from spine.store import Saved
@@ -35,7 +36,8 @@ class Link(Frozen):
 class Decided(Frozen):
     """The decision and how it came. ``source``: ``link:<token hash>``, ``session:<id>`` or ``system:<src_>``.
 
-    ``record``: for a linked system what proves the message: its id, MAC and body hash.
+    ``record``: for a linked system what proves the message: its id, MAC and body hash. ``fra``: seconds, how
+    old revocation news may be at opening; None: the default.
     """
 
     answer: Decision
@@ -45,6 +47,7 @@ class Decided(Frozen):
     at: AwareDatetime
     source: str
     record: Mapping[str, str] = Field(default_factory=dict)
+    fra: int | None = None
 
 
 class Question(Frozen):
@@ -77,6 +80,12 @@ class Answer(Frozen):
     level: Level
     source: str
     record: Mapping[str, str] = Field(default_factory=dict)
+    fra: int | None = None
+
+    @property
+    def news_age(self) -> int | None:
+        """How old revocation news may be, in seconds; None for the default, said or not, and for a no."""
+        return None if self.decision == "decline" or self.fra == DEFAULT_FRA else self.fra
 
 
 def canonical(content: Mapping[str, Any]) -> str:
@@ -99,6 +108,7 @@ def put(
         "opens": body.act,
         "window": {"start": body.window.start.isoformat(), "end": body.window.end.isoformat()},
         "place": place_in_words(body.place),
+        "news": {"default_s": DEFAULT_FRA, "longest_s": MAX_FRA},
         "expires_at": body.approve_by.isoformat(),
         "nonce": nonce,
     }
@@ -132,6 +142,8 @@ def judge(question: Question, state: State, answer: Answer, now: datetime) -> De
     if question.decided is not None:
         if question.decided.answer != answer.decision:
             raise OtherDecision(f"it was answered already: {question.decided.answer}")
+        if question.decided.fra != answer.news_age:
+            raise OtherDecision("it was approved already, for a network otherwise")
         return None
     if state is not State.ASKED or now >= question.expires_at:
         raise QuestionOver("nothing is asked any more")
@@ -143,6 +155,7 @@ def judge(question: Question, state: State, answer: Answer, now: datetime) -> De
         at=now,
         source=answer.source,
         record=answer.record,
+        fra=answer.news_age,
     )
 
 

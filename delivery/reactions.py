@@ -95,6 +95,8 @@ class Reactions:
                 await self.make_key(fact.delivery)
             case f.CourierAssigned() | f.PlaceChanged():
                 await self._rekey(fact.delivery)
+            case f.OpeningRefused(final=False):
+                await self.make_key(fact.delivery)  # its key may have died while the car was asked
             case _ if isinstance(fact, _ENDING):
                 await self.end(fact.delivery)
             case CarrierFrozen():
@@ -150,6 +152,7 @@ class Reactions:
             not_before=due.nbf,
             expires=due.exp,
             geo=fence(read.body.place),
+            fra=read.body.approval.fra if read.body.approval else None,
         )
         try:
             await self._keys.issue(wanted, now=now)

@@ -28,6 +28,7 @@ class Approvals:
             by=fact.by or "",
             shown=fact.shown,
             at=int(fact.at.timestamp() * 1000),
+            fra=fact.fra,
         )
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:

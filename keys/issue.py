@@ -11,6 +11,7 @@ from keys.car.claims import Confirmation, KeyClaims
 from keys.car.jwk import b64, sha256_b64
 from keys.car.jws import payload_bytes
 from keys.checkpoints import Checkpoints
+from keys.fresh import Freshness
 from keys.ledger import Ledger
 from keys.limits import KeysLimits
 from keys.model import (
@@ -47,8 +48,8 @@ from keys.states import HOW, LIVE, State
 from spine.clock import Clock
 from spine.facts import Fact
 from spine.facts.delivery import DeliveryApproved
-from spine.facts.keys import KeyHandedOut, KeyIssued, KeyLapsed, KeyRevoked
-from spine.facts.vehicle import UnitReceipt
+from spine.facts.keys import FreshAsked, KeyHandedOut, KeyIssued, KeyLapsed, KeyRevoked, NumbersJumped
+from spine.facts.vehicle import UnitAsked, UnitReceipt
 from spine.ids import DeliveryId, KeyId, UnitId, named_after, partition_of, prefix_of
 from spine.store import Ack, Change, Saved, Store
 
@@ -80,11 +81,19 @@ class Keys:
     """The key service. A process that does not sign (``api``) is built without what follows ``limits``."""
 
     KINDS: ClassVar[frozenset[str]] = frozenset(
-        {"unit.receipt", "key.issued", "key.revoked", "delivery.approved"}
+        {
+            "unit.receipt",
+            "unit.asked",
+            "fresh.asked",
+            "key.issued",
+            "key.revoked",
+            "numbers.jumped",
+            "delivery.approved",
+        }
     )
     """What the reader group ``keys`` listens to."""
 
-    TIMERS: ClassVar[tuple[str, ...]] = ("key", "rvl", "apr")
+    TIMERS: ClassVar[tuple[str, ...]] = ("key", "rvl", "apr", "fsh")
     """Prefixes of the subjects whose timers are ``on_due``'s."""
 
     def __init__(
@@ -105,6 +114,7 @@ class Keys:
         self._kid = signing.signer("key").kid if signing else None
         self._random = random
         self._revoking = Revoking(store, limits, signing)
+        self.fresh = Freshness(store, limits, signing)
         self._work: Work | None = None
         if signing and decision and receipt_keys:
             self._work = Work(
@@ -219,15 +229,21 @@ class Keys:
                 await work.receipts.take(fact, now=now, ack=received.ack)
             case KeyIssued() as fact:
                 await work.signer.sign(fact.key, unit=fact.unit, now=now, ack=received.ack)
-            case KeyRevoked() as fact if await work.signer.clock_agrees():
+            case KeyRevoked() | NumbersJumped() as fact if await work.signer.clock_agrees():
                 await self._revoking.raise_list(fact.unit, now=now, ack=received.ack)
+            case UnitAsked(name="freshness") as fact if await work.signer.clock_agrees():
+                about = (fact.vehicle, fact.unit, str(fact.data.get("nonce", "")), fact.request)
+                await self.fresh.sign(*about, asked_at=fact.at, now=now, ack=received.ack)
+            case FreshAsked() as fact if await work.signer.clock_agrees():
+                about = (fact.vehicle, fact.unit, fact.nonce, "")
+                await self.fresh.sign(*about, asked_at=fact.at, now=now, ack=received.ack)
             case DeliveryApproved() as fact:
                 await work.approvals.keep(fact, ack=received.ack)
             case _:
                 return
 
     async def on_due(self, saved: Saved) -> None:
-        """A timer of prefix ``key``, ``rvl`` or ``apr`` (process ``work``)."""
+        """A timer of one of ``TIMERS`` (process ``work``)."""
         work, now = self._at_work(), self._clock.now()
         match prefix_of(saved.id):
             case "key":
@@ -236,6 +252,8 @@ class Keys:
                 if not await work.signer.clock_agrees():
                     raise ClockAstray("the list waits for its signature")
                 await self._revoking.raise_list(UnitId(named_after("vu", saved.id)), now=now)
+            case "fsh":
+                await self.fresh.due(saved)
             case _:
                 await work.approvals.due(saved)
 
@@ -324,4 +342,5 @@ def _claims(wanted: Wanted, body: KeyBody) -> dict[str, Any]:
         act=wanted.act,
         dlv=body.delivery,
         geo=wanted.geo,
+        fra=wanted.fra,
     ).wire()

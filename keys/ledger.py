@@ -65,6 +65,10 @@ class Ledger:
         body = self.body(key)
         return About(at=self.now, vehicle=body.vehicle, unit=body.unit, delivery=body.delivery, key=key)
 
+    def dies_at(self, key: KeyId) -> datetime:
+        """From when on a key opens nothing, whatever becomes of it."""
+        return past_use(self.body(key).exp, self._limits.clock_error)
+
     def open(self, key: KeyId, body: KeyBody) -> None:
         """Begin a key that is not saved yet."""
         self._keys[key] = (State.NEW, body)
@@ -92,13 +96,20 @@ class Ledger:
         listed.dead.append(DeadKey(jti=body.jti, seq=body.seq, exp=body.exp))
         listed.pending[key] = listed.version
         if len(listed.dead) > self._limits.dead_listed - self._limits.live_keys:
-            self._raise_floor()
+            self.raise_floor()
 
     def prune(self) -> None:
         """Drop dead keys that are past all use."""
         self.list.dead = [
             one for one in self.list.dead if self.now < past_use(one.exp, self._limits.clock_error)
         ]
+
+    def raise_floor(self) -> None:
+        """Call every number dead that is below the lowest key that must stay alive."""
+        alive = [one.seq for key, one in self.numbers.live.items() if key not in self.list.pending]
+        floor = min(alive, default=self.numbers.last + 1)
+        self.list.min_seq = max(self.list.min_seq, floor)
+        self.list.dead = [one for one in self.list.dead if one.seq >= self.list.min_seq]
 
     def list_signed(self, signed: str, *, vehicle: VehicleId, iat: int) -> None:
         """The list as it stands has been signed."""
@@ -125,13 +136,6 @@ class Ledger:
     def also(self, subject: str, write: Write) -> None:
         """Write a further subject in the same commit."""
         self._writes[subject] = write
-
-    def _raise_floor(self) -> None:
-        """Replace the lowest dead numbers by a floor under the lowest key that must stay alive."""
-        alive = [one.seq for key, one in self.numbers.live.items() if key not in self.list.pending]
-        floor = min(alive, default=self.numbers.last + 1)
-        self.list.min_seq = max(self.list.min_seq, floor)
-        self.list.dead = [one for one in self.list.dead if one.seq >= self.list.min_seq]
 
     def _list_wakes(self) -> datetime | None:
         if self.list.signed_version == 0 or not self.numbers.live:

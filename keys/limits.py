@@ -25,6 +25,9 @@ class KeysLimits(BaseModel):
         timedelta(minutes=5), description="How often the list of a car with a live key is signed anew."
     )
     list_life: timedelta = Field(timedelta(hours=24), description="exp - iat of a revocation list.")
+    fresh_within: timedelta = Field(
+        timedelta(seconds=30), description="A challenge asked about longer ago is not answered any more."
+    )
     sign_again: timedelta = Field(
         timedelta(seconds=30), description="How long after a key's making the signer tries by itself again."
     )

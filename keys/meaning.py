@@ -6,7 +6,7 @@ from typing import Final
 
 from keys.car.claims import ReceiptClaims
 from keys.ledger import Ledger
-from keys.states import LIVE, NotAllowed
+from keys.states import LIVE, NotAllowed, State
 from spine.facts.keys import (
     BootClosed,
     BootIndeterminate,
@@ -18,6 +18,8 @@ from spine.facts.keys import (
     KeyDestroyed,
     KeyFact,
     KeyRefused,
+    KeyRevoked,
+    MemoryLost,
     RevocationConfirmed,
 )
 from spine.ids import KeyId, UnitId
@@ -45,6 +47,7 @@ def apply(ledger: Ledger, claims: ReceiptClaims, receipt_hash: str, key: KeyId |
     """
     if claims.out == "revoked":
         _confirm(ledger, claims)
+        _forget(ledger, claims)
         return
     if claims.jti is None:
         return  # the lid or the lock moved without a key: the chain knows, no key is concerned
@@ -85,3 +88,20 @@ def _confirm(ledger: Ledger, claims: ReceiptClaims) -> None:
     )
     for key in [key for key, named_in in listed.pending.items() if named_in <= version]:
         ledger.tell(key, KeyDestroyed(**ledger.about(key), how="confirmed_by_car"))
+
+
+def _forget(ledger: Ledger, claims: ReceiptClaims) -> None:
+    """The car lost its record and began anew: every live key below its new floor is dead there."""
+    floor, vehicle = claims.floor, ledger.list.vehicle
+    if floor is None or vehicle is None:
+        return
+    ledger.facts.append(
+        MemoryLost(at=ledger.now, vehicle=vehicle, unit=UnitId(claims.iss), floor=floor, n=claims.n)
+    )
+    for key in [key for key, live in ledger.numbers.live.items() if live.seq < floor]:
+        if ledger.state(key) is State.HANDED_OUT:
+            revoked = KeyRevoked(**ledger.about(key), reason="memory_lost", dies_at=ledger.dies_at(key))
+            ledger.tell(key, revoked)
+        known = ledger.state(key) is State.REVOKING
+        how = {"how": "confirmed_by_car" if known else "never_handed_out"}
+        ledger.tell(key, KeyDestroyed.model_validate({**ledger.about(key), **how}))

@@ -18,7 +18,8 @@ from spine.store import Saved
 class Wanted:
     """A key that a delivery asks for: its ``n``-th, for one car, one device and one window.
 
-    ``not_before`` and ``expires`` are the window's ends; ``geo`` latitude, longitude, radius in metres.
+    ``not_before`` and ``expires`` are the window's ends; ``geo`` latitude, longitude, radius in metres;
+    ``fra``: how many seconds old revocation news may be at opening, as its owner chose (None: the default).
     """
 
     delivery: DeliveryId
@@ -30,6 +31,7 @@ class Wanted:
     not_before: datetime
     expires: datetime
     geo: Geo | None = None
+    fra: int | None = None
 
     @property
     def key(self) -> KeyId:
@@ -121,7 +123,8 @@ class Chain(_Body):
     """``chn_<unit body>``: where the unit's receipt chain stands.
 
     ``recent``: hashes of the latest receipts by number; ``held``: receipts whose predecessors have not come;
-    ``rejected``: hashes of receipts already reported.
+    ``rejected``: hashes of receipts already reported; ``resumes``: the store came back from a backup, so the
+    next receipt of a higher number is taken as it is, and the chain goes on from there.
     """
 
     n: int = 0
@@ -130,6 +133,7 @@ class Chain(_Body):
     recent: dict[int, str] = {}
     held: dict[int, str] = {}
     rejected: list[str] = []
+    resumes: bool = False
 
 
 class Approval(_Body):

@@ -66,6 +66,13 @@ class NotYourKey(Problem):
     kind: ClassVar[Kind] = Kind.FORBIDDEN
 
 
+class BadNonce(Problem):
+    """The challenge is not one that a unit draws."""
+
+    code: ClassVar[str] = "key.bad_challenge"
+    kind: ClassVar[Kind] = Kind.INVALID
+
+
 class ClockAstray(Problem):
     """Our clock disagrees with the store's or with what was signed before: nothing is signed by it."""
 

@@ -15,7 +15,7 @@ from keys.car.receipt import Head, chain_hash, follows, read_receipt
 from keys.ledger import Ledger
 from keys.limits import KeysLimits
 from keys.meaning import Contradiction, apply
-from keys.model import Chain, KeyBody, RevocationList, chain_id, key_id, list_id, numbers_id
+from keys.model import Chain, KeyBody, Numbers, RevocationList, chain_id, key_id, list_id, numbers_id
 from spine.facts.keys import ReceiptRejected
 from spine.facts.vehicle import UnitReceipt
 from spine.ids import DeliveryId, KeyId, UnitId, partition_of
@@ -63,13 +63,15 @@ def place(chain: Chain, link: Link, held: Mapping[int, Link], limits: KeysLimits
     if link.claims.n <= chain.n:
         known = chain.recent.get(link.claims.n, link.hash)
         return Placed(wrong={} if known == link.hash else {link.text: "fork"})
-    if link.claims.n > chain.n + 1:
+    if link.claims.n > chain.n + 1 and not chain.resumes:
         before = held.get(link.claims.n)
         if before is not None:
             return Placed(wrong={} if before.text == link.text else {link.text: "fork"})
         full = len(held) >= limits.receipts_held
         return Placed(wrong={link.text: "gap"}) if full else Placed(hold=True)
-    placed, head = Placed(), Head(chain.n, chain.hash)
+    gone = link.claims.n > chain.n + 1  # what lies between was acknowledged before the backup came back
+    placed = Placed()
+    head = Head(link.claims.n - 1, link.claims.prev) if gone else Head(chain.n, chain.hash)
     following: Link | None = link
     while following is not None:
         if not follows(head, following.claims):
@@ -107,7 +109,7 @@ class Receipts:
         )
         before = loaded[chain_id(unit)]
         placed, link = self._place(fact, key, Chain.model_validate_json(before.body))
-        keys, forgotten = await self._keys_named(loaded[list_id(unit)], placed.run)
+        keys, forgotten = await self._keys_named(loaded[list_id(unit)], loaded[numbers_id(unit)], placed.run)
         named = [KeyId(each) for each in keys]
         loaded |= keys
         subjects = [before.id, numbers_id(unit), list_id(unit), *named]
@@ -117,7 +119,7 @@ class Receipts:
                 raise _Moved
             chain = Chain.model_validate_json(saved[before.id].body)
             ledger = Ledger(saved, unit, now=now, limits=self._limits)
-            if not ledger.list.pending.keys() <= saved.keys():
+            if not _concerned(ledger.list, ledger.numbers, placed.run) <= saved.keys():
                 raise _Moved
             wrong = placed.wrong | self._take_run(chain, ledger, placed, named, forgotten)
             for text, reason in wrong.items():
@@ -145,9 +147,13 @@ class Receipts:
             return Placed(wrong={fact.receipt: cause.fault.value}), None
         return place(chain, link, held, self._limits), link
 
-    async def _keys_named(self, listed: Saved, run: Sequence[Link]) -> tuple[dict[str, Saved], set[str]]:
-        """The keys these receipts name or may confirm as revoked; and the deliveries long forgotten."""
-        pending = RevocationList.model_validate_json(listed.body).pending
+    async def _keys_named(
+        self, listed: Saved, numbers: Saved, run: Sequence[Link]
+    ) -> tuple[dict[str, Saved], set[str]]:
+        """The keys these receipts name or may declare dead; and the deliveries long forgotten."""
+        pending = _concerned(
+            RevocationList.model_validate_json(listed.body), Numbers.model_validate_json(numbers.body), run
+        )
         here = partition_of(
             listed.id
         )  # a car's deliveries stand beside it: others' are no business of its unit
@@ -156,8 +162,8 @@ class Receipts:
         forgotten: set[str] = set()
         first = 1
         while deliveries:
-            numbers = range(first, first + _KEYS_AT_ONCE)
-            keys = {one: [key_id(DeliveryId(one), n) for n in numbers] for one in deliveries}
+            counted = range(first, first + _KEYS_AT_ONCE)
+            keys = {one: [key_id(DeliveryId(one), n) for n in counted] for one in deliveries}
             found = await self._store.load_many([key for each in keys.values() for key in each])
             for delivery in deliveries:
                 there = [found[key] for key in keys[delivery] if found[key].version]
@@ -175,7 +181,7 @@ class Receipts:
         for link in placed.run:
             if link.claims.gen is not None and link.claims.gen < chain.gen:
                 return wrong | {link.text: "generation"}
-            chain.n, chain.hash = link.claims.n, link.hash
+            chain.n, chain.hash, chain.resumes = link.claims.n, link.hash, False
             chain.gen = max(chain.gen, link.claims.gen or 0)
             chain.held.pop(chain.n, None)
             chain.recent[chain.n] = chain.hash
@@ -200,6 +206,12 @@ class Receipts:
                 at=ledger.now, vehicle=fact.vehicle, unit=fact.unit, reason=reason, receipt_hash=digest
             )
         )
+
+
+def _concerned(listed: RevocationList, numbers: Numbers, run: Sequence[Link]) -> set[KeyId]:
+    """Keys that a receipt may declare dead without naming them: revoked, or of a unit that lost its memory."""
+    forgot = any(link.claims.floor is not None for link in run)
+    return set(listed.pending) | (set(numbers.live) if forgot else set())
 
 
 def _key_of(ledger: Ledger, claims: ReceiptClaims, named: Sequence[KeyId]) -> KeyId | None:

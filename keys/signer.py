@@ -24,9 +24,12 @@ log = logging.getLogger("trunkline.keys")
 
 
 class DecisionCheck(Protocol):
-    """Whether an approval holds, by what was kept of it (assertion, session, MAC record, link or rule)."""
+    """Whether an approval holds, by what was kept of it (assertion, session, MAC record, link or rule).
 
-    async def stands(self, delivery: DeliveryId) -> bool: ...
+    ``fra``: how old revocation news may be at opening, which must be what was approved.
+    """
+
+    async def stands(self, delivery: DeliveryId, *, fra: int | None = None) -> bool: ...
 
 
 class StoreTime(Protocol):
@@ -78,7 +81,8 @@ class KeySigner:
         if state is State.ISSUED:
             if not await self.clock_agrees():
                 return
-            stands = await self._decision.stands(body.delivery)
+            fra = (body.claims or {}).get("fra")
+            stands = await self._decision.stands(body.delivery, fra=fra)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             ledger = Ledger(saved, unit, now=now, limits=self._limits)

@@ -11,6 +11,7 @@ from trunkline.commands import (
     demo,
     evidence,
     install,
+    keys,
     linked,
     logs,
     people,
@@ -44,6 +45,7 @@ app.add_typer(people.carriers, name="carrier")
 app.add_typer(people.couriers, name="courier")
 app.add_typer(people.owners, name="owner")
 linked.register(people.owners)
+app.add_typer(keys.app, name="keys")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(logs.app, name="log")
 

@@ -289,6 +289,7 @@ def timers(parts: Services) -> Timers:
         "key": parts.keys.on_due,
         "rvl": parts.keys.on_due,
         "apr": parts.keys.on_due,
+        "fsh": parts.keys.on_due,
         "cmd": parts.commands.on_due,
         "msg": parts.engine.on_due,
     }

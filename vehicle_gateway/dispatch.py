@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from spine.clock import Clock
 from spine.facts import Fact
-from spine.facts.keys import ReceiptRejected, RevocationRaised
+from spine.facts.keys import FreshSigned, ReceiptRejected, RevocationRaised
 from spine.facts.vehicle import (
     CommandCreated,
     CommandExpired,
@@ -20,6 +20,7 @@ from spine.log import Log, order
 from spine.store import Ack, Store
 from spine.valkey import StoreDown
 from vehicle_gateway.commands import CommandBody, Commands
+from vehicle_gateway.fresh import FreshAnswers
 from vehicle_gateway.limits import GatewayLimits
 from vehicle_gateway.link import NO_SUBSCRIBERS, Lost, NotConnected
 from vehicle_gateway.lists import Lists
@@ -30,7 +31,9 @@ from vehicle_gateway.wire import Command, down, up
 _log = logging.getLogger("trunkline.vehicle_gateway")
 
 GROUP: Final = "gateway"
-KINDS: Final = frozenset({"command.created", "revocation.raised", "receipt.rejected", "unit.asked"})
+KINDS: Final = frozenset(
+    {"command.created", "revocation.raised", "receipt.rejected", "unit.asked", "fresh.signed"}
+)
 
 
 Fate = type[CommandSent] | type[CommandUndeliverable] | type[CommandExpired]
@@ -101,6 +104,7 @@ class Dispatch:
         self._commands = Commands(store, clock, limits)
         self._standing = Standing(store)
         self._lists = Lists(store, clock, limits, downlink)
+        self._answers = FreshAnswers(store, limits, downlink)
         self._since: dict[int, str] = {}
         self._up_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -136,6 +140,8 @@ class Dispatch:
                 )
             case UnitAsked(name="revocations"):
                 await self._lists.repeat(fact.vehicle)
+            case FreshSigned() if fact.request:
+                await self._answers.give(fact, now=self._clock.now())
             case _:
                 return
 

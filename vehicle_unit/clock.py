@@ -1,8 +1,10 @@
-"""What the unit knows of time: an elapsed clock that sleep does not stop, a wall clock half believed."""
+"""What the unit knows of time: two bounds that only a signed answer sets and elapsed time moves apart."""
 
+import math
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from keys.car.verify import Reading
 from vehicle_unit.limits import UnitLimits
@@ -30,48 +32,84 @@ class SystemTime:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """At ``up`` on CLOCK_BOOTTIME the time was between ``low`` and ``high``, in Unix seconds."""
+
+    up: float
+    low: float
+    high: float
+
+    def later(self, up: float, drift: float) -> "_Bounds":
+        """The same at ``up``: our oscillator may have run fast or slow by ``drift`` seconds a second."""
+        elapsed = max(up - self.up, 0.0)
+        return _Bounds(up, self.low + elapsed * (1 - drift), self.high + elapsed * (1 + drift))
+
+
 class UnitClock:
     """Time that never goes back and says how far it may be off (keys.md 3.4).
 
-    Set from the wall clock and kept by elapsed time. While the wall clock agrees within drift the state is
-    ``synced``. A wall clock that goes back is not followed; one that jumps ahead is, by at most a minute a
-    day and with as much doubt (``holdover``). ``unset``: the wall clock is behind ``floor``, or a signed time
-    showed that we are behind; then no key opens until the wall clock agrees with what is proven.
+    ``unset`` after every start: only what the key service signed for a nonce of ours sets it. From then on it
+    is kept by elapsed time and gets less certain by drift: ``synced`` while the wall clock (GNSS, NTP) agrees,
+    else ``holdover``. The wall clock can raise the upper bound, by twice a minute a day at most, so that the
+    time goes ahead by at most a minute and doubt grows by as much; it never touches the lower bound. What
+    has expired is judged by the lower bound: no clock set back revives a key.
     """
 
     def __init__(self, source: Time, *, floor: int, limits: UnitLimits) -> None:
+        """``floor``: the highest signed time that the record knows, in Unix seconds."""
         self._source = source
         self._limits = limits
         self._floor = float(floor)
         self._heard = float(floor)
-        self._own_error = limits.clock_error.total_seconds()
-        self._jumps: list[tuple[float, float]] = []
-        self._unset = True
-        self._set(source.wall(), doubt=self._own_error)
+        self._bounds: _Bounds | None = None
+        self._moved: list[tuple[float, float]] = []
 
     def uptime(self) -> float:
         """Seconds on CLOCK_BOOTTIME: what challenges and silences are measured by."""
         return self._source.uptime()
 
     def hear(self, iat: int) -> None:
-        """A verified object's ``iat`` in Unix seconds: the time is not before it."""
+        """A verified object's ``iat`` in Unix seconds: far ahead of us it shows that we are behind."""
         self._heard = max(self._heard, float(iat))
 
+    def raise_floor(self, iat: int) -> None:
+        """A signed time that the record keeps as its floor, in Unix seconds: it is not earlier than that."""
+        self._floor = max(self._floor, float(iat))
+        if (now := self._now()) is not None:
+            low = max(now.low, self._floor)
+            self._bounds = _Bounds(now.up, low, max(now.high, low))
+
+    def prove(self, iat: int, *, drawn: float) -> bool:
+        """Set the time: the key service signed ``iat`` (Unix seconds) for a nonce that was drawn at ``drawn``.
+
+        ``drawn`` in seconds of ``uptime``. It was signed between then and now, so the time is at least
+        ``iat`` and at most as much later as has passed since (and the second that ``iat`` leaves out). The
+        lower bound never goes back while we run. False, changing nothing: ``iat`` is further below the floor
+        than two clocks of the service may be apart.
+        """
+        if self._floor - iat > self._limits.clock_behind.total_seconds():
+            return False
+        up, before = self._source.uptime(), self._now()
+        low = max(float(iat), self._floor, before.low if before else 0.0)
+        self._bounds = _Bounds(up, low, max(low, iat + 1 + max(up - drawn, 0.0)))
+        self._heard = float(iat)
+        self.raise_floor(iat)
+        return True
+
     def read(self) -> Reading:
-        """The time in Unix milliseconds with its uncertainty in milliseconds."""
-        wall = self._source.wall()
-        if self._unset:
-            self._set(wall, doubt=self._own_error)
-        behind = self._lag() > self._limits.clock_behind.total_seconds()
-        if behind and abs(wall - self._heard) <= self._limits.clock_behind.total_seconds():
-            self._set(wall, doubt=self._own_error)  # a signed time and the wall clock agree against us
-            behind = False
-        state: Literal["synced", "holdover", "unset"] = self._compare(wall)
-        at = max(self._kept(), self._floor)
-        error = self._doubt + self._drift()
-        if self._unset or behind:
-            state = "unset"
-        return Reading(state, round(at * 1000), round(error * 1000))
+        """The time in Unix milliseconds with its uncertainty in milliseconds.
+
+        While ``unset`` it is the wall clock's, for messages only: no key opens by it.
+        """
+        wall, now = self._source.wall(), self._followed()
+        if now is None or self._heard - now.high > self._limits.clock_behind.total_seconds():
+            guess = max(wall if now is None else now.high, self._floor, self._heard)
+            return Reading("unset", round(guess * 1000), _millis(self._limits.clock_error.total_seconds()))
+        low, high = math.floor(now.low * 1000), math.ceil(now.high * 1000)
+        u = (high - low + 1) // 2  # the lower bound is what ``at`` less ``u`` comes to, to the millisecond
+        agrees = abs(wall - now.low) <= (high - low) / 1000 + self._limits.clock_error.total_seconds()
+        return Reading("synced" if agrees else "holdover", low + u, u)
 
     def now(self) -> datetime:
         """The time, for messages."""
@@ -82,38 +120,26 @@ class UnitClock:
         reading = self.read()
         return datetime.fromtimestamp((reading.at + reading.u) / 1000, UTC)
 
-    def _set(self, wall: float, *, doubt: float) -> None:
-        self._set_up, self._set_to = self._source.uptime(), wall
-        self._doubt = doubt
-        self._unset = wall < self._floor
+    def _now(self) -> _Bounds | None:
+        if self._bounds is None:
+            return None
+        return self._bounds.later(self._source.uptime(), self._limits.drift_ppm / 1e6)
 
-    def _kept(self) -> float:
-        return self._set_to + (self._source.uptime() - self._set_up)
+    def _followed(self) -> _Bounds | None:
+        """The bounds now, after going towards a wall clock that is ahead of both, within the day's allowance."""
+        now = self._now()
+        if now is None:
+            return None
+        ahead = self._source.wall() - now.high
+        if ahead > self._limits.clock_error.total_seconds():
+            self._moved = [(when, by) for when, by in self._moved if now.up - when < _DAY]
+            left = self._limits.forward_a_day.total_seconds() - sum(by for _, by in self._moved)
+            by = min(ahead / 2, left)
+            if by > 0:
+                self._moved.append((now.up, by))
+                now = self._bounds = _Bounds(now.up, now.low, now.high + 2 * by)
+        return now
 
-    def _drift(self) -> float:
-        return (self._source.uptime() - self._set_up) * self._limits.drift_ppm / 1e6
 
-    def _lag(self) -> float:
-        """How far a signed time is ahead of the latest that we think it is."""
-        return self._heard - self._kept() - self._doubt - self._drift()
-
-    def _compare(self, wall: float) -> Literal["synced", "holdover"]:
-        ahead, drift = wall - self._kept(), self._drift()
-        if ahead > drift + self._own_error:
-            self._follow(ahead)
-            return "holdover"
-        if ahead < -drift - self._own_error:
-            return "holdover"
-        if abs(ahead) <= drift and drift > self._own_error:
-            self._set(wall, doubt=self._doubt)  # within drift a lie gains nothing that drift would not give
-        return "synced"
-
-    def _follow(self, ahead: float) -> None:
-        """Go towards a wall clock that is ahead, within the day's allowance; doubt grows by as much."""
-        up = self._source.uptime()
-        self._jumps = [(when, by) for when, by in self._jumps if up - when < _DAY]
-        left = self._limits.forward_a_day.total_seconds() - sum(by for _, by in self._jumps)
-        by = min(ahead, left)
-        if by > 0:
-            self._jumps.append((up, by))
-            self._set(self._kept() + by, doubt=self._doubt + self._drift() + by)
+def _millis(seconds: float) -> int:
+    return math.ceil(seconds * 1000)

@@ -116,10 +116,13 @@ class Commands:
 
     async def _present(self, claims: CommandClaims, arrived: float) -> Answer:
         link, key, proof = _link(claims.args), claims.args.get("key"), claims.args.get("proof")
+        fresh = claims.args.get("fresh")
         if link is None or not isinstance(key, str) or not isinstance(proof, str):
             return Answer("refused", "refused")
+        if fresh is not None and not isinstance(fresh, str):
+            return Answer("refused", "refused")
         return await self._openings.present(
-            Presented(key, proof), link=link, command=claims.cmd, arrived=arrived
+            Presented(key, proof, fresh), link=link, command=claims.cmd, arrived=arrived
         )
 
     async def _lock(self, _claims: CommandClaims, _arrived: float) -> Answer:

@@ -38,6 +38,9 @@ class UnitLimits(BaseModel):
     clock_error: Span = Field(timedelta(milliseconds=100), description="error of the wall clock when set")
     drift_ppm: float = Field(100, ge=0, description="how fast a clock left alone goes wrong")
     forward_a_day: Span = Field(_seconds(60), description="how far wall time may jump ahead in a day")
+    fresh_asked_every: Span = Field(
+        _seconds(60), description="clock unknown or unsure, or the record lost: asks for the time as often"
+    )
     clock_behind: Span = Field(_seconds(60), description="a signed time this far ahead: our clock is behind")
 
     # outbox (vehicle protocol, rules 3 and 4)

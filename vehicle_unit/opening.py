@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from keys.car.challenge import Challenges, TooManyLinks
-from keys.car.claims import Out
+from keys.car.claims import FreshClaims, Out
+from keys.car.jws import Unacceptable
 from keys.car.policy import Policy
 from keys.car.trust import TrustedKeys
 from keys.car.verify import Granted, KeyRefused, Presented, Proven, Refusal, allow, prove
@@ -14,6 +15,7 @@ from keys.car.window import Window
 from vehicle_unit.bucket import Buckets
 from vehicle_unit.clock import UnitClock
 from vehicle_unit.executed import Answer
+from vehicle_unit.freshness import Freshness, NoRoom, Taken
 from vehicle_unit.latch import Latch
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.lock import Act, Input, Lock
@@ -46,6 +48,7 @@ class Verifier:
     record: RecordStore
     receipts: Receipts
     revocations: Revocations
+    freshness: Freshness
     vehicle: Vehicle
 
 
@@ -86,7 +89,8 @@ class Openings:
         except TooManyLinks:
             return _no(Refusal.BUSY)
         life = int(verifier.policy.challenge_life.total_seconds())
-        return Answer("done", data={"challenge": nonce, "link": link, "expires_in": life})
+        fresh = verifier.freshness.wanted()
+        return Answer("done", data={"challenge": nonce, "link": link, "expires_in": life, "fresh": fresh})
 
     async def present(self, presented: Presented, *, link: str, command: str, arrived: float) -> Answer:
         """Open if the key may. ``arrived``: when it came, on CLOCK_BOOTTIME.
@@ -97,6 +101,7 @@ class Openings:
         uptime = verifier.clock.uptime()
         if not self._buckets.take(link, uptime):
             return _no(Refusal.BUSY)
+        drawn = verifier.challenges.drawn(link)
         try:
             proven = prove(
                 presented,
@@ -113,7 +118,7 @@ class Openings:
             return _no(Refusal.REFUSED)
         opening = Opening(proven.claims.jti, proven.claims.seq, proven.claims.dlv, command)
         try:
-            granted = self._allowed(proven)
+            granted = self._allowed(proven, self._news(presented.fresh, proven, drawn))
             self._consume(granted, opening)
         except KeyRefused as refused:
             _log.info("key.refused", extra={"why": refused.why, "jti": opening.jti})
@@ -135,7 +140,25 @@ class Openings:
         if not self._presenting:
             self._flush()
 
-    def _allowed(self, proven: Proven) -> Granted:
+    def _news(self, signed: str | None, proven: Proven, drawn: float | None) -> FreshClaims | None:
+        """Take what was brought for the challenge, now that its bringer is proven. Raises ``KeyRefused``."""
+        if signed is None or drawn is None:
+            return None
+        try:
+            taken: Taken = self._verifier.freshness.take(signed, nonce=proven.challenge, drawn=drawn)
+        except Unacceptable as cause:
+            raise KeyRefused(Refusal.STALE_TRUST, proven=True, why=cause.fault.value) from cause
+        except NoRoom as cause:
+            raise KeyRefused(Refusal.BUSY, proven=True) from cause
+        except (OSError, NotWritten) as cause:
+            _log.exception("opening.news_not_kept", extra={"jti": proven.claims.jti})
+            raise KeyRefused(Refusal.INTERNAL, proven=True) from cause
+        self._unsaid.extend([taken.receipt] if taken.receipt else [])
+        if taken.begun_again:  # this key's number is burnt with all others; not "used": another can be made
+            raise KeyRefused(Refusal.STALE_TRUST, proven=True, why="amnesia")
+        return taken.claims
+
+    def _allowed(self, proven: Proven, fresh: FreshClaims | None) -> Granted:
         """Steps 8 to 13, and whether there is room and the boot is shut. Raises ``KeyRefused``."""
         verifier = self._verifier
         record = verifier.record.current
@@ -146,6 +169,7 @@ class Openings:
             clock=verifier.clock.read(),
             trust=verifier.trust,
             revocations=verifier.revocations.current if record is not None else None,
+            fresh=fresh,
             window=record.window if record is not None else Window(),
             car=verifier.vehicle.car(),
         )
@@ -164,6 +188,7 @@ class Openings:
             receipt = verifier.receipts.consume(
                 opening, verifier.clock.read(), window=granted.window, clock_floor=granted.claims.iat
             )
+            verifier.clock.raise_floor(granted.claims.iat)
         except (OSError, NotWritten) as cause:
             _log.exception("opening.not_consumed", extra={"jti": opening.jti})
             raise KeyRefused(Refusal.INTERNAL, proven=True) from cause

@@ -92,6 +92,7 @@ class Receipts:
         code: str | None = None,
         gen: int | None = None,
         rev: int | None = None,
+        floor: int | None = None,
     ) -> Receipt:
         """Sign the next link and write it durably.
 
@@ -99,7 +100,7 @@ class Receipts:
         and two links of one number would look like a forked chain.
         """
         self._check()
-        receipt = self._make(out, reading, opening=opening, code=code, gen=gen, rev=rev)
+        receipt = self._make(out, reading, opening=opening, code=code, gen=gen, rev=rev, floor=floor)
         with self._breaking():
             self._land(receipt.token)
         self._take(receipt)
@@ -126,6 +127,11 @@ class Receipts:
     def last(self) -> int:
         """The chain number of the last receipt."""
         return self._head.n
+
+    @property
+    def generation(self) -> int:
+        """The highest record generation that a kept receipt names; 0 where none does."""
+        return max((receipt.claims.gen or 0 for receipt in self._kept.values()), default=0)
 
     def room_for(self, count: int) -> bool:
         """Whether that many more can be kept until they are acknowledged."""
@@ -188,6 +194,7 @@ class Receipts:
         code: str | None = None,
         gen: int | None = None,
         rev: int | None = None,
+        floor: int | None = None,
     ) -> Receipt:
         claims = ReceiptClaims(
             iss=self._unit,
@@ -205,6 +212,7 @@ class Receipts:
             via="mqtt" if opening else None,
             gen=gen,
             rev=rev,
+            floor=floor,
         )
         return Receipt(claims.n, make(claims, key=self._key), claims)
 

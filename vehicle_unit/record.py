@@ -90,6 +90,25 @@ class RecordStore:
         if all(self._disk.read(slot) is None for slot in SLOTS):
             self._write(Record(1, Window()))
 
+    def begin_again(
+        self, *, generation: int, floor: int, clock_floor: int, revocation_version: int
+    ) -> Record:
+        """Write a first record where both slots are bad: every number below ``floor`` counts as used.
+
+        ``generation`` has to be above every one that the server may have seen, else it sees a rollback.
+        Raises ``NotWritten``, also where there is a record: what has been used is never forgotten.
+        """
+        if self.current is not None:
+            raise NotWritten("there is a record")
+        return self._write(
+            Record(
+                generation,
+                Window(floor),
+                clock_floor=clock_floor,
+                revocation_version=revocation_version,
+            )
+        )
+
     def advance(
         self,
         *,

@@ -4,7 +4,7 @@ import logging
 from typing import Final
 
 from keys.car.claims import FreshClaims
-from keys.car.fresh import newer, read_fresh
+from keys.car.fresh import newer, read_answer, read_fresh, read_kept
 from keys.car.jws import Unacceptable
 from keys.car.trust import TrustedKeys
 from vehicle_unit.clock import UnitClock
@@ -52,6 +52,18 @@ class Revocations:
             self._keep(signed, offered)
         return self.confirm()
 
+    def read_answer(self, signed: object, *, nonce: str) -> FreshClaims:
+        """What was signed for our ``nonce``; changes nothing. Raises ``Unacceptable``."""
+        return read_answer(signed, trust=self._trust, unit=self._unit, nonce=nonce)
+
+    def keep(self, signed: str, claims: FreshClaims) -> None:
+        """Keep a verified answer, whose version the record knows already, as the list in force.
+
+        Raises ``OSError``; then no list counts after the next start, until another comes.
+        """
+        self._disk.replace(FILE, signed.encode())
+        self.current = claims
+
     def confirm(self) -> Receipt | None:
         """The receipt for the list in force, if none was made yet and there is room for it."""
         current = self.current
@@ -78,7 +90,7 @@ class Revocations:
         if data is None or record is None:
             return None
         try:
-            kept = read_fresh(data.decode(errors="replace"), trust=self._trust, unit=self._unit)
+            kept = read_kept(data.decode(errors="replace"), trust=self._trust, unit=self._unit)
         except Unacceptable as cause:
             _log.error("revocations.unreadable", extra={"fault": cause.fault.value})
             return None

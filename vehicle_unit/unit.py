@@ -22,6 +22,7 @@ from vehicle_unit.commands import Commands
 from vehicle_unit.control import Control
 from vehicle_unit.disk import Disk, FolderDisk
 from vehicle_unit.executed import Answer, Executed
+from vehicle_unit.freshness import Freshness, NoRoom
 from vehicle_unit.latch import Latch
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.lock import Act, Lock
@@ -96,6 +97,14 @@ class Unit:
             record=self.record,
             receipts=self.receipts,
         )
+        self.freshness = Freshness(
+            policy=enrolled.policy,
+            clock=self.clock,
+            record=self.record,
+            receipts=self.receipts,
+            revocations=self.revocations,
+            random=os.urandom,
+        )
         self.outbox = Outbox(self._disk, boot=self.boot, limits=limits)
         self.uplink = Uplink(
             unit=identity.unit,
@@ -114,6 +123,7 @@ class Unit:
             record=self.record,
             receipts=self.receipts,
             revocations=self.revocations,
+            freshness=self.freshness,
             vehicle=self.vehicle,
         )
         self.openings = Openings(verifier, limits, say=self.uplink.receipts)
@@ -202,6 +212,7 @@ class Unit:
         self.uplink.pump()
         self.uplink.signals(self.vehicle.signals(), full=True)
         self._ask_for_the_list()
+        self._ask_for_the_time()
         _log.info("unit.connected", extra={"unit": self.identity.unit, "session_present": present})
 
     def _ask_for_the_list(self) -> None:
@@ -209,6 +220,10 @@ class Unit:
         oldest = self.clock.now().timestamp() - self.options.limits.list_asked_after.total_seconds()
         if current is None or current.iat < oldest:
             self.uplink.ask("revocations", {})
+
+    def _ask_for_the_time(self) -> None:
+        if self.freshness.needed:
+            self.uplink.ask("freshness", {}, nonce=self.freshness.ask())
 
     def _heard(self, message: Incoming) -> None:
         """Whatever comes on ``dn/#``: nothing of it may stop the unit."""
@@ -240,11 +255,14 @@ class Unit:
                 case "rev":
                     if (receipt := self.revocations.take(payload.decode("ascii"))) is not None:
                         self.uplink.receipts([receipt])
+                case "fresh":
+                    if (receipt := self.freshness.answered(payload.decode("ascii"))) is not None:
+                        self.uplink.receipts([receipt])
                 case _:
                     _log.info("unit.not_for_me", extra={"topic": name})
         except (ValidationError, UnicodeDecodeError, Unacceptable) as cause:
             _log.warning("unit.not_taken", extra={"topic": name, "why": type(cause).__name__})
-        except (OSError, NotWritten):
+        except (OSError, NotWritten, NoRoom):
             _log.exception("unit.not_kept", extra={"topic": name})
 
     # ---- from the car
@@ -262,10 +280,14 @@ class Unit:
 
     async def _pulse(self) -> None:
         """Send again what was not acknowledged; be heard at least every half minute."""
-        beat = self.clock.uptime()
+        beat = asked = self.clock.uptime()
+        every = self.options.limits.fresh_asked_every.total_seconds()
         while True:
             await asyncio.sleep(1)
             self.uplink.pump()
+            if self.clock.uptime() - asked >= every:
+                asked = self.clock.uptime()
+                self._ask_for_the_time()
             if self.clock.uptime() - beat >= self._heartbeat.total_seconds():
                 beat = self.clock.uptime()
                 self.uplink.telemetry({"Vehicle.Speed": self.vehicle.speed_kmh, **self.vehicle.place()})

@@ -107,9 +107,9 @@ class Uplink:
         """QoS 0: speed and position, and the sign that we are here."""
         self._loose("tel", {"full": False, "values": dict(values)}, qos=0)
 
-    def ask(self, name: str, data: Mapping[str, Any]) -> None:
+    def ask(self, name: str, data: Mapping[str, Any], *, nonce: str = "") -> None:
         """Ask the server for something; who does not get it asks again."""
-        self._loose(f"req/{name}", {"nonce": "", "data": dict(data)}, qos=1)
+        self._loose(f"req/{name}", {"nonce": nonce, "data": dict(data)}, qos=1)
 
     def _loose(self, name: str, d: Mapping[str, Any], *, qos: int) -> None:
         if not self.link.connected:

@@ -3,7 +3,7 @@ import { during, element, lead, rows, say, twice } from "/static/controls.js";
 import { follow } from "/static/live.js";
 import { ask } from "/static/requests.js";
 import { moment, second, span } from "/static/times.js";
-import { showQuestion } from "/delivery/question.js";
+import { newsAge, showQuestion } from "/delivery/question.js";
 import { carWords, happenedWords, keyWords, placeWords, purpose, standing } from "/delivery/words.js";
 
 const by = (id) => document.getElementById(id);
@@ -74,7 +74,8 @@ async function look() {
 }
 
 async function decide(decision, silent = false) {
-  const body = { decision, shown: current.question.shown, silent };
+  const fra = newsAge(decision, current.question, by("offline"));
+  const body = { decision, shown: current.question.shown, silent, fra };
   const worked = await during(by("answers"), said, async () => {
     show(await ask("POST", `${path}/decision`, { body }));
   });

@@ -17,6 +17,11 @@ export function showQuestion(list, asked) {
   ]);
 }
 
+/** How old the car's news of revoked keys may be, in seconds, as chosen in `offline`; null: the default. */
+export function newsAge(decision, asked, offline) {
+  return decision === "approve" && offline.checked ? asked.content.news.longest_s : null;
+}
+
 /** The result of an answer in plain words: [title, next, tone]. */
 export function answered(decided) {
   if (decided === "approve")

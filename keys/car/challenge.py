@@ -14,6 +14,7 @@ class TooManyLinks(Exception):
 @dataclass(frozen=True, slots=True)
 class _Open:
     nonce: str
+    drawn: float
     until: float
 
 
@@ -34,8 +35,13 @@ class Challenges:
         if len(self._open) >= self._policy.links:
             raise TooManyLinks
         nonce = b64(self._random(32))
-        self._open[link] = _Open(nonce, uptime + self._policy.challenge_life.total_seconds())
+        self._open[link] = _Open(nonce, uptime, uptime + self._policy.challenge_life.total_seconds())
         return nonce
+
+    def drawn(self, link: str) -> float | None:
+        """When the link's open challenge was drawn, on CLOCK_BOOTTIME; None where there is none."""
+        one = self._open.get(link)
+        return None if one is None else one.drawn
 
     def take(self, link: str, *, uptime: float) -> str | None:
         """The link's challenge if it can still be answered; it is gone afterwards, whatever follows."""

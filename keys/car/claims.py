@@ -13,6 +13,9 @@ MAX_DEAD: Final = 64
 DEFAULT_FRA: Final = 600
 MAX_FRA: Final = 86_400
 
+Fra = Annotated[int, Field(ge=0, le=MAX_FRA)]
+"""How many seconds old revocation news may be at opening."""
+
 _ID_BODY: Final = "[0-9a-hjkmnp-tv-z][0-9a-z._-]{3,80}"
 UnitText = Annotated[str, Field(pattern=r"^vu_[0-9a-hjkmnp-tv-z]{16}$")]
 DeliveryText = Annotated[str, Field(pattern=rf"^dlv_{_ID_BODY}$")]
@@ -104,7 +107,7 @@ class KeyClaims(Claims):
     geo: Geo | None = None
     tbv: Count | None = None
     cnonce: Sha256 | None = None
-    fra: Annotated[int, Field(ge=0, le=MAX_FRA)] | None = None
+    fra: Fra | None = None
     own: OwnerSignature | None = None
 
 
@@ -137,7 +140,9 @@ class FreshClaims(Claims):
     """What the key service says now: the revocation list and the version of the trust bundle in force.
 
     With a ``nonce`` (a challenge of the unit) it is fresh for that challenge and sets the unit's time; without
-    (``""``) it is the list kept retained on ``dn/rev``, and sets revocation only.
+    (``""``) it is the list kept retained on ``dn/rev``, and sets revocation only. ``last``, with a nonce only:
+    the highest number that was given to a key of this unit before it was signed. A unit that has lost its
+    record burns all numbers up to it.
     """
 
     aud: UnitText
@@ -145,7 +150,14 @@ class FreshClaims(Claims):
     iat: Seconds
     exp: Seconds
     bundle: Count = 0
+    last: Count | None = None
     rev: Revocations
+
+    @model_validator(mode="after")
+    def _bound(self) -> Self:
+        if self.last is not None and not self.nonce:
+            raise ValueError("last stands with a nonce")
+        return self
 
 
 class CommandClaims(Claims):
@@ -193,6 +205,7 @@ class ReceiptClaims(Claims):
 
     ``n`` counts from 1; ``prev`` is SHA-256 of the former receipt's compact form (43 times ``A`` before the
     first); ``at`` is Unix milliseconds of the unit's clock. ``jti``, ``seq``, ``dlv`` are all there or none.
+    ``floor``, with ``revoked`` only: the record was lost and begun anew, every lower number is burnt.
     """
 
     iss: UnitText
@@ -210,11 +223,14 @@ class ReceiptClaims(Claims):
     via: Literal["mqtt", "local"] | None = None
     gen: Count | None = None
     rev: Count | None = None
+    floor: Count | None = None
 
     @model_validator(mode="after")
     def _says_enough(self) -> Self:
         if len({self.jti is None, self.seq is None, self.dlv is None}) > 1:
             raise ValueError("jti, seq and dlv stand together")
+        if self.floor is not None and (self.out != "revoked" or self.gen is None):
+            raise ValueError("a floor stands with revoked and gen")
         for name in _NEEDS.get(self.out, ()):
             if getattr(self, name) is None:
                 raise ValueError(f"{self.out} needs {name}")

@@ -34,6 +34,11 @@ def read_answer(token: object, *, trust: TrustedKeys, unit: str, nonce: str) -> 
     return claims
 
 
+def read_kept(token: object, *, trust: TrustedKeys, unit: str) -> FreshClaims:
+    """What a unit took and kept itself, whichever of the two it was. Raises ``Unacceptable``."""
+    return _read(token, trust, unit)
+
+
 def _read(token: object, trust: TrustedKeys, unit: str) -> FreshClaims:
     claims = FreshClaims.of(trust.verified(token, FRESH, "fresh"))
     if claims.aud != unit:

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from keys.car.claims import Act, Claims, DeliveryText, Jti, Millis, Seconds, Seq, Sha256, UnitText
+from keys.car.claims import Act, Claims, DeliveryText, Fra, Jti, Millis, Seconds, Seq, Sha256, UnitText
 from keys.car.jws import RECORD, Fault, Unacceptable
 from keys.car.trust import TrustedKeys
 
@@ -12,7 +12,10 @@ Level = Literal["link", "session", "passkey", "standing", "system", "test"]
 
 
 class ApprovalRecord(Claims):
-    """A delivery was allowed. ``shown``: SHA-256 of what was asked; ``at``: Unix milliseconds."""
+    """A delivery was allowed. ``shown``: SHA-256 of what was asked; ``at``: Unix milliseconds.
+
+    ``fra``: the owner's choice how many seconds old revocation news may be (absent: the default).
+    """
 
     rec: Literal["approval"] = "approval"
     dlv: DeliveryText
@@ -22,6 +25,7 @@ class ApprovalRecord(Claims):
     """Id of the person; empty where a rule or a system decided."""
     shown: Annotated[str, Field(max_length=100)]
     at: Millis
+    fra: Fra | None = None
 
 
 class KeyRecord(Claims):

@@ -42,6 +42,8 @@ class DeliveryApproved(_Delivery):
     level: Literal["link", "session", "passkey", "standing", "system", "test"]
     shown: str
     """SHA-256 of what was asked, as the approver saw it."""
+    fra: int | None = None
+    """Seconds: how old revocation news may be at opening; None where nothing was chosen."""
 
 
 class DeliveryDeclined(_Delivery):

@@ -131,12 +131,36 @@ class RevocationConfirmed(_Unit):
     n: int
 
 
+class FreshAsked(_Unit):
+    """A courier in front of the car needs news signed for its challenge."""
+
+    kind: Literal["fresh.asked"] = "fresh.asked"
+    nonce: str
+
+
 class FreshSigned(_Unit):
-    """A nonce-bound ``tl-fresh+jwt`` for the unit that asked."""
+    """A nonce-bound ``tl-fresh+jwt``. ``request``: the unit's own message; empty where a courier asked."""
 
     kind: Literal["fresh.signed"] = "fresh.signed"
     request: str
+    nonce: str
     signed: str
+
+
+class MemoryLost(_Unit):
+    """The unit's signed receipt says that it lost its record and burnt every number below ``floor``."""
+
+    kind: Literal["memory.lost"] = "memory.lost"
+    floor: int
+    n: int
+
+
+class NumbersJumped(_Unit):
+    """The store came back from a backup: numbers up to ``last`` are not given again (``keys restored``)."""
+
+    kind: Literal["numbers.jumped"] = "numbers.jumped"
+    former: int
+    last: int
 
 
 class ReceiptRejected(_Unit):
@@ -164,6 +188,9 @@ KeyFact = (
     | BootIndeterminate
     | RevocationRaised
     | RevocationConfirmed
+    | FreshAsked
     | FreshSigned
+    | MemoryLost
+    | NumbersJumped
     | ReceiptRejected
 )

@@ -38,7 +38,7 @@ def identity(fact: Fact) -> tuple[object, ...] | None:
             return fact.kind, fact.unit, fact.signed  # signed anew every few minutes, one version
         case k.RevocationConfirmed():
             return fact.kind, fact.unit, fact.n
-        case k.FreshSigned() | k.ReceiptRejected():
+        case k.FreshAsked() | k.FreshSigned() | k.MemoryLost() | k.NumbersJumped() | k.ReceiptRejected():
             return None
         case _ if isinstance(fact, k.KeyFact):
             n = getattr(fact, "n", None)

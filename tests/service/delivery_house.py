@@ -195,7 +195,7 @@ class DeliveryHouse:
                         await self.desk.due.on_due(one)
                     case "vis":
                         await self.desk.placing.forget_visit(one)
-                    case "key" | "rvl" | "apr":
+                    case "key" | "rvl" | "apr" | "fsh":
                         await self.keys.on_due(one)
                     case "cmd":
                         await self.commands.on_due(one)

@@ -31,9 +31,10 @@ class Decisions:
 
     def __init__(self) -> None:
         self.withdrawn: set[DeliveryId] = set()
+        self.fra: int | None = None
 
-    async def stands(self, delivery: DeliveryId) -> bool:
-        return delivery not in self.withdrawn
+    async def stands(self, delivery: DeliveryId, *, fra: int | None = None) -> bool:
+        return delivery not in self.withdrawn and fra == self.fra
 
 
 class Enrolled:

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from keys.car.receipt import verify_chain
 from tests.service.brokers import Mosquitto
-from tests.unit.unit_rig import DELIVERY, UNIT, command, jwks, key_token, proof_of, revocations
+from tests.unit.unit_rig import DELIVERY, UNIT, command, jwks, key_token, news, proof_of, revocations
 from vehicle_gateway import pki
 from vehicle_gateway.enrol import pem_of
 from vehicle_gateway.limits import GatewayLimits
@@ -111,10 +111,12 @@ class Gateway:
         return found[0]
 
     async def open(self, seq: int = 1) -> dict[str, Any]:
-        challenge = (await self.ask("challenge", {"delivery": DELIVERY}))["data"]["challenge"]
+        told = (await self.ask("challenge", {"delivery": DELIVERY}))["data"]
         token = key_token(seq, at=now())
-        proof = proof_of(token, challenge)
-        return await self.ask("present", {"delivery": DELIVERY, "key": token, "proof": proof})
+        args = {"delivery": DELIVERY, "key": token, "proof": proof_of(token, told["challenge"])}
+        if told["fresh"]:
+            args["fresh"] = news(told["challenge"], at=now())
+        return await self.ask("present", args)
 
     async def send_list(self, version: int = 1, **more: Any) -> None:
         signed = revocations(version, at=now(), **more).encode()

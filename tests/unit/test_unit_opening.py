@@ -58,7 +58,7 @@ class Rig:
         RecordStore(self.disk).provision()
 
     @asynccontextmanager
-    async def unit(self, *, with_list: bool = True) -> AsyncIterator[Unit]:
+    async def unit(self, *, with_list: bool = True, with_time: bool = True) -> AsyncIterator[Unit]:
         options = UnitOptions(lifts_after=None, shuts_after=None, limits=self.limits)
         unit = Unit(identity(self.folder), options, disk=self.disk, vehicle=self.vehicle, time=self.time)
         drive = unit.motor.drive_open
@@ -69,6 +69,8 @@ class Rig:
 
         unit.motor.drive_open = counted  # type: ignore[method-assign]
         try:
+            if with_time:
+                unit.clock.prove(int(self.time.now), drawn=self.time.up)
             unit.start()
             if with_list:
                 unit.revocations.take(revocations())
@@ -267,6 +269,7 @@ async def test_policy_of_the_car_is_above_the_key(rig: Rig) -> None:
     unit = Unit(
         replace(rig_identity, enrolled=enrolled), UnitOptions(limits=QUICK), disk=rig.disk, time=rig.time
     )
+    unit.clock.prove(T0, drawn=rig.time.up)
     unit.start()
     unit.revocations.take(revocations())
     assert (await rig.present(unit, key_token())).code == "not_allowed"

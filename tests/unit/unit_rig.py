@@ -99,6 +99,22 @@ def revocations(
     return write_fresh(claims, key=FRESH_SIGNER)
 
 
+def news(
+    nonce: str,
+    version: int = 1,
+    *,
+    min_seq: int = 0,
+    dead: tuple[str, ...] = (),
+    last: int | None = 0,
+    at: float = T0,
+    unit: str = UNIT,
+) -> str:
+    """What the key service signs for a nonce of the unit."""
+    rev = Revocations(version=version, min_seq=min_seq, dead=dead)
+    claims = FreshClaims(aud=unit, nonce=nonce, iat=int(at), exp=int(at) + 86_400, last=last, rev=rev)
+    return write_fresh(claims, key=FRESH_SIGNER)
+
+
 def command(
     op: str,
     args: dict[str, Any] | None = None,

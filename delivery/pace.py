@@ -1,0 +1,22 @@
+"""How often a courier may ask something of one delivery's car in a minute."""
+
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from delivery.problems import TooOften
+from spine.ids import DeliveryId
+
+_MINUTE: Final = timedelta(minutes=1)
+
+
+class Rates(Protocol):
+    """How often something was done (``spine.rates.Rates``)."""
+
+    async def take(self, space: str, id: str, *, limit: int, per: timedelta, now: datetime) -> int: ...  # noqa: A002
+
+
+async def slowly(rates: Rates, what: str, delivery: DeliveryId, most: int, now: datetime) -> None:
+    """Count one more ``what``. Raises ``TooOften`` after ``most`` in a minute."""
+    seconds = await rates.take(what, delivery, limit=most, per=_MINUTE, now=now)
+    if seconds:
+        raise TooOften(f"at most {most} a minute", retry_after=seconds)
