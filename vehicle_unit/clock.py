@@ -57,6 +57,11 @@ class UnitClock:
         """A verified object's ``iat`` in Unix seconds: the time is not before it."""
         self._heard = max(self._heard, float(iat))
 
+    def lower(self, floor: int) -> None:
+        """Begin again from ``floor`` (Unix seconds) and the wall clock: a bundle of the roots names this unit."""
+        self._floor = self._heard = float(floor)
+        self._set(self._source.wall(), doubt=self._own_error)
+
     def read(self) -> Reading:
         """The time in Unix milliseconds with its uncertainty in milliseconds."""
         wall = self._source.wall()
