@@ -1,16 +1,18 @@
-"""The service's private keys on disk, one directory per purpose, and the public list the world may see."""
+"""The service's private keys, one directory per purpose: which of them signs now, and the public list."""
 
 import json
 import os
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from keys.bundles import InForce
 from keys.car.jws import COMMAND, FRESH, KEY, RECORD, Form, SigningKey, sign
-from keys.car.trust import PURPOSES, Purpose, TrustedKeys
+from keys.car.trust import PURPOSES, Purpose, TrustedKey, TrustedKeys
 
 JWKS_NAME = "jwks.json"
 _FORM: Mapping[Purpose, Form] = {"key": KEY, "fresh": FRESH, "cmd": COMMAND, "log": RECORD}
@@ -23,9 +25,11 @@ class SigningKeysUnfit(Exception):
 class Signer:
     """One key that signs one kind of object. It does not print."""
 
-    def __init__(self, purpose: Purpose, key: SigningKey) -> None:
+    def __init__(self, purpose: Purpose, key: SigningKey, *, tbv: int = 0) -> None:
+        """``tbv``: the lowest trust-bundle version a car must have to take what this signs; 0: any."""
         self.purpose = purpose
         self.kid = key.kid
+        self.tbv = tbv
         self._key = key
 
     def __repr__(self) -> str:
@@ -37,30 +41,87 @@ class Signer:
 
 
 class SigningKeys:
-    """The signers a process was given, by purpose; others it does not have and cannot name."""
+    """The signers a process was given, by purpose; others it does not have and cannot name.
 
-    def __init__(self, signers: Collection[Signer]) -> None:
-        self._signers = {one.purpose: one for one in signers}
+    Where a trust bundle is in force it says by its dates which key of a purpose signs now (``follow``).
+    """
+
+    def __init__(self, root: Path, purposes: Collection[Purpose]) -> None:
+        self._root = root
+        self._purposes = frozenset(purposes)
+        self._held: Mapping[Purpose, Mapping[str, Signer]] = {}
+        self._active: Mapping[Purpose, str] = {}
 
     def __repr__(self) -> str:
-        return f"SigningKeys(purposes={sorted(self._signers)!r})"
+        return f"SigningKeys(purposes={sorted(self._purposes)!r})"
 
     @classmethod
-    def load(cls, root: Path, purposes: Collection[Purpose]) -> Self:
-        """Read ``root/<purpose>/<kid>.pem`` for each purpose. Raises ``SigningKeysUnfit``."""
-        return cls([Signer(purpose, _read(root / purpose)) for purpose in purposes])
+    def load(
+        cls,
+        root: Path,
+        purposes: Collection[Purpose],
+        *,
+        bundle: InForce | None = None,
+        now: datetime | None = None,
+    ) -> Self:
+        """Read ``root/<purpose>/<kid>.pem`` for each purpose. Raises ``SigningKeysUnfit``.
+
+        Without a ``bundle`` each purpose has one key; with one, ``now`` chooses among several.
+        """
+        keys = cls(root, purposes)
+        if bundle is None or now is None:
+            held = {purpose: _read(root / purpose) for purpose in keys._purposes}
+            keys._held = {purpose: {key.kid: Signer(purpose, key)} for purpose, key in held.items()}
+            keys._active = {purpose: key.kid for purpose, key in held.items()}
+        else:
+            keys.follow(bundle, now=now)
+        return keys
+
+    def follow(self, bundle: InForce, *, now: datetime) -> None:
+        """Look at the folders again and choose: of each purpose's keys whose days have begun, the one that began last.
+
+        Raises ``SigningKeysUnfit`` where a purpose has none; then all stays as it was.
+        """
+        held: dict[Purpose, dict[str, Signer]] = {}
+        active: dict[Purpose, str] = {}
+        for purpose in self._purposes:
+            published = {kid: key for kid, key in bundle.keys.items() if key.purpose == purpose}
+            found = {key.kid: key for key in _read_all(self._root / purpose) if key.kid in published}
+            held[purpose] = {kid: Signer(purpose, key, tbv=bundle.least[kid]) for kid, key in found.items()}
+            usable = [kid for kid in found if _in_use(published[kid], now)]
+            if not usable:
+                folder = self._root / purpose
+                raise SigningKeysUnfit(f"{folder} holds no key that the trust bundle names for now")
+            active[purpose] = max(usable, key=lambda kid: (published[kid].not_before or 0, kid))
+        self._held, self._active = held, active
 
     @property
     def purposes(self) -> frozenset[Purpose]:
         """What this process can sign."""
-        return frozenset(self._signers)
+        return self._purposes
+
+    def holds(self, purpose: Purpose, kid: str) -> bool:
+        """Whether this very key can still sign: it is here, and was not removed from the bundle."""
+        return kid in self._held.get(purpose, {})
 
     def signer(self, purpose: Purpose, kid: str | None = None) -> Signer:
         """The signer for a purpose; with ``kid``, that very one. Raises ``SigningKeysUnfit``."""
-        one = self._signers.get(purpose)
-        if one is None or (kid is not None and one.kid != kid):
+        one = self._held.get(purpose, {}).get(kid or self._active.get(purpose, ""))
+        if one is None:
             raise SigningKeysUnfit(f"this process has no signing key {kid or ''} for {purpose}")
         return one
+
+
+class SignerInUse:
+    """Signs with whichever key of a purpose is in use at that moment."""
+
+    def __init__(self, signing: SigningKeys, purpose: Purpose) -> None:
+        self._signing = signing
+        self._purpose = purpose
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """As ``Signer.sign``."""
+        return self._signing.signer(self._purpose).sign(claims)
 
 
 def create_signing_keys(root: Path) -> dict[str, Any]:
@@ -89,22 +150,47 @@ def read_jwks(path: Path) -> dict[str, Any]:
     return document
 
 
-def _read(folder: Path) -> SigningKey:
-    files = sorted(folder.glob("*.pem"))
-    if len(files) != 1:
-        raise SigningKeysUnfit(f"{folder} holds {len(files)} keys and must hold one")
-    if files[0].stat().st_mode & 0o077:
-        raise SigningKeysUnfit(f"{files[0]} can be read by others; set its mode to 0600")
-    try:
-        private = load_pem_private_key(files[0].read_bytes(), password=None)
-    except ValueError as cause:
-        raise SigningKeysUnfit(f"{files[0]} is not a private key") from cause
-    if not isinstance(private, Ed25519PrivateKey):
-        raise SigningKeysUnfit(f"{files[0]} is not an Ed25519 key")
-    key = SigningKey.of(private)
-    if files[0].stem != key.kid:
-        raise SigningKeysUnfit(f"{files[0]} is not named after its key")
+def draw_signing_key(root: Path, purpose: Purpose) -> SigningKey:
+    """Draw one more key for a purpose and write it beside the others; it signs once a bundle names it."""
+    key = SigningKey.draw()
+    (root / purpose).mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write_new(root / purpose / f"{key.kid}.pem", key.pem(), 0o600)
     return key
+
+
+def read_private_key(path: Path) -> SigningKey:
+    """An Ed25519 key of a file that only its owner can read. Raises ``SigningKeysUnfit``."""
+    if path.stat().st_mode & 0o077:
+        raise SigningKeysUnfit(f"{path} can be read by others; set its mode to 0600")
+    try:
+        private = load_pem_private_key(path.read_bytes(), password=None)
+    except ValueError as cause:
+        raise SigningKeysUnfit(f"{path} is not a private key") from cause
+    if not isinstance(private, Ed25519PrivateKey):
+        raise SigningKeysUnfit(f"{path} is not an Ed25519 key")
+    return SigningKey.of(private)
+
+
+def _in_use(key: TrustedKey, now: datetime) -> bool:
+    at = now.timestamp()
+    return (key.not_before or 0) <= at and (key.not_after is None or at < key.not_after)
+
+
+def _read(folder: Path) -> SigningKey:
+    keys = len(list(folder.glob("*.pem")))
+    if keys != 1:
+        raise SigningKeysUnfit(f"{folder} holds {keys} keys and must hold one")
+    return _read_all(folder)[0]
+
+
+def _read_all(folder: Path) -> list[SigningKey]:
+    keys = []
+    for file in sorted(folder.glob("*.pem")):
+        key = read_private_key(file)
+        if file.stem != key.kid:
+            raise SigningKeysUnfit(f"{file} is not named after its key")
+        keys.append(key)
+    return keys
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
