@@ -1,25 +1,18 @@
 """The service's private keys, one directory per purpose: which of them signs now, and the public list."""
 
 import json
-import os
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from keys.bundles import InForce
 from keys.car.jws import COMMAND, FRESH, KEY, RECORD, Form, SigningKey, sign
 from keys.car.trust import PURPOSES, Purpose, TrustedKey, TrustedKeys
+from keys.custody import SigningKeysUnfit, read_private_key, write_new
 
 JWKS_NAME = "jwks.json"
 _FORM: Mapping[Purpose, Form] = {"key": KEY, "fresh": FRESH, "cmd": COMMAND, "log": RECORD}
-
-
-class SigningKeysUnfit(Exception):
-    """The key files are missing, readable by others, or not what they must be. Says which and what to do."""
 
 
 class Signer:
@@ -136,10 +129,10 @@ def create_signing_keys(root: Path) -> dict[str, Any]:
         if any(folder.iterdir()):
             raise SigningKeysUnfit(f"{folder} is not empty; keys are not overwritten")
         key = SigningKey.draw()
-        _write_new(folder / f"{key.kid}.pem", key.pem(), 0o600)
+        write_new(folder / f"{key.kid}.pem", key.pem(), 0o600)
         published.append({**key.jwk, "kid": key.kid, "alg": "Ed25519", "use": "sig", "purpose": purpose})
     jwks = {"keys": published}
-    _write_new(root / JWKS_NAME, json.dumps(jwks, indent=2).encode(), 0o644)
+    write_new(root / JWKS_NAME, json.dumps(jwks, indent=2).encode(), 0o644)
     return jwks
 
 
@@ -154,21 +147,8 @@ def draw_signing_key(root: Path, purpose: Purpose) -> SigningKey:
     """Draw one more key for a purpose and write it beside the others; it signs once a bundle names it."""
     key = SigningKey.draw()
     (root / purpose).mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write_new(root / purpose / f"{key.kid}.pem", key.pem(), 0o600)
+    write_new(root / purpose / f"{key.kid}.pem", key.pem(), 0o600)
     return key
-
-
-def read_private_key(path: Path) -> SigningKey:
-    """An Ed25519 key of a file that only its owner can read. Raises ``SigningKeysUnfit``."""
-    if path.stat().st_mode & 0o077:
-        raise SigningKeysUnfit(f"{path} can be read by others; set its mode to 0600")
-    try:
-        private = load_pem_private_key(path.read_bytes(), password=None)
-    except ValueError as cause:
-        raise SigningKeysUnfit(f"{path} is not a private key") from cause
-    if not isinstance(private, Ed25519PrivateKey):
-        raise SigningKeysUnfit(f"{path} is not an Ed25519 key")
-    return SigningKey.of(private)
 
 
 def _in_use(key: TrustedKey, now: datetime) -> bool:
@@ -191,10 +171,3 @@ def _read_all(folder: Path) -> list[SigningKey]:
             raise SigningKeysUnfit(f"{file} is not named after its key")
         keys.append(key)
     return keys
-
-
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from spine.clock import Clock
 from spine.facts import Fact
 from spine.facts.keys import ReceiptRejected, RevocationRaised
+from spine.facts.trust import TrustPublished
 from spine.facts.vehicle import (
     CommandCreated,
     CommandExpired,
@@ -19,6 +20,7 @@ from spine.ids import CommandId
 from spine.log import Log, order
 from spine.store import Ack, Store
 from spine.valkey import StoreDown
+from vehicle_gateway.bundles import Bundles
 from vehicle_gateway.commands import CommandBody, Commands
 from vehicle_gateway.limits import GatewayLimits
 from vehicle_gateway.link import NO_SUBSCRIBERS, Lost, NotConnected
@@ -30,7 +32,9 @@ from vehicle_gateway.wire import Command, down, up
 _log = logging.getLogger("trunkline.vehicle_gateway")
 
 GROUP: Final = "gateway"
-KINDS: Final = frozenset({"command.created", "revocation.raised", "receipt.rejected", "unit.asked"})
+KINDS: Final = frozenset(
+    {"command.created", "revocation.raised", "receipt.rejected", "unit.asked", "trust.published"}
+)
 
 
 Fate = type[CommandSent] | type[CommandUndeliverable] | type[CommandExpired]
@@ -101,6 +105,7 @@ class Dispatch:
         self._commands = Commands(store, clock, limits)
         self._standing = Standing(store)
         self._lists = Lists(store, clock, limits, downlink)
+        self._bundles = Bundles(store, limits, downlink)
         self._since: dict[int, str] = {}
         self._up_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -121,6 +126,7 @@ class Dispatch:
             except StoreDown:
                 _log.warning("dispatch.place_unknown")
         self._start(self._lists.repeat_all(), "lists")
+        self._start(self._bundles.carry(), "bundles")
 
     async def react(self, received: Received) -> None:
         """Handle one entry; what cannot leave at once goes on in the background until it is too late."""
@@ -134,6 +140,11 @@ class Dispatch:
                 await self._standing.quarantine(
                     fact.unit, reason="receipt_rejected", now=self._clock.now(), ack=received.ack
                 )
+            case TrustPublished():
+                await self._bundles.published(fact, ack=received.ack)
+                self._start(self._bundles.carry(), "bundles")
+            case UnitAsked(name="trust"):
+                await self._bundles.answer(fact)
             case UnitAsked(name="revocations"):
                 await self._lists.repeat(fact.vehicle)
             case _:
