@@ -185,13 +185,15 @@ class Trust:
         return Made(draft, await self.publish(draft.document, now))
 
     def _write(self, in_force: InForce) -> None:
-        """The public files: the bundle, and every key that ever signed unless it was taken away early."""
-        folder = self._settings.roots_dir
+        """The public files: the bundle, and every key that ever signed, so that old evidence stays provable."""
+        folder, ended = self._settings.roots_dir, in_force.claims.iat
         named = [key.model_dump(mode="json", exclude_none=True) for key in in_force.claims.keys]
         over = [
-            key
+            {**key, "exp": min(key.get("exp", ended), ended)}
             for key in public_keys(self._settings)["keys"]
-            if key["kid"] not in in_force.keys and key.get("exp", in_force.claims.exp) <= in_force.claims.iat
+            if key["kid"] not in in_force.keys
+            # A key that wrote the record and was taken away early may have been in a thief's hand at any time.
+            and (key["purpose"] != "log" or key.get("exp", ended + 1) <= ended)
         ]
         over.sort(key=lambda key: int(key["exp"]))
         _replace(folder / JWKS_FILE, {"keys": [*over[-(_MOST - len(named)) :], *named]})
@@ -230,6 +232,7 @@ class Following:
         self._clock = clock
         self._every = settings.keys.trust_every.total_seconds()
         self._signing = signing
+        self._version = 0
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -241,8 +244,12 @@ class Following:
         """Once; what cannot be done is logged, and the keys stay as they were."""
         try:
             bundle = await self._bundles.in_force()
-            if bundle is not None:
-                self._signing.follow(bundle, now=self._clock.now())
+            if bundle is None:
+                return
+            self._signing.follow(bundle, now=self._clock.now())
+            if bundle.claims.version != self._version:
+                self._version = bundle.claims.version
+                log.info("trust.followed", extra={"bundle_version": self._version})
         except (Problem, SigningKeysUnfit, OSError) as why:
             log.error("trust.not_followed", extra={"reason": str(why)})  # noqa: TRY400 - the reason says it all
 

@@ -198,10 +198,18 @@ async def test_a_removed_key_is_replaced_at_once_and_every_car_has_to_know(offic
     assert not signing.holds("key", stolen)
     with pytest.raises(SigningKeysUnfit):
         signing.signer("key", stolen)
-    assert stolen not in office.published()
+    ended = [key["exp"] for key in public_keys(office.settings)["keys"] if key["kid"] == stolen]
+    assert ended == [made.in_force.claims.iat]  # what it signed before is vouched for by the key `log`
     assert not (office.keys / "key" / f"{stolen}.pem").exists()
     with pytest.raises(NoSuchServiceKey):
         await office.trust.remove(stolen, office.clock.now())
+
+
+async def test_a_removed_key_of_the_record_vouches_for_nothing_more(office: Office) -> None:
+    signing = await office.begin()
+    stolen = signing.signer("log").kid
+    await office.trust.remove(stolen, office.clock.now())
+    assert stolen not in office.published()
 
 
 async def test_the_next_key_steps_in_where_one_was_published(office: Office) -> None:

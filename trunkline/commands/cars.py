@@ -29,7 +29,7 @@ async def _enrolment(desk: "Desk") -> "Enrolment":
     password = settings.units_broker_auth == "password"
     trust = await Bundles(desk.store).in_force()
     handout = Handout(
-        service_keys=public_keys(settings),
+        service_keys={"keys": trust.claims.wire()["keys"]} if trust else public_keys(settings),
         broker_host=settings.units_broker_host,
         broker_port=settings.units_broker_port,
         broker_tls=not password,
