@@ -9,7 +9,7 @@ from typing import Any, Self
 from keys.bundles import InForce
 from keys.car.jws import COMMAND, FRESH, KEY, RECORD, Form, SigningKey, sign
 from keys.car.trust import PURPOSES, Purpose, TrustedKey, TrustedKeys
-from keys.custody import SigningKeysUnfit, read_private_key, write_new
+from keys.custody import OnToken, SigningKeysUnfit, read_private_key, write_new
 
 JWKS_NAME = "jwks.json"
 _FORM: Mapping[Purpose, Form] = {"key": KEY, "fresh": FRESH, "cmd": COMMAND, "log": RECORD}
@@ -44,6 +44,7 @@ class SigningKeys:
         self._purposes = frozenset(purposes)
         self._held: Mapping[Purpose, Mapping[str, Signer]] = {}
         self._active: Mapping[Purpose, str] = {}
+        self._keys: Mapping[str, SigningKey] = {}
 
     def __repr__(self) -> str:
         return f"SigningKeys(purposes={sorted(self._purposes)!r})"
@@ -77,16 +78,19 @@ class SigningKeys:
         """
         held: dict[Purpose, dict[str, Signer]] = {}
         active: dict[Purpose, str] = {}
+        keys: dict[str, SigningKey] = {}
         for purpose in self._purposes:
             published = {kid: key for kid, key in bundle.keys.items() if key.purpose == purpose}
-            found = {key.kid: key for key in _read_all(self._root / purpose) if key.kid in published}
+            files = {file.stem: file for file in key_files(self._root / purpose) if file.stem in published}
+            found = {kid: self._keys.get(kid) or _read_file(file) for kid, file in files.items()}
             held[purpose] = {kid: Signer(purpose, key, tbv=bundle.least[kid]) for kid, key in found.items()}
             usable = [kid for kid in found if _in_use(published[kid], now)]
             if not usable:
                 folder = self._root / purpose
                 raise SigningKeysUnfit(f"{folder} holds no key that the trust bundle names for now")
+            keys |= found
             active[purpose] = max(usable, key=lambda kid: (published[kid].not_before or 0, kid))
-        self._held, self._active = held, active
+        self._held, self._active, self._keys = held, active, keys
 
     @property
     def purposes(self) -> frozenset[Purpose]:
@@ -143,11 +147,21 @@ def read_jwks(path: Path) -> dict[str, Any]:
     return document
 
 
-def draw_signing_key(root: Path, purpose: Purpose) -> SigningKey:
-    """Draw one more key for a purpose and write it beside the others; it signs once a bundle names it."""
-    key = SigningKey.draw()
-    (root / purpose).mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_new(root / purpose / f"{key.kid}.pem", key.pem(), 0o600)
+def draw_signing_key(root: Path, purpose: Purpose, place: OnToken | None = None) -> SigningKey:
+    """Draw one more key for a purpose, into a file or in a token; it signs once a bundle names it.
+
+    Raises ``SigningKeysUnfit``.
+    """
+    folder = root / purpose
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if place is None:
+        key = SigningKey.draw()
+        write_new(folder / f"{key.kid}.pem", key.pem(), 0o600)
+        return key
+    from keys.token import draw_key
+
+    key = SigningKey.of(draw_key(place))
+    write_new(folder / f"{key.kid}.json", place.model_dump_json(indent=2).encode(), 0o600)
     return key
 
 
@@ -156,18 +170,20 @@ def _in_use(key: TrustedKey, now: datetime) -> bool:
     return (key.not_before or 0) <= at and (key.not_after is None or at < key.not_after)
 
 
+def key_files(folder: Path) -> list[Path]:
+    """The files of a purpose's keys: each is the key (``.pem``) or says where it is kept (``.json``)."""
+    return sorted([*folder.glob("*.pem"), *folder.glob("*.json")])
+
+
 def _read(folder: Path) -> SigningKey:
-    keys = len(list(folder.glob("*.pem")))
-    if keys != 1:
-        raise SigningKeysUnfit(f"{folder} holds {keys} keys and must hold one")
-    return _read_all(folder)[0]
+    files = key_files(folder)
+    if len(files) != 1:
+        raise SigningKeysUnfit(f"{folder} holds {len(files)} keys and must hold one")
+    return _read_file(files[0])
 
 
-def _read_all(folder: Path) -> list[SigningKey]:
-    keys = []
-    for file in sorted(folder.glob("*.pem")):
-        key = read_private_key(file)
-        if file.stem != key.kid:
-            raise SigningKeysUnfit(f"{file} is not named after its key")
-        keys.append(key)
-    return keys
+def _read_file(file: Path) -> SigningKey:
+    key = read_private_key(file)
+    if file.stem != key.kid:
+        raise SigningKeysUnfit(f"{file} is not named after its key")
+    return key

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Final
 from keys.bundles import Bundles, InForce
 from keys.car.bundle import Roots
 from keys.car.trust import PublishedKey, Purpose
-from keys.custody import SigningKeysUnfit
-from keys.signing import SigningKeys, draw_signing_key
+from keys.custody import OnToken, SigningKeysUnfit
+from keys.signing import SigningKeys, draw_signing_key, key_files
 from spine.clock import Clock
 from spine.problems import Kind, Problem
 from spine.store import Store
@@ -100,7 +100,9 @@ class Trust:
         self._write(in_force)
         for kid, key in (before.keys if before else {}).items():
             if kid not in in_force.keys:
-                (keys_directory(self._settings) / key.purpose / f"{kid}.pem").unlink(missing_ok=True)
+                for file in key_files(keys_directory(self._settings) / key.purpose):
+                    if file.stem == kid:
+                        file.unlink()
         return in_force
 
     async def next_draft(
@@ -110,10 +112,10 @@ class Trust:
         before = await self._needed()
         return await self._made(before, _still(before, now), now, roots=roots, floors=floors)
 
-    async def rotate(self, purpose: Purpose, now: datetime) -> Made:
+    async def rotate(self, purpose: Purpose, now: datetime, place: OnToken | None = None) -> Made:
         """Draw the next key of a purpose and name it in the next bundle, long before its first use.
 
-        Raises ``NoTrust``, ``AlreadyRotating``.
+        ``place``: in this token, not in a file. Raises ``NoTrust``, ``AlreadyRotating``.
         """
         before, limits = await self._needed(), self._settings.keys
         begins = int((now + limits.rotate_ahead).timestamp())
@@ -124,7 +126,7 @@ class Trust:
                 raise AlreadyRotating(f"{key.kid} begins at {key.nbf}")
             old = key.purpose == purpose and (key.exp is None or key.exp > ends)
             keys.append(key.model_copy(update={"exp": ends}) if old else key)
-        fresh = draw_signing_key(keys_directory(self._settings), purpose)
+        fresh = draw_signing_key(keys_directory(self._settings), purpose, place)
         return await self._made(before, [*keys, published_key(fresh, purpose, nbf=begins)], now)
 
     async def remove(self, kid: str, now: datetime) -> Made:

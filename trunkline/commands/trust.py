@@ -94,19 +94,36 @@ def show_trust(as_json: AsJson = False) -> None:
 @app.command()
 def rotate(
     purpose: Annotated[str, typer.Argument(help="key, fresh, cmd or log")],
+    module: Annotated[
+        Path | None,
+        typer.Option("--pkcs11", help="Library of a PKCS #11 token that shall draw and keep the key."),
+    ] = None,
+    label: Annotated[str, typer.Option("--token", help="Label of that token.")] = "trunkline",
+    pin_variable: Annotated[
+        str, typer.Option(help="Environment variable that holds its PIN, here and in the process that signs.")
+    ] = "TRUNKLINE_TOKEN_PIN",
     out: Out = Path("trust-draft.json"),
     as_json: AsJson = False,
 ) -> None:
     """Draw the next key of a purpose and publish it a week before its first use (setting keys.rotate_ahead)."""
+    import secrets
+
     from keys.car.trust import PURPOSES
+    from keys.custody import OnToken
     from trunkline.trust import Trust
 
     known = next((one for one in PURPOSES if one == purpose), None)
     if known is None:
         raise typer.BadParameter(f"no purpose {purpose!r}; there are {', '.join(PURPOSES)}")
 
+    place = None
+    if module is not None:
+        name = f"{known}-{secrets.token_hex(8)}"
+        place = OnToken(module=module.absolute(), token=label, label=name, pin_variable=pin_variable)
+
     async def work(desk: "Desk") -> dict[str, Any]:
-        return _tell(await Trust(desk.store, desk.settings).rotate(known, desk.clock.now()), out)
+        made = await Trust(desk.store, desk.settings).rotate(known, desk.clock.now(), place)
+        return _tell(made, out)
 
     show(_at_desk(work), as_json=as_json)
 
