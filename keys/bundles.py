@@ -3,19 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from keys.car.bundle import Bundle, BundleClaims, first_bundle, read_bundle
 from keys.car.jws import Unacceptable
 from keys.car.trust import TrustedKey
-from spine.facts.trust import TrustPublished
+from spine.facts.trust import TRUST, TrustPublished
 from spine.problems import Kind, Problem
 from spine.store import Change, Saved, Store, Write
-
-TRUST_ID: Final = "tru_0service"
-"""The one subject of this installation's trust, in the first partition."""
 
 
 class BadBundle(Problem):
@@ -65,7 +62,7 @@ class Bundles:
 
     async def in_force(self) -> InForce | None:
         """None in an installation that has published none yet."""
-        return _in_force(await self._store.load(TRUST_ID))
+        return _in_force(await self._store.load(TRUST))
 
     async def publish(self, document: object, *, now: datetime) -> InForce:
         """Put a bundle in force, once; the same again changes nothing. The first is believed as it is given.
@@ -74,7 +71,7 @@ class Bundles:
         """
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
-            before = _in_force(saved[TRUST_ID])
+            before = _in_force(saved[TRUST])
             after = _checked(document, before)
             signed = tuple(dict(_mapping(document))["bundle"])
             if before is not None and after.claims == before.claims:
@@ -83,12 +80,12 @@ class Bundles:
                 raise NotNext(f"in force is version {before.claims.version}, this is {after.claims.version}")
             if now.timestamp() >= after.claims.exp:
                 raise BadBundle("its end is past")
-            body = _next(saved[TRUST_ID], before, after, signed, now)
-            fact = TrustPublished(at=now, trust=TRUST_ID, version=after.claims.version, bundle=signed)
-            return Change({TRUST_ID: Write("published", body.model_dump_json())}, [fact])
+            body = _next(saved[TRUST], before, after, signed, now)
+            fact = TrustPublished(at=now, trust=TRUST, version=after.claims.version, bundle=signed)
+            return Change({TRUST: Write("published", body.model_dump_json())}, [fact])
 
-        outcome = await self._store.change([TRUST_ID], decide)
-        found = _in_force(outcome.saved[TRUST_ID])
+        outcome = await self._store.change([TRUST], decide)
+        found = _in_force(outcome.saved[TRUST])
         assert found is not None
         return found
 

@@ -272,7 +272,7 @@ class Keys:
         numbers.last, numbers.iat = numbers.last + 1, body.iat
         numbers.live[wanted.key] = LiveKey(seq=numbers.last, exp=body.exp)
         body.jti, body.seq, body.kid = jti, numbers.last, signer.kid
-        claims = _claims(wanted, body) | _least_trust(signer)
+        claims = _claims(wanted, body) | ({"tbv": signer.tbv} if signer.tbv else {})
         body.claims, body.claims_hash = claims, sha256_b64(payload_bytes(claims))
         issued = KeyIssued(
             **ledger.about(wanted.key),
@@ -310,11 +310,6 @@ def _in_hand(saved: Saved, jkt: str, now: datetime) -> str | None:
     if state not in {State.SIGNED, State.HANDED_OUT} or now >= at(body.exp):
         raise KeyOver(key)
     return body.token if state is State.HANDED_OUT else None
-
-
-def _least_trust(signer: Signer) -> dict[str, int]:
-    """``tbv``. The first bundle names just the keys that older units pinned at enrolment, so none is asked for it."""
-    return {"tbv": signer.tbv} if signer.tbv > 1 else {}
 
 
 def _claims(wanted: Wanted, body: KeyBody) -> dict[str, Any]:

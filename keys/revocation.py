@@ -83,7 +83,7 @@ def sign_list(
         aud=unit,
         iat=iat,
         exp=iat + int(limits.list_life.total_seconds()),
-        bundle=signer.tbv if signer.tbv > 1 else 0,
+        bundle=signer.tbv,
         rev=ListClaims(
             version=ledger.list.version,
             min_seq=ledger.list.min_seq,

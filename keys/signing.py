@@ -83,7 +83,9 @@ class SigningKeys:
             published = {kid: key for kid, key in bundle.keys.items() if key.purpose == purpose}
             files = {file.stem: file for file in key_files(self._root / purpose) if file.stem in published}
             found = {kid: self._keys.get(kid) or _read_file(file) for kid, file in files.items()}
-            held[purpose] = {kid: Signer(purpose, key, tbv=bundle.least[kid]) for kid, key in found.items()}
+            held[purpose] = {
+                kid: Signer(purpose, key, tbv=_least(bundle.least[kid])) for kid, key in found.items()
+            }
             usable = [kid for kid in found if _in_use(published[kid], now)]
             if not usable:
                 folder = self._root / purpose
@@ -163,6 +165,11 @@ def draw_signing_key(root: Path, purpose: Purpose, place: OnToken | None = None)
     key = SigningKey.of(draw_key(place))
     write_new(folder / f"{key.kid}.json", place.model_dump_json(indent=2).encode(), 0o600)
     return key
+
+
+def _least(version: int) -> int:
+    """The first bundle names just the keys that older units pinned at enrolment, so no car is asked for it."""
+    return version if version > 1 else 0
 
 
 def _in_use(key: TrustedKey, now: datetime) -> bool:

@@ -1,14 +1,13 @@
 """The trust bundle on its way to the cars: kept retained on every unit's ``dn/trust``."""
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from spine.facts.trust import TrustPublished
+from spine.facts.trust import TRUST, TrustPublished
 from spine.facts.vehicle import UnitAsked
 from spine.ids import UnitId, VehicleId, named_after
 from spine.index import Index
@@ -18,15 +17,14 @@ from vehicle_gateway.link import Lost, NotConnected
 from vehicle_gateway.lists import Retainer
 from vehicle_gateway.registry import UnitBody, VehicleBody
 from vehicle_gateway.states import UnitState, VehicleState
-from vehicle_gateway.wire import down
+from vehicle_gateway.wire import Trust, down
 
 _log = logging.getLogger("trunkline.vehicle_gateway")
 
 ALL_VEHICLES: Final = ("vehicles", "all")
 """Name and owner of the list of all vehicles."""
 
-_TRUST: Final = "tru_0service"
-_MINE: Final = named_after("bdl", _TRUST)
+_MINE: Final = named_after("bdl", TRUST)
 _PAGE: Final = 200
 
 
@@ -40,7 +38,7 @@ class _Bundle(BaseModel):
     carried: bool = False
 
     def payload(self) -> bytes:
-        return json.dumps({"bundle": self.bundle}).encode()
+        return Trust(bundle=list(self.bundle)).model_dump_json().encode()
 
 
 class Bundles:

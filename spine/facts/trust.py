@@ -1,8 +1,11 @@
 """Whom all cars trust: new versions of the trust bundle."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from spine.facts.base import Base
+
+TRUST: Final = "tru_0service"
+"""The one subject of an installation's trust, in the first partition."""
 
 
 class TrustPublished(Base):

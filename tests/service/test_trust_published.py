@@ -79,7 +79,7 @@ async def test_the_first_bundle_names_the_keys_there_are_and_is_made_once(office
     in_force = await office.trust.in_force()
     assert in_force is not None
     assert set(in_force.keys) == before == office.published()
-    assert {signing.signer(purpose).tbv for purpose in PURPOSES} == {1}
+    assert {signing.signer(purpose).tbv for purpose in PURPOSES} == {0}
     assert json.loads((office.settings.roots_dir / "trust.json").read_text()) == in_force.document
     roots = sorted(office.settings.root_keys_dir.iterdir())
     assert [path.name for path in roots] == ["root-1.pem", "root-2.pem", "root-3.pem"]

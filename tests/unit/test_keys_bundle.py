@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,12 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.car.bundle import Roots, first_bundle, read_bundle, sign_bundle
+from keys.car.claims import CommandClaims
+from keys.car.command import read_command, write_command
+from keys.car.fresh import read_fresh, write_fresh
 from keys.car.jwk import b64
 from keys.car.jws import BUNDLE, KEY, SigningKey, Unacceptable, sign
 from keys.car.trust import TrustedKeys
 from keys.car.verify import KeyRefused
 from tests.keys_trust import HELD, NEW_ROOTS, ROOTS, claims, entry, signed
-from tests.keys_world import COMMAND_KEY, FRESH_KEY, ISSUER, LIST, SECONDS, Opening, forge, published
+from tests.keys_world import (
+    COMMAND_KEY,
+    FRESH_KEY,
+    ISSUER,
+    LIST,
+    NOW,
+    SECONDS,
+    UNIT,
+    Opening,
+    forge,
+    published,
+)
 
 NEXT = SigningKey.draw()
 FIRST = claims(1, entry("key", ISSUER), entry("fresh", FRESH_KEY), entry("cmd", COMMAND_KEY), at=SECONDS)
@@ -234,3 +249,31 @@ def test_after_its_days_a_replaced_key_is_over() -> None:
         key_of(ISSUER, **window)(old).run()
     assert refused.value.refusal.value == "expired"
     key_of(NEXT, **window, tbv=2)(old).run()
+
+
+RETIRED = claims(2, entry("fresh", FRESH_KEY, nbf=SECONDS - 60, exp=SECONDS + 60), at=SECONDS)
+
+
+@pytest.mark.parametrize(("iat", "taken"), [(-61, False), (-60, True), (0, True), (59, True), (60, False)])
+def test_news_counts_only_from_the_days_of_its_key(iat: int, taken: bool) -> None:
+    news = write_fresh(LIST.model_copy(update={"iat": SECONDS + iat}), key=FRESH_KEY)
+    trust = trust_of(RETIRED)
+    if taken:
+        assert read_fresh(news, trust=trust, unit=LIST.aud).iat == SECONDS + iat
+    else:
+        with pytest.raises(Unacceptable):
+            read_fresh(news, trust=trust, unit=LIST.aud)
+
+
+@pytest.mark.parametrize(("later", "taken"), [(59, True), (60, False)])
+def test_a_command_counts_until_the_end_of_its_key_s_days(later: int, taken: bool) -> None:
+    trust = trust_of(claims(1, entry("cmd", COMMAND_KEY, exp=SECONDS + 60), at=SECONDS))
+    order = CommandClaims(
+        aud=UNIT, cmd="cmd_7aaaaaaaaaaaaaaa", op="lock", iat=SECONDS, exp=SECONDS + 999, args={}
+    )
+    token, now = write_command(order, key=COMMAND_KEY), NOW + timedelta(seconds=later)
+    if taken:
+        assert read_command(token, trust=trust, unit=UNIT, now=now) == order
+    else:
+        with pytest.raises(Unacceptable):
+            read_command(token, trust=trust, unit=UNIT, now=now)
