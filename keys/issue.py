@@ -43,7 +43,7 @@ from keys.problems import (
 from keys.receipts import ReceiptKeys, Receipts
 from keys.revocation import Revoking
 from keys.signer import DecisionCheck, KeySigner, ServerTime, StoreTime
-from keys.signing import SigningKeys
+from keys.signing import Signer, SigningKeys
 from keys.states import HOW, LIVE, State
 from spine.clock import Clock
 from spine.facts import Fact
@@ -111,7 +111,7 @@ class Keys:
         self._store = store
         self._clock = clock
         self._limits = limits
-        self._kid = signing.signer("key").kid if signing else None
+        self._signing = signing
         self._random = random
         self._revoking = Revoking(store, limits, signing)
         self.fresh = Freshness(store, limits, signing)
@@ -129,11 +129,11 @@ class Keys:
         After the window's end the key is recorded as ``key.lapsed``. Raises ``TooSoon``, ``TooManyKeys``,
         ``ClockAstray``, ``KeyAlive`` while the former key could still open, ``NoSuchKey`` if it never was.
         """
-        if self._kid is None:
+        if self._signing is None:
             raise NotAWorker
         former = key_id(wanted.delivery, wanted.n - 1) if wanted.n > 1 else None
         subjects = [wanted.key, numbers_id(wanted.unit), list_id(wanted.unit), *([former] if former else [])]
-        jti, kid = b64(self._random(16)), self._kid
+        jti, signer = b64(self._random(16)), self._signing.signer("key")
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             if saved[wanted.key].version:
@@ -141,7 +141,7 @@ class Keys:
             if former:
                 self._former_is_dead(saved[former], now)
             ledger = Ledger(saved, wanted.unit, now=now, limits=self._limits)
-            self._begin(ledger, wanted, jti, kid)
+            self._begin(ledger, wanted, jti, signer)
             return ledger.change()
 
         await self._store.change(subjects, decide, ack=ack)
@@ -270,7 +270,7 @@ class Keys:
         until = past_use(KeyBody.model_validate_json(former.body).exp, self._limits.clock_error)
         raise KeyAlive(until, now=now)
 
-    def _begin(self, ledger: Ledger, wanted: Wanted, jti: str, kid: str) -> None:
+    def _begin(self, ledger: Ledger, wanted: Wanted, jti: str, signer: Signer) -> None:
         now, numbers = ledger.now, ledger.numbers
         starts = max(now, wanted.not_before)
         body = KeyBody(
@@ -289,15 +289,15 @@ class Keys:
         self._may_begin(ledger, body, starts)
         numbers.last, numbers.iat = numbers.last + 1, body.iat
         numbers.live[wanted.key] = LiveKey(seq=numbers.last, exp=body.exp)
-        body.jti, body.seq, body.kid = jti, numbers.last, kid
-        claims = _claims(wanted, body)
+        body.jti, body.seq, body.kid = jti, numbers.last, signer.kid
+        claims = _claims(wanted, body) | ({"tbv": signer.tbv} if signer.tbv else {})
         body.claims, body.claims_hash = claims, sha256_b64(payload_bytes(claims))
         issued = KeyIssued(
             **ledger.about(wanted.key),
             jti=jti,
             seq=body.seq,
             jkt=body.jkt,
-            kid=kid,
+            kid=signer.kid,
             nbf=at(body.nbf),
             exp=at(body.exp),
             claims_hash=body.claims_hash,

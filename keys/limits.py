@@ -35,5 +35,23 @@ class KeysLimits(BaseModel):
         timedelta(days=90),
         description="How long an ended key and its evidence records are kept, without claims.",
     )
+    rotate_ahead: timedelta = Field(
+        timedelta(days=7),
+        ge=timedelta(0),
+        description="A new key is published this long before its first use.",
+    )
+    old_key_kept: timedelta = Field(
+        timedelta(days=2),
+        ge=timedelta(hours=24),
+        description="A replaced key counts at the cars this long after its last use: longer than all it signed.",
+    )
+    bundle_life: timedelta = Field(
+        timedelta(days=1095), description="exp - iat of a trust bundle; past it a car opens for nobody."
+    )
+    trust_every: timedelta = Field(
+        timedelta(minutes=1),
+        gt=timedelta(0),
+        description="How often `work` and `gateway` look which key is in use and for new key files.",
+    )
     receipts_held: int = Field(64, ge=1, description="Receipts kept aside per unit until earlier ones come.")
     receipts_remembered: int = Field(64, ge=1, description="Hashes of the latest receipts, to see a fork.")

@@ -21,7 +21,7 @@ class Revoking:
     def __init__(self, store: Store, limits: KeysLimits, signing: SigningKeys | None) -> None:
         self._store = store
         self._limits = limits
-        self._signer = signing.signer("fresh") if signing else None
+        self._signing = signing
 
     async def revoke(
         self, key: KeyId, *, reason: str, now: datetime, ack: Ack | None = None, sign: bool
@@ -58,8 +58,9 @@ class Revoking:
         await self._store.change([numbers_id(unit), list_id(unit)], decide, ack=ack)
 
     def _sign_if_due(self, ledger: Ledger, unit: UnitId, vehicle: VehicleId) -> None:
-        if self._signer is not None and list_is_due(ledger, self._limits):
-            sign_list(ledger, signer=self._signer, unit=unit, vehicle=vehicle, limits=self._limits)
+        if self._signing is not None and list_is_due(ledger, self._limits):
+            signer = self._signing.signer("fresh")
+            sign_list(ledger, signer=signer, unit=unit, vehicle=vehicle, limits=self._limits)
 
 
 def list_is_due(ledger: Ledger, limits: KeysLimits) -> bool:
@@ -82,6 +83,7 @@ def sign_list(
         aud=unit,
         iat=iat,
         exp=iat + int(limits.list_life.total_seconds()),
+        bundle=signer.tbv,
         rev=ListClaims(
             version=ledger.list.version,
             min_seq=ledger.list.min_seq,

@@ -134,7 +134,7 @@ class KeySigner:
         body = ledger.body(key)
         if ledger.now.timestamp() >= body.exp or body.claims is None:
             ledger.tell(key, KeyLapsed(**ledger.about(key)))
-        elif not stands:
+        elif not stands or not self._signing.holds("key", body.kid):  # its issuer key was removed meanwhile
             ledger.tell(key, KeyDestroyed(**ledger.about(key), how="never_handed_out"))
         else:
             body.token = self._signing.signer("key", body.kid).sign(body.claims)

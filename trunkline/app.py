@@ -1,7 +1,7 @@
 """The ASGI application: routes of every package, problems mapped once, security headers, a bound on bodies."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +16,7 @@ import people.api
 import people.api_parts
 import people.pages
 import webhooks.api
+from keys.bundles import Bundles
 from keys.checkpoints import Checkpoints
 from people.access import CarrierPrincipal
 from people.model import Scope
@@ -31,9 +32,9 @@ from trunkline import problems
 from trunkline.compose import Ground, Services, ground, services
 from trunkline.delivering import delivery_routes
 from trunkline.headers import BodyLimit, SecurityHeaders
-from trunkline.installation import public_keys
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
+from trunkline.trust import NoTrust, PublicKeys
 from webhooks.history import History
 
 log = logging.getLogger("trunkline")
@@ -57,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with ground(settings) as base, services(base) as parts:
-            attach(app, parts, public_keys(settings))
+            attach(app, parts, PublicKeys(settings))
             keep_what_was_loaded()
             log.info("ready", extra={"service": "api", "listens": settings.listen_port})
             yield
@@ -81,7 +82,7 @@ def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own ty
     return app
 
 
-def attach(app: FastAPI, parts: Services, jwks: dict[str, Any]) -> None:
+def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     """Add every package's routes."""
     pages = templates()
     for router in delivery_routes(parts, pages):  # first: routes are tried in order, and a tap is waited for
@@ -93,7 +94,15 @@ def attach(app: FastAPI, parts: Services, jwks: dict[str, Any]) -> None:
     @app.get("/.well-known/jwks.json", tags=["keys"])
     async def service_keys() -> Response:
         """The service's public keys, each with its purpose."""
-        return JSONResponse(jwks, headers={"Cache-Control": "public, max-age=300"})
+        return JSONResponse(dict(jwks), headers={"Cache-Control": "public, max-age=300"})
+
+    @app.get("/.well-known/trust.json", tags=["keys"])
+    async def trust() -> Response:
+        """The trust bundle in force, as every car and every phone may fetch it: one signature per root."""
+        found = await Bundles(parts.ground.store).in_force()
+        if found is None:
+            raise NoTrust("no trust bundle was published")
+        return JSONResponse(found.document, headers={"Cache-Control": "public, max-age=60"})
 
     @app.get("/.well-known/log-checkpoints.json", tags=["keys"])
     async def log_checkpoints() -> dict[str, str]:

@@ -15,6 +15,7 @@ _UP: dict[str, tuple[type[BaseModel], str]] = {
 }
 _DOWN: dict[str, tuple[type[BaseModel], str]] = {
     "dn/cmd": (wire.Command, "One signed command."),
+    "dn/trust": (wire.Trust, "The trust bundle in force, retained: whom the unit believes."),
     "dn/ack": (wire.Ack, "Durably accepted sequence numbers."),
     "dn/err": (wire.Err, "A message that was refused."),
 }

@@ -17,6 +17,7 @@ from trunkline.commands import (
     people,
     services,
     states,
+    trust,
     units,
 )
 
@@ -41,6 +42,7 @@ app = typer.Typer(
 for group in (install, demo, services, units, states):
     group.register(app)
 app.add_typer(cars.app, name="vehicle")
+app.add_typer(trust.app, name="keys")
 app.add_typer(people.carriers, name="carrier")
 app.add_typer(people.couriers, name="courier")
 app.add_typer(people.owners, name="owner")

@@ -15,7 +15,7 @@ from delivery.news import KINDS as NEWS_KINDS
 from delivery.reactions import KINDS as DELIVERY_KINDS
 from delivery.service import Deliveries
 from keys.issue import Keys
-from keys.signing import Signer, SigningKeys
+from keys.signing import SigningKeys
 from people import lists as people_lists
 from people.reactions import GROUP as PEOPLE_GROUP
 from people.reactions import KINDS as PEOPLE_KINDS
@@ -32,10 +32,12 @@ from spine.timers import Timers
 from spine.valkey import StoreDown, Valkey
 from trunkline import vehicle_list
 from trunkline.desk import Desk
-from trunkline.installation import gateway_password, public_keys, seal, vehicle_ca
+from trunkline.installation import gateway_password, seal, vehicle_ca
 from trunkline.posting import PeopleMailer, mail_door, minter, people_composer, sealing_key
 from trunkline.settings import Settings
+from trunkline.trust import PublicKeys
 from vehicle_gateway.commands import Commands
+from vehicle_gateway.dispatch import CommandSigner
 from vehicle_gateway.duty import Equipment
 from vehicle_gateway.gateway import Gateway
 from vehicle_gateway.link import Broker, Tls
@@ -163,7 +165,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         photos=settings.photo_dir,
         public_url=settings.public_url,
         authorities=[vehicle_ca(settings)],
-        jwks=public_keys(settings),
+        jwks=PublicKeys(settings),
     )
     mail = Mail(
         mail_door(settings), minter(people.links, delivery.deciding.mint, clock), sender=settings.mail_from
@@ -225,7 +227,7 @@ def _endpoint_key(settings: Settings) -> bytes:
     return sealing_key(seal(settings, "endpoint"))
 
 
-def gateway(base: Ground, signer: Signer) -> Gateway:
+def gateway(base: Ground, signer: CommandSigner) -> Gateway:
     """What process `gateway` runs: the broker on one side, the log on the other."""
     settings = base.settings
     tls = Tls(ca=settings.broker_tls_ca) if settings.broker_tls_ca else None

@@ -1,16 +1,18 @@
 """Look at an installation as an operator would: what is wrong, and how to mend it; whole or by parts."""
 
 import asyncio
+import json
 import ssl
 import urllib.request
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 
+from keys.car.bundle import first_bundle
 from spine.clock import SystemClock
 from spine.dead_letters import DeadLetters
 from spine.house import House, open_house
@@ -24,6 +26,7 @@ from spine.valkey import Valkey
 from trunkline.groups import GROUPS
 from trunkline.installation import keys_directory
 from trunkline.settings import Settings
+from trunkline.trust import TRUST_FILE
 from vehicle_gateway.broker_config import problems
 from vehicle_gateway.dispatch import GROUP as GATEWAY
 
@@ -53,6 +56,7 @@ async def examine(settings: Settings, only: Collection[str] = ()) -> list[Findin
     found: list[Finding] = []
     if "files" in wanted:
         found += [*_files(settings), *_certificates(settings), *_broker_configuration(settings)]
+        found += trust_findings(settings)
     if "broker" in wanted:
         found += [
             await _port("broker, service listener", settings.broker_host, settings.broker_port),
@@ -78,6 +82,24 @@ def _files(settings: Settings) -> list[Finding]:
     if not found:
         found.append(Finding("keys", False, "none", "run `trunkline init`"))
     return found
+
+
+def trust_findings(settings: Settings) -> list[Finding]:
+    """When the trust bundle ends, and whether the roots lie with what they should guard."""
+    path, folder = settings.roots_dir / TRUST_FILE, settings.root_keys_dir
+    if not path.exists():
+        return [Finding("trust bundle", False, "none", "`trunkline keys ceremony`: docs/operations.md")]
+    ends = datetime.fromtimestamp(first_bundle(json.loads(path.read_bytes())).claims.exp, UTC)
+    fine = ends - SystemClock().now() > timedelta(days=60)
+    here = sorted(folder.glob("root-*"))
+    closed = all(not root.stat().st_mode & 0o077 for root in here)
+    where = f"{len(here)} of them on this host" if here else "none on this host"
+    return [
+        Finding(
+            "trust bundle", fine, f"until {ends:%Y-%m-%d}", "`trunkline keys bundle make`, then publish it"
+        ),
+        Finding("trust roots", closed, where, f"chmod 600 {folder}/*"),
+    ]
 
 
 def _certificates(settings: Settings) -> list[Finding]:

@@ -22,12 +22,14 @@ def facts() -> str:
     from spine.facts.delivery import DeliveryFact
     from spine.facts.keys import KeyFact
     from spine.facts.people import PeopleFact
+    from spine.facts.trust import TrustPublished
     from spine.facts.vehicle import VehicleFact
     from spine.facts.webhooks import WebhookFact
 
-    groups: list[tuple[str, UnionType]] = [
+    groups: list[tuple[str, UnionType | type[BaseModel]]] = [
         ("Cars and units", VehicleFact),
         ("Keys", KeyFact),
+        ("Trust", TrustPublished),
         ("Deliveries", DeliveryFact),
         ("People", PeopleFact),
         ("Webhooks", WebhookFact),
@@ -35,7 +37,7 @@ def facts() -> str:
     lines = ["# Facts", ""]
     for title, union in groups:
         lines += [f"## {title}", "", "| fact | keeps the order of | members |", "|---|---|---|"]
-        for model in get_args(union):
+        for model in get_args(union) or (union,):
             members = [name for name in model.model_fields if name not in {"kind", "at", model.about}]
             lines.append(
                 f"| `{model.model_fields['kind'].default}` | {model.about} | {', '.join(members) or '-'} |"

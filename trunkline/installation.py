@@ -6,7 +6,7 @@ import os
 import secrets
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from keys.signing import JWKS_NAME, create_signing_keys
 from people.operators import Operators
@@ -16,6 +16,8 @@ from spine.valkey import Valkey
 from trunkline.embedded import write_iotcore_config
 from trunkline.settings import Settings
 from vehicle_gateway import broker_config, pki
+
+JWKS_FILE: Final = "service-keys.json"
 
 
 def write_secret(path: Path, text: str) -> None:
@@ -50,7 +52,7 @@ def seal(settings: Settings, name: str) -> str:
 
 def public_keys(settings: Settings) -> dict[str, Any]:
     """The service's public keys as ``init`` wrote them: a JWKS whose members name their purpose."""
-    keys: dict[str, Any] = json.loads((settings.roots_dir / "service-keys.json").read_text("utf-8"))
+    keys: dict[str, Any] = json.loads((settings.roots_dir / JWKS_FILE).read_text("utf-8"))
     return keys
 
 
@@ -81,6 +83,8 @@ async def initialise(settings: Settings, now: datetime) -> dict[str, Any]:
 
     Keys and certificates are never overwritten, so it may be run again after a crash or with a new store.
     """
+    from trunkline.trust import Trust
+
     made: list[str] = []
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     keys = keys_directory(settings)
@@ -106,6 +110,7 @@ async def initialise(settings: Settings, now: datetime) -> dict[str, Any]:
             token = await Operators(Store(valkey, house)).make("host", now=now)
             write_secret(token_file, token.text)
             made.append("operator token")
+        made += await Trust(Store(valkey, house), settings).begin(now)
     finally:
         await valkey.close()
     return {"data_dir": str(settings.data_dir), "made": made, "partitions": house.partitions}
@@ -116,8 +121,9 @@ def publish_roots(settings: Settings) -> None:
     settings.roots_dir.mkdir(parents=True, exist_ok=True)
     opened = pki.Pki.open(settings.pki_dir, settings.gateway)
     (settings.roots_dir / "vehicle-ca.pem").write_text(opened.ca_pem, "utf-8")
-    jwks = (keys_directory(settings) / JWKS_NAME).read_text("utf-8")
-    (settings.roots_dir / "service-keys.json").write_text(jwks, "utf-8")
+    if not (settings.roots_dir / JWKS_FILE).exists():  # from then on every trust bundle writes it anew
+        jwks = (keys_directory(settings) / JWKS_NAME).read_text("utf-8")
+        (settings.roots_dir / JWKS_FILE).write_text(jwks, "utf-8")
 
 
 def gateway_password(settings: Settings) -> str:

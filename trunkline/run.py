@@ -74,8 +74,8 @@ def run_gateway() -> None:
 
 
 async def _work(settings: Settings) -> None:
-    from keys.signing import SigningKeys
     from trunkline.compose import ground, readers, services, timers
+    from trunkline.trust import Following, signing_keys
     from trunkline.upkeep import Upkeep
 
     start_logging(settings.log_level)
@@ -83,16 +83,21 @@ async def _work(settings: Settings) -> None:
         raise WrongKeys("`work` must not be given the gateway's key: unset command_key_dir")
     if settings.signing_dir is None:
         raise WrongKeys("`work` signs keys: set TRUNKLINE_SIGNING_DIR to the folder that `init` made")
-    signing = SigningKeys.load(settings.signing_dir, ("key", "fresh", "log"))
-    async with ground(settings) as base, services(base, signing=signing) as parts:
-        jobs = [reader.run() for reader in readers(parts)]
-        upkeep = Upkeep(parts, signing)
-        await _until_told([*jobs, timers(parts).run(), upkeep.run()], name="work")
+    async with ground(settings) as base:
+        signing = await signing_keys(
+            base.store, settings.signing_dir, ("key", "fresh", "log"), now=base.clock.now()
+        )
+        following = Following(base.store, base.clock, settings, signing)
+        async with services(base, signing=signing) as parts:
+            jobs = [reader.run() for reader in readers(parts)]
+            upkeep = Upkeep(parts, signing)
+            await _until_told([*jobs, timers(parts).run(), upkeep.run(), following.run()], name="work")
 
 
 async def _gateway(settings: Settings) -> None:
-    from keys.signing import SigningKeys
+    from keys.signing import SignerInUse
     from trunkline.compose import gateway, ground
+    from trunkline.trust import Following, signing_keys
 
     start_logging(settings.log_level)
     if settings.signing_dir:
@@ -101,10 +106,11 @@ async def _gateway(settings: Settings) -> None:
         raise WrongKeys(
             "`gateway` signs commands: set TRUNKLINE_COMMAND_KEY_DIR to the folder that `init` made"
         )
-    signer = SigningKeys.load(settings.command_key_dir, {"cmd"}).signer("cmd")
     async with ground(settings) as base:
-        carrying = gateway(base, signer)
-        await _until_told([carrying.run()], name="gateway", ready=carrying.wait_connected())
+        signing = await signing_keys(base.store, settings.command_key_dir, {"cmd"}, now=base.clock.now())
+        carrying = gateway(base, SignerInUse(signing, "cmd"))
+        following = Following(base.store, base.clock, settings, signing)
+        await _until_told([carrying.run(), following.run()], name="gateway", ready=carrying.wait_connected())
 
 
 async def _until_told(

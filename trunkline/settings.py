@@ -94,6 +94,11 @@ class Settings(BaseSettings):
     command_key_dir: Path | None = Field(
         None, description="The gateway's command key: set for `gateway` alone."
     )
+    local_roots: bool = Field(
+        default=True,
+        description="`init` makes the three roots in `root-keys` here (a small installation); false: they are made "
+        "elsewhere by `trunkline keys ceremony`.",
+    )
     endpoint_secret_key: SecretStr | None = Field(
         None,
         description="Base64url of 32 bytes that encrypt webhook secrets at rest; none: `keys/seal/endpoint.key`.",
@@ -155,6 +160,11 @@ class Settings(BaseSettings):
     def roots_dir(self) -> Path:
         """Public things that verification starts from: the vehicle CA and the service's public keys."""
         return self.data_dir / "roots"
+
+    @property
+    def root_keys_dir(self) -> Path:
+        """The roots of a small installation, whose three keys lie together on this host."""
+        return self.data_dir / "root-keys"
 
     @property
     def pki_dir(self) -> Path:

@@ -1,4 +1,4 @@
-"""The list of all vehicles, built from the log: for sweeps."""
+"""The list of all vehicles, built from the log: for sweeps, and for what every car gets."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,9 +6,10 @@ from typing import Final
 from spine.facts.vehicle import VehicleEnrolled
 from spine.index import Place
 from spine.log import Entry
+from vehicle_gateway.bundles import ALL_VEHICLES
 
-VEHICLES: Final = "vehicles"
-ALL: Final = "all"
+VEHICLES: Final = ALL_VEHICLES[0]
+ALL: Final = ALL_VEHICLES[1]
 
 
 def places(entry: Entry) -> Iterable[Place]:

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from spine.clock import Clock
 from spine.facts import Fact
 from spine.facts.keys import FreshSigned, ReceiptRejected, RevocationRaised
+from spine.facts.trust import TrustPublished
 from spine.facts.vehicle import (
     CommandCreated,
     CommandExpired,
@@ -19,6 +20,7 @@ from spine.ids import CommandId
 from spine.log import Log, order
 from spine.store import Ack, Store
 from spine.valkey import StoreDown
+from vehicle_gateway.bundles import Bundles
 from vehicle_gateway.commands import CommandBody, Commands
 from vehicle_gateway.fresh import FreshAnswers
 from vehicle_gateway.limits import GatewayLimits
@@ -32,7 +34,14 @@ _log = logging.getLogger("trunkline.vehicle_gateway")
 
 GROUP: Final = "gateway"
 KINDS: Final = frozenset(
-    {"command.created", "revocation.raised", "receipt.rejected", "unit.asked", "fresh.signed"}
+    {
+        "command.created",
+        "revocation.raised",
+        "receipt.rejected",
+        "unit.asked",
+        "fresh.signed",
+        "trust.published",
+    }
 )
 
 
@@ -105,6 +114,7 @@ class Dispatch:
         self._standing = Standing(store)
         self._lists = Lists(store, clock, limits, downlink)
         self._answers = FreshAnswers(store, limits, downlink)
+        self._bundles = Bundles(store, limits, downlink)
         self._since: dict[int, str] = {}
         self._up_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,6 +135,7 @@ class Dispatch:
             except StoreDown:
                 _log.warning("dispatch.place_unknown")
         self._start(self._lists.repeat_all(), "lists")
+        self._start(self._bundles.carry(), "bundles")
 
     async def react(self, received: Received) -> None:
         """Handle one entry; what cannot leave at once goes on in the background until it is too late."""
@@ -138,6 +149,11 @@ class Dispatch:
                 await self._standing.quarantine(
                     fact.unit, reason="receipt_rejected", now=self._clock.now(), ack=received.ack
                 )
+            case TrustPublished():
+                await self._bundles.published(fact, ack=received.ack)
+                self._start(self._bundles.carry(), "bundles")
+            case UnitAsked(name="trust"):
+                await self._bundles.answer(fact)
             case UnitAsked(name="revocations"):
                 await self._lists.repeat(fact.vehicle)
             case FreshSigned() if fact.request:

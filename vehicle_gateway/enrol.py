@@ -58,7 +58,8 @@ class Passwords(Protocol):
 class Handout:
     """What every enrolled unit is told besides its certificates.
 
-    ``service_keys``: JWKS of the keys it shall trust, each with ``purpose``. ``passwords``: set where units
+    ``service_keys``: JWKS of the keys it shall trust, each with ``purpose``. ``bundle``: signatures of the trust
+    bundle in force, whose roots it shall believe from then on. ``passwords``: set where units
     sign in at the broker by password (the demo without Mosquitto).
     """
 
@@ -66,6 +67,7 @@ class Handout:
     broker_host: str
     broker_port: int
     broker_tls: bool = True
+    bundle: Sequence[str] | None = None
     passwords: Passwords | None = field(default=None, repr=False)
 
 
@@ -238,6 +240,8 @@ class Enrolment:
                 "tls": handout.broker_tls,
             },
         }
+        if handout.bundle is not None:
+            answer["bundle"] = list(handout.bundle)
         if handout.passwords is not None:
             password = secrets.token_urlsafe(24)
             handout.passwords.set(unit, password)

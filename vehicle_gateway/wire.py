@@ -128,6 +128,12 @@ class Err(Message):
     detail: str = ""
 
 
+class Trust(Message):
+    """``dn/trust`` (retained): the trust bundle, one ``tl-bundle+jwt`` of each root that signed it."""
+
+    bundle: list[Annotated[str, Field(max_length=16_384)]]
+
+
 class Op(StrEnum):
     """What a ``tl-cmd+jwt`` may ask of a unit."""
 

@@ -97,6 +97,11 @@ class UnitClock:
         self.raise_floor(iat)
         return True
 
+    def lower(self, floor: int) -> None:
+        """Begin again from ``floor`` (Unix seconds), unset: a bundle of the roots names this unit."""
+        self._floor = self._heard = float(floor)
+        self._bounds = None
+
     def read(self) -> Reading:
         """The time in Unix milliseconds with its uncertainty in milliseconds.
 

@@ -69,6 +69,9 @@ class UnitLimits(BaseModel):
     list_asked_after: Span = Field(
         timedelta(hours=1), description="revocation list older than this at connecting: asked for"
     )
+    trust_asked_after: Span = Field(
+        timedelta(days=1), description="this long after the last time, at connecting: trust bundle asked for"
+    )
 
     # certificates
     renew_within: float = Field(1 / 3, gt=0, lt=1, description="renewed in this last share of its life")

@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509.oid import NameOID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from keys.car.bundle import Bundle, first_bundle
 from keys.car.claims import UnitText
-from keys.car.jws import Alg, Form, SigningKey, sign
+from keys.car.jws import Alg, Form, SigningKey, Unacceptable, sign
 from keys.car.policy import Policy
 from keys.car.trust import BadTrust, TrustedKeys
 from vehicle_gateway.link import Broker, Tls
@@ -79,6 +80,8 @@ class Enrolled(BaseModel):
     shard: Annotated[int, Field(ge=0, le=255)]
     certificates: _Certificates
     service_keys: dict[str, Any]
+    bundle: list[str] | None = None
+    """The trust bundle of that day, whose roots are believed from then on; None: enrolled before there were any."""
     broker: _Server
     mqtt_password: str | None = Field(None, repr=False)
     policy: Policy = Policy()
@@ -93,20 +96,22 @@ class Identity:
     trust: TrustedKeys
     receipt_key: SigningKey
     mtls_key: EllipticCurvePrivateKey = field(repr=False)
+    bundle: Bundle | None = None
+    """As enrolment gave it."""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a provisioned folder. Raises ``NotProvisioned``."""
         try:
             enrolled = Enrolled.model_validate_json((folder / IDENTITY).read_bytes())
-            trust = TrustedKeys.from_jwks(enrolled.service_keys)
+            trust, bundle = _trust(enrolled)
             mtls = load_pem_private_key((folder / MTLS_KEY).read_bytes(), None)
             receipt = load_pem_private_key((folder / RECEIPT_KEY).read_bytes(), None)
-        except (OSError, ValidationError, BadTrust, ValueError) as cause:
+        except (OSError, ValidationError, BadTrust, ValueError, Unacceptable) as cause:
             raise NotProvisioned(f"{folder} holds no enrolled unit: {type(cause).__name__}") from cause
         if not isinstance(mtls, EllipticCurvePrivateKey) or not isinstance(receipt, Ed25519PrivateKey):
             raise NotProvisioned("the keys are of another kind")
-        return cls(folder, enrolled, trust, SigningKey.of(receipt), mtls)
+        return cls(folder, enrolled, trust, SigningKey.of(receipt), mtls, bundle)
 
     @property
     def unit(self) -> str:
@@ -146,8 +151,8 @@ def install(folder: Path, answer: Mapping[str, Any]) -> Enrolled:
     """Store what enrolment answered, and the first record. Raises ``NotProvisioned``, changing nothing."""
     try:
         enrolled = Enrolled.model_validate(dict(answer))
-        TrustedKeys.from_jwks(enrolled.service_keys)
-    except (ValidationError, BadTrust) as cause:
+        _trust(enrolled)
+    except (ValidationError, BadTrust, Unacceptable) as cause:
         raise NotProvisioned("this is not an enrolment answer") from cause
     certificates = enrolled.certificates.model_dump()
     check_certificates(folder, certificates)
@@ -161,6 +166,12 @@ def install(folder: Path, answer: Mapping[str, Any]) -> Enrolled:
     finally:
         disk.close()
     return enrolled
+
+
+def _trust(enrolled: Enrolled) -> tuple[TrustedKeys, Bundle | None]:
+    """The pinned keys, and the bundle with its roots. Raises ``BadTrust`` or ``Unacceptable``."""
+    pinned = TrustedKeys.from_jwks(enrolled.service_keys)
+    return pinned, None if enrolled.bundle is None else first_bundle({"bundle": enrolled.bundle})
 
 
 def check_certificates(folder: Path, certificates: Mapping[str, str]) -> None:

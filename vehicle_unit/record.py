@@ -115,12 +115,15 @@ class RecordStore:
         window: Window | None = None,
         clock_floor: int = 0,
         revocation_version: int = 0,
+        bundle_version: int = 0,
+        lowered_clock_floor: int | None = None,
         beside: str | None = None,
     ) -> Record:
         """Write the next generation durably and read it back; no member ever goes down.
 
-        ``beside``: a receipt that becomes durable with it. Raises ``NotWritten``; then the former record still
-        counts until a restart, and which of the two counts then nobody knows.
+        But for ``lowered_clock_floor``: a newer bundle of the roots orders it by naming this unit. ``beside``: a
+        receipt that becomes durable with it. Raises ``NotWritten``; then the former record still counts until a
+        restart, and which of the two counts then nobody knows.
         """
         now = self.current
         if now is None:
@@ -132,7 +135,10 @@ class RecordStore:
                 now,
                 generation=now.generation + 1,
                 window=now.window if window is None else _upwards(now.window, window),
-                clock_floor=max(now.clock_floor, clock_floor),
+                clock_floor=(
+                    max(now.clock_floor, clock_floor) if lowered_clock_floor is None else lowered_clock_floor
+                ),
+                bundle_version=max(now.bundle_version, bundle_version),
                 revocation_version=max(now.revocation_version, revocation_version),
             ),
             beside or self.beside,

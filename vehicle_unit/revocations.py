@@ -64,6 +64,10 @@ class Revocations:
         self._disk.replace(FILE, signed.encode())
         self.current = claims
 
+    def look_again(self) -> None:
+        """After another trust bundle: a list whose signer was removed no longer counts."""
+        self.current = self._kept()
+
     def confirm(self) -> Receipt | None:
         """The receipt for the list in force, if none was made yet and there is room for it."""
         current = self.current

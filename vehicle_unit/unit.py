@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from keys.car.challenge import Challenges
-from keys.car.jws import Unacceptable
+from keys.car.jws import Unacceptable, read_json
 from keys.car.place import Position
 from vehicle_gateway import wire
 from vehicle_gateway.link import Incoming, Link, LinkLimits
@@ -34,6 +34,7 @@ from vehicle_unit.receipts import Receipts
 from vehicle_unit.record import NotWritten, RecordStore
 from vehicle_unit.revocations import Revocations
 from vehicle_unit.simulated import SimulatedBoot
+from vehicle_unit.trust import Trust
 from vehicle_unit.uplink import Uplink
 from vehicle_unit.vehicle import Value, Vehicle
 
@@ -89,10 +90,11 @@ class Unit:
         )
         boot.burn_consumed(self.record, self.receipts)
         self.executed = Executed(self._disk, now=self.clock.now().timestamp(), limits=limits)
+        self.trust = Trust(self._disk, identity=identity, clock=self.clock, record=self.record)
         self.revocations = Revocations(
             self._disk,
             unit=identity.unit,
-            trust=identity.trust,
+            trust=self.trust,
             clock=self.clock,
             record=self.record,
             receipts=self.receipts,
@@ -116,7 +118,7 @@ class Unit:
         )
         verifier = Verifier(
             unit=identity.unit,
-            trust=identity.trust,
+            trust=self.trust,
             policy=enrolled.policy,
             challenges=Challenges(enrolled.policy, os.urandom),
             clock=self.clock,
@@ -188,6 +190,16 @@ class Unit:
         self.uplink.event("pair", told)
         return code
 
+    def take_bundle(self, document: object) -> bool:
+        """A trust bundle came, from the broker or a phone; whether it is in force now and was not before.
+
+        Raises ``Unacceptable``, ``NotWritten``, ``OSError``; then all stays as it was.
+        """
+        taken = self.trust.take(document)
+        if taken:
+            self.revocations.look_again()
+        return taken
+
     # ---- from the broker
 
     def _make_link(self) -> Link:
@@ -213,6 +225,7 @@ class Unit:
         self.uplink.signals(self.vehicle.signals(), full=True)
         self._ask_for_the_list()
         self._ask_for_the_time()
+        self._ask_for_the_bundle()
         _log.info("unit.connected", extra={"unit": self.identity.unit, "session_present": present})
 
     def _ask_for_the_list(self) -> None:
@@ -224,6 +237,10 @@ class Unit:
     def _ask_for_the_time(self) -> None:
         if self.freshness.needed:
             self.uplink.ask("freshness", {}, nonce=self.freshness.ask())
+
+    def _ask_for_the_bundle(self) -> None:
+        if self.trust.wants_news(self.options.limits.trust_asked_after.total_seconds()):
+            self.uplink.ask("trust", {"version": self.trust.version})
 
     def _heard(self, message: Incoming) -> None:
         """Whatever comes on ``dn/#``: nothing of it may stop the unit."""
@@ -258,6 +275,8 @@ class Unit:
                 case "fresh":
                     if (receipt := self.freshness.answered(payload.decode("ascii"))) is not None:
                         self.uplink.receipts([receipt])
+                case "trust":
+                    self.take_bundle(read_json(payload))
                 case _:
                     _log.info("unit.not_for_me", extra={"topic": name})
         except (ValidationError, UnicodeDecodeError, Unacceptable) as cause:

@@ -137,7 +137,7 @@ class Revocations(Claims):
 
 
 class FreshClaims(Claims):
-    """What the key service says now: the revocation list and the version of the trust bundle in force.
+    """What the key service says now: the revocation list and the lowest trust-bundle version acceptable.
 
     With a ``nonce`` (a challenge of the unit) it is fresh for that challenge and sets the unit's time; without
     (``""``) it is the list kept retained on ``dn/rev``, and sets revocation only. ``last``, with a nonce only:

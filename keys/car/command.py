@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from keys.car.claims import CommandClaims
-from keys.car.jws import COMMAND, Fault, SigningKey, Unacceptable, sign
+from keys.car.jws import COMMAND, Fault, SigningKey, Unacceptable, read, sign, verify
 from keys.car.trust import TrustedKeys
 
 
@@ -19,9 +19,13 @@ def write_command(claims: CommandClaims, *, key: SigningKey) -> str:
 def read_command(token: object, *, trust: TrustedKeys, unit: str, now: datetime) -> CommandClaims:
     """The command, if the gateway signed it for ``unit`` and ``now`` is before ``exp``.
 
-    Raises ``Unacceptable`` (nobody we know asked) or ``TooLate``.
+    Raises ``Unacceptable`` (nobody we know asked, or its key's days are over) or ``TooLate``.
     """
-    claims = CommandClaims.of(trust.verified(token, COMMAND, "cmd"))
+    parts = read(token, COMMAND)
+    signer = trust.signer(parts, "cmd")
+    claims = CommandClaims.of(verify(parts, signer.public))
+    if signer.not_after is not None and now.timestamp() >= signer.not_after:
+        raise Unacceptable(Fault.SIGNER)
     if claims.aud != unit:
         raise Unacceptable(Fault.AUDIENCE)
     if now.timestamp() >= claims.exp:

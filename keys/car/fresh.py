@@ -3,7 +3,7 @@
 import hmac
 
 from keys.car.claims import FreshClaims
-from keys.car.jws import FRESH, Fault, SigningKey, Unacceptable, sign
+from keys.car.jws import FRESH, Fault, SigningKey, Unacceptable, read, sign, verify
 from keys.car.trust import TrustedKeys
 
 
@@ -40,7 +40,11 @@ def read_kept(token: object, *, trust: TrustedKeys, unit: str) -> FreshClaims:
 
 
 def _read(token: object, trust: TrustedKeys, unit: str) -> FreshClaims:
-    claims = FreshClaims.of(trust.verified(token, FRESH, "fresh"))
+    parts = read(token, FRESH)
+    signer = trust.signer(parts, "fresh")
+    claims = FreshClaims.of(verify(parts, signer.public))
+    if claims.iat < (signer.not_before or 0) or (signer.not_after and claims.iat >= signer.not_after):
+        raise Unacceptable(Fault.SIGNER)
     if claims.aud != unit:
         raise Unacceptable(Fault.AUDIENCE)
     return claims

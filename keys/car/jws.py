@@ -47,7 +47,8 @@ FRESH: Final = Form("tl-fresh+jwt", Alg.ED25519, "kid", 4096)
 COMMAND: Final = Form("tl-cmd+jwt", Alg.ED25519, "kid", 16_384)
 RECEIPT: Final = Form("tl-receipt+jwt", Alg.ED25519, "kid", 4096)
 RECORD: Final = Form("tl-record+jwt", Alg.ED25519, "kid", 2048)
-FORMS: Final = (KEY, PROOF, FRESH, COMMAND, RECEIPT, RECORD)
+BUNDLE: Final = Form("tl-bundle+jwt", Alg.ED25519, "kid", 16_384)
+FORMS: Final = (KEY, PROOF, FRESH, COMMAND, RECEIPT, RECORD, BUNDLE)
 
 
 class Fault(StrEnum):

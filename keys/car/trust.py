@@ -1,7 +1,8 @@
-"""Whose signatures count, and for what: the service's public keys as pinned at enrolment."""
+"""Whose signatures count, and for what: the service's public keys, pinned at enrolment or of a trust bundle."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, get_args
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -66,7 +67,7 @@ class TrustedKeys:
         self.expires = expires
 
     @classmethod
-    def from_jwks(cls, document: Mapping[str, Any]) -> Self:
+    def from_jwks(cls, document: Mapping[str, Any], *, version: int = 0, expires: int | None = None) -> Self:
         """Read our JWKS.
 
         Raises ``BadTrust``: another member, a ``kid`` that is no thumbprint or stands twice, a low-order key.
@@ -85,7 +86,12 @@ class TrustedKeys:
             if one.kid != thumbprint(jwk) or one.kid in keys:
                 raise BadTrust("kid is not the thumbprint, or stands twice")
             keys[one.kid] = TrustedKey(one.kid, public, one.purpose, one.nbf, one.exp)
-        return cls(keys)
+        return cls(keys, version=version, expires=expires)
+
+    @property
+    def keys(self) -> Mapping[str, TrustedKey]:
+        """All of them by ``kid``."""
+        return MappingProxyType(self._keys)
 
     def find(self, kid: str, purpose: Purpose) -> TrustedKey | None:
         """The key of this name, if it signs for ``purpose``."""

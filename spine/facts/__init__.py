@@ -7,11 +7,12 @@ from pydantic import Field, TypeAdapter
 from spine.facts.delivery import DeliveryFact
 from spine.facts.keys import KeyFact
 from spine.facts.people import PeopleFact
+from spine.facts.trust import TrustPublished
 from spine.facts.vehicle import VehicleFact
 from spine.facts.webhooks import WebhookFact
 
 Fact = Annotated[
-    VehicleFact | KeyFact | DeliveryFact | PeopleFact | WebhookFact,
+    VehicleFact | KeyFact | TrustPublished | DeliveryFact | PeopleFact | WebhookFact,
     Field(discriminator="kind"),
 ]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from keys.car.jws import SigningKey
 from trunkline.processes import plain_environment
 
 SERVER = (
@@ -46,6 +47,22 @@ def test_a_unit_makes_its_keys(tmp_path: Path) -> None:
     done = run("unit", "init", "--dir", str(tmp_path / "unit"), "--json", data=tmp_path)
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout)) == {"v", "mtls_csr", "receipt_csr", "proof"}
+
+
+def test_roots_are_made_and_sign_without_a_server(tmp_path: Path) -> None:
+    entry = {"kty": "OKP", "crv": "Ed25519", "alg": "Ed25519", "use": "sig", "purpose": "key"}
+    key = SigningKey.draw()
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"keys": [{**entry, "x": key.jwk["x"], "kid": key.kid}]}))
+    roots = tmp_path / "roots"
+    done = run("keys", "ceremony", "--dir", str(roots), "--keys", str(keys), "--json", data=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "person 3" in done.stderr
+    bundle = roots / "bundle.json"
+    third = str(roots / "root-3.pem")
+    done = run("keys", "bundle", "sign", str(bundle), "--root", third, "--json", data=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["signers"]) == 3
 
 
 def test_evidence_is_judged(tmp_path: Path) -> None:

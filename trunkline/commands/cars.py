@@ -19,18 +19,21 @@ app = typer.Typer(help="Vehicles and their units.", no_args_is_help=True)
 Vehicle = Annotated[str, typer.Argument(help="Id of the vehicle, veh_...")]
 
 
-def _enrolment(desk: "Desk") -> "Enrolment":
+async def _enrolment(desk: "Desk") -> "Enrolment":
+    from keys.bundles import Bundles
     from trunkline.installation import BrokerPasswords, public_keys
     from vehicle_gateway.enrol import Enrolment, Handout
     from vehicle_gateway.pki import Pki
 
     settings = desk.settings
     password = settings.units_broker_auth == "password"
+    trust = await Bundles(desk.store).in_force()
     handout = Handout(
-        service_keys=public_keys(settings),
+        service_keys={"keys": trust.claims.wire()["keys"]} if trust else public_keys(settings),
         broker_host=settings.units_broker_host,
         broker_port=settings.units_broker_port,
         broker_tls=not password,
+        bundle=trust.bundle if trust else None,
         passwords=BrokerPasswords(settings) if password else None,
     )
     return Enrolment(
@@ -52,7 +55,11 @@ def _run(work: "Callable[[Desk], Awaitable[Any]]", *, as_json: bool) -> None:
 def enrol(request: Document, as_json: AsJson = False) -> None:
     """Take in the unit whose request `trunkline unit init` printed (a file, or -); prints what the unit installs."""
     document = json.dumps(read_document(request))
-    _run(lambda desk: _enrolment(desk).enrol(document), as_json=as_json)
+
+    async def work(desk: "Desk") -> dict[str, Any]:
+        return await (await _enrolment(desk)).enrol(document)
+
+    _run(work, as_json=as_json)
 
 
 @app.command()
@@ -61,7 +68,11 @@ def replace(vehicle: Vehicle, request: Document, as_json: AsJson = False) -> Non
     from spine.ids import VehicleId
 
     document = json.dumps(read_document(request))
-    _run(lambda desk: _enrolment(desk).replace(VehicleId(vehicle), document), as_json=as_json)
+
+    async def work(desk: "Desk") -> dict[str, Any]:
+        return await (await _enrolment(desk)).replace(VehicleId(vehicle), document)
+
+    _run(work, as_json=as_json)
 
 
 @app.command()
@@ -70,7 +81,7 @@ def retire(vehicle: Vehicle, as_json: AsJson = False) -> None:
     from spine.ids import VehicleId
 
     async def work(desk: "Desk") -> dict[str, str]:
-        await _enrolment(desk).retire(VehicleId(vehicle))
+        await (await _enrolment(desk)).retire(VehicleId(vehicle))
         return {"vehicle": vehicle, "state": "retired"}
 
     _run(work, as_json=as_json)
@@ -130,7 +141,7 @@ async def enrol_fleet(directory: Path, count: int) -> None:
     from vehicle_unit import fleet, provisioning
 
     async with desk() as opened:
-        enrolment = _enrolment(opened)
+        enrolment = await _enrolment(opened)
         there = set(fleet.enrolled(directory))
         for folder, request in fleet.prepare(directory, count):
             if folder not in there:
