@@ -17,7 +17,7 @@ from vehicle_unit.executed import Answer
 from vehicle_unit.latch import Latch
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.lock import Act, Input, Lock
-from vehicle_unit.receipts import ENDS, Opening, Receipt, Receipts
+from vehicle_unit.receipts import ENDS, Opening, Receipt, Receipts, Via
 from vehicle_unit.record import NotWritten, RecordStore
 from vehicle_unit.revocations import Revocations
 from vehicle_unit.vehicle import Vehicle
@@ -88,10 +88,25 @@ class Openings:
         life = int(verifier.policy.challenge_life.total_seconds())
         return Answer("done", data={"challenge": nonce, "link": link, "expires_in": life})
 
-    async def present(self, presented: Presented, *, link: str, command: str, arrived: float) -> Answer:
+    def forget(self, link: str) -> None:
+        """The link is gone: what was open on it is too."""
+        self._verifier.challenges.take(link, uptime=self._verifier.clock.uptime())
+        self._buckets.forget(link)
+
+    async def present(
+        self,
+        presented: Presented,
+        *,
+        link: str,
+        command: str | None,
+        arrived: float,
+        via: Via = "mqtt",
+        on_proven: Callable[[Opening], None] = lambda _: None,
+    ) -> Answer:
         """Open if the key may. ``arrived``: when it came, on CLOCK_BOOTTIME.
 
-        Whatever fails before possession is proven is answered alike, 25 ms after arrival.
+        Whatever fails before possession is proven is answered alike, 25 ms after arrival; ``on_proven`` is
+        told as soon as it is proven, whatever follows.
         """
         verifier = self._verifier
         uptime = verifier.clock.uptime()
@@ -111,7 +126,8 @@ class Openings:
             rest = arrived + self._limits.refusal_time.total_seconds() - verifier.clock.uptime()
             await asyncio.sleep(max(rest, 0))
             return _no(Refusal.REFUSED)
-        opening = Opening(proven.claims.jti, proven.claims.seq, proven.claims.dlv, command)
+        opening = Opening(proven.claims.jti, proven.claims.seq, proven.claims.dlv, command, via)
+        on_proven(opening)
         try:
             granted = self._allowed(proven)
             self._consume(granted, opening)
