@@ -121,7 +121,8 @@ class Chain(_Body):
     """``chn_<unit body>``: where the unit's receipt chain stands.
 
     ``recent``: hashes of the latest receipts by number; ``held``: receipts whose predecessors have not come;
-    ``rejected``: hashes of receipts already reported.
+    ``ahead``: numbers of those among them that were told already (``keys.early``); ``rejected``: hashes of
+    receipts already reported.
     """
 
     n: int = 0
@@ -129,6 +130,7 @@ class Chain(_Body):
     gen: int = 0
     recent: dict[int, str] = {}
     held: dict[int, str] = {}
+    ahead: list[int] = []
     rejected: list[str] = []
 
 
