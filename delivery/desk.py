@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from delivery.asking import Asking
+from delivery.brought import Brought
 from delivery.carrier import CarrierDesk
 from delivery.composing import Composing
 from delivery.courier import CourierDesk
@@ -48,6 +49,7 @@ class Desk:
     owner: OwnerDesk
     courier: CourierDesk
     at_the_car: AtTheCar
+    brought: Brought
     deciding: Deciding
     asking: Asking
     reactions: Reactions
@@ -103,6 +105,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         owner=OwnerDesk(deliveries, people.cars, rules),
         courier=CourierDesk(deliveries, cars, keys, album),
         at_the_car=AtTheCar(deliveries, cars, keys, commands, tail, rates),
+        brought=Brought(deliveries, keys, Vehicles(store), rates),
         deciding=deciding,
         asking=asking,
         reactions=reactions,
