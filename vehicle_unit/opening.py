@@ -203,7 +203,8 @@ class Openings:
         return Answer("refused", "may_have_opened", may_have_opened=True)
 
     def _tell_refusal(self, opening: Opening, refusal: Refusal) -> None:
-        if self._verifier.receipts.room_for(1):
+        """At most half of the room is for refusals: who stands at the car with an old key fills up no more."""
+        if self._verifier.receipts.room_for(1 + self._limits.receipts_kept // 2):
             self._keep("refused", opening, code=refusal.value)
         self._flush()
 

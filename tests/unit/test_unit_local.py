@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from keys.car import local
 from keys.car.claims import ReceiptClaims
@@ -17,12 +19,13 @@ from keys.car.receipt import verify_chain
 from keys.car.verify import Presented
 from tests.unit.local_phone import Phone, listening, phone
 from tests.unit.test_unit_opening import QUICK, Rig, until
-from tests.unit.unit_rig import DELIVERY, RECEIPT_KEY, T0, UNIT, key_token, proof_of
+from tests.unit.unit_rig import DELIVERY, RECEIPT_KEY, T0, UNIT, identity, key_token, proof_of, revocations
+from trunkline.processes import free_port
 from vehicle_unit.executed import Answer
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.local_limits import LocalLimits
 from vehicle_unit.lock import Lock
-from vehicle_unit.unit import Unit
+from vehicle_unit.unit import Unit, UnitOptions
 
 MS = timedelta(milliseconds=1)
 JTI = b64((1).to_bytes(16, "big"))
@@ -397,6 +400,48 @@ async def test_many_receipts_come_in_frames_that_fit(rig: Rig) -> None:
         assert rounds > 1
 
 
+async def test_refusals_of_old_keys_never_use_up_the_room_of_an_opening(rig: Rig) -> None:
+    rig.limits = UnitLimits(**{**SLOW.model_dump(), "receipts_kept": 16})
+    async with rig.unit() as unit, listening(unit) as port, phone(port) as caller:
+        rig.vehicle.ignition_on = True
+        for _ in range(20):
+            assert (await caller.present(key_token())).no == "vehicle_state"
+        assert len(unit.receipts.pending()) == 8
+        rig.vehicle.ignition_on = False
+        assert (await caller.present(key_token(2))).ok is not None
+
+
+FRAMES = [
+    local.hello(), local.ask_challenge("x"), local.present(key_token(), proof_of(key_token(), "A" * 43)),
+    local.ask_receipts(0), local.bring_bundle(("a.b.c",)),
+]  # fmt: skip
+CUT = st.tuples(st.sampled_from(FRAMES), st.integers(4, 1_500), st.binary(min_size=1, max_size=4)).map(
+    lambda cut: cut[0][4 : cut[1]] + cut[2] + cut[0][cut[1] + len(cut[2]) :]
+)
+
+
+def test_any_frames_are_answered_and_change_nothing(rig: Rig) -> None:
+    @settings(max_examples=300, deadline=None)
+    @given(st.lists(CUT | st.binary(max_size=200) | st.sampled_from([one[4:] for one in FRAMES]), max_size=6))
+    def check(frames: list[bytes]) -> None:
+        asyncio.run(stay_the_same(rig, frames))
+
+    check()
+
+
+async def stay_the_same(rig: Rig, frames: list[bytes]) -> None:
+    async with rig.unit() as unit:
+        conversation = unit.local.begin("somebody")
+        assert conversation is not None
+        before = dict(rig.disk.files), list(rig.disk.unsynced)
+        for frame in frames:
+            answer = local.read_answer((await conversation.answer(frame))[4:])
+            assert answer.no in {"", "refused", "busy", "version", "not_supported"}
+        assert not conversation.proven
+        assert (dict(rig.disk.files), list(rig.disk.unsynced)) == before
+        unit.local.end(conversation)
+
+
 async def test_an_address_that_is_not_free_is_tried_again(rig: Rig) -> None:
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
@@ -409,6 +454,26 @@ async def test_an_address_that_is_not_free_is_tried_again(rig: Rig) -> None:
         taken.close()
         await taken.wait_closed()
         await asyncio.wait_for(unit.phones.ready.wait(), 10)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_whole_unit_works_with_no_broker_at_all(rig: Rig) -> None:
+    options = UnitOptions(lifts_after=MS, shuts_after=MS, limits=SLOW, local=LINK, control=False)
+    unit = Unit(identity(rig.folder, port=free_port()), options, disk=rig.disk, time=rig.time)
+    unit.revocations.take(revocations())
+    task = asyncio.create_task(unit.run())
+    try:
+        assert unit.phones is not None
+        await asyncio.wait_for(unit.phones.ready.wait(), 10)
+        async with phone(unit.phones.port) as caller:
+            assert (await caller.present(key_token())).ok is not None
+            await until(unit, Lock.LATCHED)
+            outs = [one.out for one in said(await receipts(caller))]
+            assert outs == ["consumed", "opened", "closed", "locked"]
+        assert not unit.link.connected
+        assert all(one.message_id in unit.outbox for one in unit.receipts.pending())
+    finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
