@@ -177,7 +177,7 @@ class Receipts:
             chain.recent[chain.n] = chain.hash
             chain.recent.pop(chain.n - self._limits.receipts_remembered, None)
             if chain.n in chain.ahead:
-                chain.ahead.remove(chain.n)
+                chain.ahead = [n for n in chain.ahead if n > chain.n]
                 continue
             if link.claims.dlv in forgotten:
                 continue

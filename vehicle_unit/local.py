@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, assert_never
 
 from keys.car import local
 from keys.car.frames import MAX_FRAME
+from keys.car.jws import Unacceptable
 from keys.car.local import AskChallenge, AskPresent, AskReceipts, BringBundle, Hello, Malformed
 from keys.car.policy import Policy
 from keys.car.verify import Presented, Refusal
@@ -17,23 +18,25 @@ from vehicle_unit.limits import UnitLimits
 from vehicle_unit.local_limits import LocalLimits
 from vehicle_unit.opening import Openings
 from vehicle_unit.receipts import Opening, Receipts
+from vehicle_unit.record import NotWritten
 
 _log = logging.getLogger("trunkline.vehicle_unit")
 
 _AROUND: Final = 64
 """Bytes of a frame of receipts that are none."""
 
-Bundles = Callable[[Sequence[str]], Answer]
-"""Takes a trust bundle, each signature a compact JWS; checks it before anything is written."""
+TakeBundle = Callable[[object], bool]
+"""Takes a trust bundle as ``{"bundle": [jws, ...]}``, checked before anything is written; whether it is new.
 
-
-def no_bundles(_signed: Sequence[str]) -> Answer:
-    """A unit whose service keys are pinned at enrolment takes no bundle."""
-    return Answer("refused", "not_supported")
+Raises ``Unacceptable``, ``NotWritten`` or ``OSError``; then all stays as it was.
+"""
 
 
 class Local:
-    """All phones' conversations. ``peer`` names a phone for its rate: its address without the port."""
+    """All phones' conversations. ``peer`` names a phone for its rate: its address without the port.
+
+    ``take_bundle``: None in a unit whose service keys are pinned at enrolment.
+    """
 
     def __init__(
         self,
@@ -44,12 +47,12 @@ class Local:
         policy: Policy,
         limits: UnitLimits,
         local_limits: LocalLimits,
-        bundles: Bundles = no_bundles,
+        take_bundle: TakeBundle | None = None,
     ) -> None:
         self.openings = openings
         self.receipts = receipts
         self.clock = clock
-        self.bundles = bundles
+        self.take_bundle = take_bundle
         self.limits = local_limits
         self.refusal_time = limits.refusal_time.total_seconds()
         self.most = max(1, min(local_limits.phones, policy.links - 1))
@@ -120,8 +123,7 @@ class Conversation:
             case AskPresent():
                 return await self._present(ask, arrived)
             case BringBundle():
-                answer = self._all.bundles(ask.bundle)
-                return _told(answer, answer.data)
+                return await self._bundle(ask, arrived)
         assert_never(ask)
 
     def _hello(self, ask: Hello) -> bytes:
@@ -145,6 +147,20 @@ class Conversation:
 
     def _on_proven(self, opening: Opening) -> None:
         self._proven = opening.jti
+
+    async def _bundle(self, ask: BringBundle, arrived: float) -> bytes:
+        """It need not come from a proven phone: it is the roots' word, whoever brings it."""
+        if self._all.take_bundle is None:
+            return local.no("not_supported")
+        try:
+            taken = self._all.take_bundle({"bundle": list(ask.bundle)})
+        except Unacceptable as cause:
+            _log.info("local.bundle_refused", extra={"why": cause.fault.value})
+            return await self._refused(arrived)
+        except (OSError, NotWritten):
+            _log.exception("local.bundle_not_kept")
+            return local.no(Refusal.INTERNAL)
+        return local.ok({"taken": taken})
 
     def _receipts(self, after: int) -> bytes:
         """As many as fit; ``more``: ask again after the last of them."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keys.car import local
 from keys.car.claims import ReceiptClaims
 from keys.car.jwk import b64
-from keys.car.jws import RECEIPT, SigningKey, read
+from keys.car.jws import RECEIPT, Fault, SigningKey, Unacceptable, read
 from keys.car.local import Said
 from keys.car.proof import make_proof
 from keys.car.receipt import verify_chain
@@ -21,10 +21,10 @@ from tests.unit.local_phone import Phone, listening, phone
 from tests.unit.test_unit_opening import QUICK, Rig, until
 from tests.unit.unit_rig import DELIVERY, RECEIPT_KEY, T0, UNIT, identity, key_token, proof_of, revocations
 from trunkline.processes import free_port
-from vehicle_unit.executed import Answer
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.local_limits import LocalLimits
 from vehicle_unit.lock import Lock
+from vehicle_unit.record import NotWritten
 from vehicle_unit.unit import Unit, UnitOptions
 
 MS = timedelta(milliseconds=1)
@@ -375,13 +375,33 @@ async def test_a_bundle_goes_to_who_takes_bundles(rig: Rig) -> None:
         assert (await caller.ask(local.bring_bundle(("a.b.c",)))).no == "not_supported"
         brought: list[object] = []
 
-        def take(signed: object) -> Answer:
-            brought.append(signed)
-            return Answer("done", data={"version": 2})
+        def take(document: object) -> bool:
+            brought.append(document)
+            return len(brought) == 1
 
-        unit.local.bundles = take
-        assert await caller.ask(local.bring_bundle(("a.b.c", "d.e.f"))) == Said({"version": 2})
-        assert brought == [("a.b.c", "d.e.f")]
+        unit.local.take_bundle = take
+        assert await caller.ask(local.bring_bundle(("a.b.c", "d.e.f"))) == Said({"taken": True})
+        assert await caller.ask(local.bring_bundle(("a.b.c", "d.e.f"))) == Said({"taken": False})
+        assert brought == [{"bundle": ["a.b.c", "d.e.f"]}] * 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Unacceptable(Fault.SIGNATURE), "refused"),
+        (NotWritten("disk"), "internal"),
+        (OSError("disk"), "internal"),
+    ],
+)
+async def test_a_bundle_that_is_not_taken(rig: Rig, fault: Exception, code: str) -> None:
+    async with rig.unit() as unit, listening(unit) as port, phone(port) as caller:
+
+        def take(document: object) -> bool:
+            raise fault
+
+        unit.local.take_bundle = take
+        assert (await caller.ask(local.bring_bundle(("a.b.c",)))).no == code
+        assert (await caller.present(key_token())).ok is not None
 
 
 async def test_many_receipts_come_in_frames_that_fit(rig: Rig) -> None:
