@@ -35,6 +35,20 @@ class PhoneApi:
             raise NoNetwork("the service gave no news")
         return fresh
 
+    async def bundle(self) -> tuple[str, ...]:
+        """The newest trust bundle, each signature as a compact JWS. Raises ``NoNetwork``."""
+        try:
+            async with asyncio.timeout(_PATIENCE.total_seconds()), Api(self._url) as api:
+                answer = await api.call("GET", "/.well-known/trust.json")
+        except Refused as refused:
+            raise NoNetwork(refused.detail) from refused
+        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as cause:
+            raise NoNetwork(f"{self._url} does not answer") from cause
+        signed = answer.get("bundle") if isinstance(answer, dict) else None
+        if not isinstance(signed, list) or not all(isinstance(one, str) for one in signed):
+            raise NoNetwork("the service gave no bundle")
+        return tuple(signed)
+
     async def bring(self, delivery: str, receipts: Sequence[str]) -> int:
         """Bring the car's receipts; gives how many the service did not know. Raises ``NoNetwork``."""
         new = 0

@@ -25,6 +25,7 @@ from vehicle_unit.disk import FolderDisk
 _PIECE: Final = 4_096
 _MOST: Final = 64
 """Receipts taken from a car at most: what calls itself a car may not be one."""
+_OLD_TRUST: Final = frozenset({"refused", "stale_trust"})
 _SHUT: Final = frozenset({"locked", "not_lifted"})
 _LOOK_AGAIN: Final = timedelta(seconds=1)
 
@@ -124,20 +125,37 @@ class LinkPhone:
     """A phone with a key and the device key that it is for.
 
     ``fresh``: fetches the key service's news for a challenge, None where that cannot be; it is called only
-    where the car asks for it. ``wait``: how long to stay for the receipts until the boot is locked again.
+    where the car asks for it. ``bundle``: fetches the newest trust bundle, None where that cannot be; called
+    only where the car does not know the key's signer, or wants newer trust. ``wait``: how long to stay for the
+    receipts until the boot is locked again.
     """
 
     key: str = field(repr=False)
     device: SigningKey
     clock: Clock
     fresh: Callable[[str], Awaitable[str | None]]
+    bundle: Callable[[], Awaitable[tuple[str, ...] | None]]
     wait: timedelta
 
     async def open(self, link: UnitLink) -> str:
         """The tap: the car's code, empty where it opened.
 
-        Raises ``LinkLost`` (nothing was opened) or ``PerhapsOpened``.
+        Where a newer trust bundle may help, the car gets one, and if it took it the key is presented again:
+        nothing was opened before. Raises ``LinkLost`` (nothing was opened) or ``PerhapsOpened``.
         """
+        code = await self._present(link)
+        if code in _OLD_TRUST and (signed := await self.bundle()) and await self._bring(link, signed):
+            code = await self._present(link)
+        return code
+
+    async def _bring(self, link: UnitLink, signed: tuple[str, ...]) -> bool:
+        try:
+            said = await link.ask(local.bring_bundle(signed))
+        except TooLong:
+            return False
+        return said.ok is not None and said.ok.get("taken") is True
+
+    async def _present(self, link: UnitLink) -> str:
         asked = await link.ask(local.ask_challenge("phone"))
         if asked.ok is None:
             return asked.no

@@ -57,11 +57,18 @@ class Service:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 service.asked.append((self.path, body))
                 status, answer = service.answers[self.path.rpartition("/")[2]]
-                content = json.dumps(answer(body) if callable(answer) else answer).encode()
+                self._answer(status, answer(body) if callable(answer) else answer)
+
+            def _answer(self, status: int, answer: Any) -> None:
+                content = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
+
+            def do_GET(self) -> None:
+                service.asked.append((self.path, None))
+                self._answer(*service.answers.get(self.path.rpartition("/")[2], (404, {})))
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -200,6 +200,43 @@ def test_where_no_news_come_the_car_decides_with_what_it_knows(hand: Hand, statu
         assert "trunkline courier bring" in done.stderr
 
 
+def knows_no_signer_until_told(unit: Unit) -> None:
+    """As a unit whose trust bundle is older than the key's signer."""
+    trust, keys = unit.identity.trust, dict(unit.identity.trust._keys)
+    trust._keys.pop(KEY_SIGNER.kid)
+
+    def take(document: object) -> bool:
+        assert document == {"bundle": ["a.b.c", "d.e.f"]}
+        trust._keys.update(keys)
+        return True
+
+    unit.local.take_bundle = take
+
+
+def test_a_car_with_old_trust_gets_the_bundle_and_opens(hand: Hand) -> None:
+    answers = {
+        "session": SESSION,
+        "trust.json": (200, {"bundle": ["a.b.c", "d.e.f"]}),
+        "receipts": (200, {"taken": 2}),
+    }
+    with Service(answers).listening() as service, running(hand.rig, knows_no_signer_until_told) as port:
+        done = hand.open(port, "--api", service.url, "--courier", "cou_0123456789abcdef")
+        assert done.returncode == 0, done.stderr
+        assert service.asked[0] == ("/.well-known/trust.json", None)
+        assert hand.rig.releases == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [(404, {}), (200, {"bundle": "a.b.c"}), (200, []), (200, {"bundle": ["x" * 9_000]})]
+)
+def test_without_a_bundle_the_car_s_no_stands(hand: Hand, answer: tuple[int, Any]) -> None:
+    answers = {"session": SESSION, "trust.json": answer}
+    with Service(answers).listening() as service, running(hand.rig, knows_no_signer_until_told) as port:
+        done = hand.open(port, "--api", service.url, "--courier", "cou_0123456789abcdef")
+        assert done.returncode == 1, done.stderr
+        assert "did not take this key" in done.stderr
+
+
 def test_receipts_are_brought_later(hand: Hand) -> None:
     with running(hand.rig) as port:
         assert hand.open(port).returncode == 0

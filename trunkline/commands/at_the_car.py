@@ -67,7 +67,10 @@ def open_(  # noqa: PLR0917 - each is an option of the command line
     async def fresh(challenge: str) -> str | None:
         return await _fresh(api, courier, device, named.dlv, challenge)
 
-    phone = LinkPhone(token, device, SystemClock(), fresh, timedelta(seconds=wait))
+    async def bundle() -> tuple[str, ...] | None:
+        return await _bundle(api, courier, device)
+
+    phone = LinkPhone(token, device, SystemClock(), fresh, bundle, timedelta(seconds=wait))
     file = receipts or key_file.with_suffix(".receipts.json")
     kept: tuple[str, ...] = ()
 
@@ -134,6 +137,18 @@ async def _fresh(api: str, courier: str, device: "SigningKey", delivery: str, ch
         return await PhoneApi(api, courier, device).fresh(delivery, challenge)
     except NoNetwork as cause:
         say(f"The car asks for news of the service: {cause}")
+        return None
+
+
+async def _bundle(api: str, courier: str, device: "SigningKey") -> tuple[str, ...] | None:
+    """The newest trust bundle, None without network or where the service has none."""
+    if not api:
+        return None
+    from trunkline.link_api import NoNetwork, PhoneApi
+
+    try:
+        return await PhoneApi(api, courier, device).bundle()
+    except NoNetwork:
         return None
 
 
