@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from delivery.asking import Asking
+from delivery.brought import Brought
 from delivery.carrier import CarrierDesk
 from delivery.composing import Composing
 from delivery.courier import CourierDesk
@@ -51,6 +52,7 @@ class Desk:
     courier: CourierDesk
     at_the_car: AtTheCar
     away: AwayFromNetwork
+    brought: Brought
     deciding: Deciding
     asking: Asking
     reactions: Reactions
@@ -107,6 +109,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         courier=CourierDesk(deliveries, cars, keys, album),
         at_the_car=AtTheCar(deliveries, cars, keys, commands, tail, rates, fresh),
         away=AwayFromNetwork(deliveries, cars, keys, rates, fresh),
+        brought=Brought(deliveries, keys, Vehicles(store), rates),
         deciding=deciding,
         asking=asking,
         reactions=reactions,

@@ -88,6 +88,11 @@ class DeliveryLimits(BaseModel):
         default=25.0, ge=0, description="longest wait in seconds that `Prefer: wait=` may ask"
     )
 
+    # what a phone brings from a car without network
+    receipts_brought_most: int = Field(
+        default=10, ge=1, description="how often a minute receipts may be brought for one delivery"
+    )
+
     # the question
     tokens_most: int = Field(default=12, ge=1, description="links of one question that are good at a time")
 

@@ -1,6 +1,6 @@
 """What deliveries ask of the packages below, said by the one who asks: small, and easy to play in a test."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -106,6 +106,8 @@ class Keys(Protocol):
     def fresh(self) -> Freshness: ...
 
     async def evidence_of(self, delivery: DeliveryId) -> Kept: ...
+
+    async def room_for(self, unit: UnitId, numbers: Iterable[int]) -> bool: ...
 
 
 class Engine(Protocol):

@@ -1,7 +1,7 @@
 """Make keys and hand them out: claims and number committed first, the signature after (keys.md 3.9)."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
@@ -11,6 +11,7 @@ from keys.car.claims import Confirmation, KeyClaims
 from keys.car.jwk import b64, sha256_b64
 from keys.car.jws import payload_bytes
 from keys.checkpoints import Checkpoints
+from keys.early import room_for
 from keys.fresh import Freshness
 from keys.ledger import Ledger
 from keys.limits import KeysLimits
@@ -220,6 +221,10 @@ class Keys:
             tuple(body.record for body in keys if body.record),
             await Checkpoints(self._store).latest(partition_of(delivery)),
         )
+
+    async def room_for(self, unit: UnitId, numbers: Iterable[int]) -> bool:
+        """Whether receipts of these chain numbers may be taken from a phone (``keys.early``)."""
+        return await room_for(self._store, unit, numbers, self._limits)
 
     async def react(self, received: Heard) -> None:
         """One entry of the log, for the reader group ``keys`` (process ``work``)."""

@@ -123,8 +123,9 @@ class Chain(_Body):
     """``chn_<unit body>``: where the unit's receipt chain stands.
 
     ``recent``: hashes of the latest receipts by number; ``held``: receipts whose predecessors have not come;
-    ``rejected``: hashes of receipts already reported; ``resumes``: the store came back from a backup, so the
-    next receipt of a higher number is taken as it is, and the chain goes on from there.
+    ``ahead``: numbers of those among them that were told already (``keys.early``); ``rejected``: hashes of
+    receipts already reported; ``resumes``: the store came back from a backup, so the next receipt of a higher
+    number is taken as it is, and the chain goes on from there.
     """
 
     n: int = 0
@@ -132,6 +133,7 @@ class Chain(_Body):
     gen: int = 0
     recent: dict[int, str] = {}
     held: dict[int, str] = {}
+    ahead: list[int] = []
     rejected: list[str] = []
     resumes: bool = False
 

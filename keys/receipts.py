@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from keys.car.claims import ReceiptClaims
 from keys.car.jws import Unacceptable
 from keys.car.receipt import Head, chain_hash, follows, read_receipt
+from keys.early import Link, told_ahead
 from keys.ledger import Ledger
 from keys.limits import KeysLimits
 from keys.meaning import Contradiction, apply
@@ -37,24 +38,16 @@ class _Moved(Exception):
     """The chain or the keys concerned are others than when the plan was made: plan again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A verified receipt."""
-
-    text: str
-    claims: ReceiptClaims
-
-    @property
-    def hash(self) -> str:
-        return chain_hash(self.text)
-
-
 @dataclass(slots=True)
 class Placed:
-    """Where a receipt belongs. ``run``: what can be taken now, in order; ``wrong``: what does not fit."""
+    """Where a receipt belongs. ``run``: what can be taken now, in order; ``wrong``: what does not fit.
+
+    ``hold``: its predecessors have not come; ``ahead``: what can be told all the same (``keys.early``).
+    """
 
     run: list[Link] = field(default_factory=list)
     hold: bool = False
+    ahead: list[Link] = field(default_factory=list)
     wrong: dict[str, str] = field(default_factory=dict)
 
 
@@ -68,7 +61,9 @@ def place(chain: Chain, link: Link, held: Mapping[int, Link], limits: KeysLimits
         if before is not None:
             return Placed(wrong={} if before.text == link.text else {link.text: "fork"})
         full = len(held) >= limits.receipts_held
-        return Placed(wrong={link.text: "gap"}) if full else Placed(hold=True)
+        if full:
+            return Placed(wrong={link.text: "gap"})
+        return Placed(hold=True, ahead=told_ahead(link, held, chain.ahead))
     gone = link.claims.n > chain.n + 1  # what lies between was acknowledged before the backup came back
     placed = Placed()
     head = Head(link.claims.n - 1, link.claims.prev) if gone else Head(chain.n, chain.hash)
@@ -109,7 +104,8 @@ class Receipts:
         )
         before = loaded[chain_id(unit)]
         placed, link = self._place(fact, key, Chain.model_validate_json(before.body))
-        keys, forgotten = await self._keys_named(loaded[list_id(unit)], loaded[numbers_id(unit)], placed.run)
+        told = placed.run or placed.ahead
+        keys, forgotten = await self._keys_named(loaded[list_id(unit)], loaded[numbers_id(unit)], told)
         named = [KeyId(each) for each in keys]
         loaded |= keys
         subjects = [before.id, numbers_id(unit), list_id(unit), *named]
@@ -119,13 +115,14 @@ class Receipts:
                 raise _Moved
             chain = Chain.model_validate_json(saved[before.id].body)
             ledger = Ledger(saved, unit, now=now, limits=self._limits)
-            if not _concerned(ledger.list, ledger.numbers, placed.run) <= saved.keys():
+            if not _concerned(ledger.list, ledger.numbers, told) <= saved.keys():
                 raise _Moved
             wrong = placed.wrong | self._take_run(chain, ledger, placed, named, forgotten)
             for text, reason in wrong.items():
                 self._reject(chain, ledger, fact, text, reason)
             if placed.hold and link is not None:
                 chain.held[link.claims.n] = link.text
+                self._tell_ahead(chain, ledger, placed, named)
             if chain == Chain.model_validate_json(before.body):
                 return None
             ledger.also(before.id, Write("open", chain.model_dump_json()))
@@ -186,6 +183,9 @@ class Receipts:
             chain.held.pop(chain.n, None)
             chain.recent[chain.n] = chain.hash
             chain.recent.pop(chain.n - self._limits.receipts_remembered, None)
+            if chain.n in chain.ahead:
+                chain.ahead = [n for n in chain.ahead if n > chain.n]
+                continue
             if link.claims.dlv in forgotten:
                 continue
             try:
@@ -193,6 +193,15 @@ class Receipts:
             except Contradiction as cause:
                 wrong[link.text] = str(cause)
         return wrong
+
+    def _tell_ahead(self, chain: Chain, ledger: Ledger, placed: Placed, named: Sequence[KeyId]) -> None:
+        """What does not fit is left for its turn in the chain, which judges it."""
+        for link in placed.ahead:
+            try:
+                apply(ledger, link.claims, link.hash, _key_of(ledger, link.claims, named))
+            except Contradiction:
+                return
+            chain.ahead.append(link.claims.n)
 
     def _reject(self, chain: Chain, ledger: Ledger, fact: UnitReceipt, text: str, reason: str) -> None:
         """Report a receipt once; whoever hears it quarantines the unit."""

@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 import typer
 
 from trunkline.commands import (
+    at_the_car,
     cars,
     demo,
     evidence,
@@ -46,6 +47,7 @@ app.add_typer(trust.app, name="keys")
 app.add_typer(people.carriers, name="carrier")
 app.add_typer(people.couriers, name="courier")
 app.add_typer(people.owners, name="owner")
+at_the_car.register(people.couriers)
 linked.register(people.owners)
 app.add_typer(keys.app, name="keys")
 app.add_typer(evidence.app, name="evidence")

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from jinja2 import Environment
 
 import delivery.api
+import delivery.api_brought
 import delivery.api_courier
 import delivery.api_owner
 import delivery.api_questions
@@ -18,6 +19,7 @@ def delivery_routes(parts: Services, pages: Environment) -> list[APIRouter]:
     verifier = Verifier(base.store, base.expiring, base.clock, base.settings.webhooks, parts.sources)
     api = APIRouter(prefix="/v1")
     api.include_router(delivery.api_courier.routes(parts.delivery))
+    api.include_router(delivery.api_brought.routes(parts.delivery))
     api.include_router(delivery.api.routes(parts.delivery))
     api.include_router(delivery.api_owner.routes(parts.delivery))
     api.include_router(delivery.api_questions.routes(parts.delivery, verifier))

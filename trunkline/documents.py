@@ -92,9 +92,10 @@ def unit_settings() -> str:
     """Every setting of the unit, by table of its TOML file."""
     from vehicle_gateway.link import LinkLimits
     from vehicle_unit.limits import UnitLimits
+    from vehicle_unit.local_limits import LocalLimits
 
     lines = ["# Settings of the unit", "", "A TOML file, given as `trunkline unit --settings FILE`.", ""]
-    for table, model in (("unit", UnitLimits), ("link", LinkLimits)):
+    for table, model in (("unit", UnitLimits), ("link", LinkLimits), ("local", LocalLimits)):
         lines += [f"## `[{table}]`", "", "| name | default | what |", "|---|---|---|"]
         for name, info in model.model_fields.items():
             lines.append(f"| `{name}` | {_default(info)} | {info.description or ''} |")

@@ -82,9 +82,7 @@ def translate(
         case Signals():
             facts, state = _signals(parsed, content, car, vehicle, now)
         case ReceiptEvent():
-            # The number alone would hide a second receipt of that number: a car set back to an older memory.
-            digest = hashlib.sha256(content.receipt.encode()).hexdigest()[:24]
-            dedupe = f"r.{content.n}.{digest}"
+            dedupe = receipt_number(content.n, content.receipt)
             facts = [UnitReceipt(receipt=content.receipt, **about)]
         case Ask():
             dedupe = f"q.{parsed.id}"
@@ -114,6 +112,14 @@ def translate(
         state=state,
         wants_window=parsed.kind in ORDERED,
     )
+
+
+def receipt_number(n: int, receipt: str) -> str:
+    """By what a receipt is known to have come before, whichever way.
+
+    The chain number alone would hide a second receipt of that number: a car set back to an older memory.
+    """
+    return f"r.{n}.{hashlib.sha256(receipt.encode()).hexdigest()[:24]}"
 
 
 def _presence(said: State, car: Car, about: Mapping[str, Any]) -> tuple[list[Fact], dict[str, str]]:

@@ -28,6 +28,10 @@ class Buckets:
         self._levels[link] = (level - 1, uptime)
         return True
 
+    def forget(self, link: str) -> None:
+        """The link is gone for good."""
+        self._levels.pop(link, None)
+
     def _level(self, link: str, uptime: float) -> float:
         level, at = self._levels.get(link, (self._burst, uptime))
         return min(self._burst, level + max(uptime - at, 0.0) * self._a_second)

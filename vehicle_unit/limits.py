@@ -32,7 +32,11 @@ class UnitLimits(BaseModel):
     link_every: Annotated[timedelta, Field(gt=timedelta(0))] = Field(
         _seconds(5), description="then one more of them each time this has passed"
     )
-    receipts_kept: int = Field(4_096, ge=16, description="receipts not yet acknowledged; then nothing opens")
+    receipts_kept: int = Field(
+        4_096,
+        ge=16,
+        description="receipts not yet acknowledged; then nothing opens; refusals take at most half",
+    )
 
     # clock (keys.md 3.4)
     clock_error: Span = Field(timedelta(milliseconds=100), description="error of the wall clock when set")

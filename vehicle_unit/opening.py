@@ -19,7 +19,7 @@ from vehicle_unit.freshness import Freshness, NoRoom, Taken
 from vehicle_unit.latch import Latch
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.lock import Act, Input, Lock
-from vehicle_unit.receipts import ENDS, Opening, Receipt, Receipts
+from vehicle_unit.receipts import ENDS, Opening, Receipt, Receipts, Via
 from vehicle_unit.record import NotWritten, RecordStore
 from vehicle_unit.revocations import Revocations
 from vehicle_unit.vehicle import Vehicle
@@ -92,10 +92,25 @@ class Openings:
         fresh = verifier.freshness.wanted()
         return Answer("done", data={"challenge": nonce, "link": link, "expires_in": life, "fresh": fresh})
 
-    async def present(self, presented: Presented, *, link: str, command: str, arrived: float) -> Answer:
+    def forget(self, link: str) -> None:
+        """The link is gone: what was open on it is too."""
+        self._verifier.challenges.take(link, uptime=self._verifier.clock.uptime())
+        self._buckets.forget(link)
+
+    async def present(
+        self,
+        presented: Presented,
+        *,
+        link: str,
+        command: str | None,
+        arrived: float,
+        via: Via = "mqtt",
+        on_proven: Callable[[Opening], None] = lambda _: None,
+    ) -> Answer:
         """Open if the key may. ``arrived``: when it came, on CLOCK_BOOTTIME.
 
-        Whatever fails before possession is proven is answered alike, 25 ms after arrival.
+        Whatever fails before possession is proven is answered alike, 25 ms after arrival; ``on_proven`` is
+        told as soon as it is proven, whatever follows.
         """
         verifier = self._verifier
         uptime = verifier.clock.uptime()
@@ -116,7 +131,8 @@ class Openings:
             rest = arrived + self._limits.refusal_time.total_seconds() - verifier.clock.uptime()
             await asyncio.sleep(max(rest, 0))
             return _no(Refusal.REFUSED)
-        opening = Opening(proven.claims.jti, proven.claims.seq, proven.claims.dlv, command)
+        opening = Opening(proven.claims.jti, proven.claims.seq, proven.claims.dlv, command, via)
+        on_proven(opening)
         try:
             granted = self._allowed(proven, self._news(presented.fresh, proven, drawn))
             self._consume(granted, opening)
@@ -210,7 +226,8 @@ class Openings:
         return Answer("refused", "may_have_opened", may_have_opened=True)
 
     def _tell_refusal(self, opening: Opening, refusal: Refusal) -> None:
-        if self._verifier.receipts.room_for(1):
+        """At most half of the room is for refusals: who stands at the car with an old key fills up no more."""
+        if self._verifier.receipts.room_for(1 + self._limits.receipts_kept // 2):
             self._keep("refused", opening, code=refusal.value)
         self._flush()
 

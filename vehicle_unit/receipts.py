@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from keys.car.claims import Out, ReceiptClaims, UnitClock
 from keys.car.jws import RECEIPT, SigningKey, read
@@ -20,16 +20,19 @@ from vehicle_unit.record import NotWritten, RecordStore
 FILE = "receipts.log"
 ENDS: frozenset[Out] = frozenset({"locked", "not_lifted"})
 """After one of these the boot is shut and locked again: the opening is over."""
+Via = Literal["mqtt", "local"]
+"""The two ways to the car, as receipts name them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Which key an opening belongs to, and the command that brought it."""
+    """Which key an opening belongs to, the way it came, and the command that brought it (none on a local link)."""
 
     jti: str
     seq: int
     dlv: str
     cmd: str | None = None
+    via: Via = "mqtt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,10 @@ class Receipts:
         """All kept receipts that say a key was consumed: their numbers are used, whatever the record says."""
         return [receipt for receipt in self._kept.values() if receipt.claims.out == "consumed"]
 
+    def of_key(self, jti: str, *, after: int) -> Sequence[Receipt]:
+        """All kept receipts of one key whose chain number is above ``after``, in chain order."""
+        return [one for one in self._kept.values() if one.claims.jti == jti and one.n > after]
+
     def about_commands(self) -> Sequence[Receipt]:
         """All kept receipts that name the command they answer."""
         return [receipt for receipt in self._kept.values() if receipt.claims.cmd is not None]
@@ -165,7 +172,8 @@ class Receipts:
                 assert claims.jti is not None
                 assert claims.seq is not None
                 assert claims.dlv is not None
-                opening, said = Opening(claims.jti, claims.seq, claims.dlv, claims.cmd), {"consumed"}
+                opening = Opening(claims.jti, claims.seq, claims.dlv, claims.cmd, claims.via or "mqtt")
+                said = {"consumed"}
             elif opening is not None and claims.jti == opening.jti:
                 said.add(claims.out)
         if opening is None or said & ENDS or (said == {"consumed", "refused"}):
@@ -209,7 +217,7 @@ class Receipts:
             dlv=opening.dlv if opening else None,
             cmd=opening.cmd if opening else None,
             code=code,
-            via="mqtt" if opening else None,
+            via=opening.via if opening else None,
             gen=gen,
             rev=rev,
             floor=floor,

@@ -25,6 +25,9 @@ from vehicle_unit.executed import Answer, Executed
 from vehicle_unit.freshness import Freshness, NoRoom
 from vehicle_unit.latch import Latch
 from vehicle_unit.limits import UnitLimits
+from vehicle_unit.local import Local
+from vehicle_unit.local_limits import LocalLimits
+from vehicle_unit.local_server import LocalServer
 from vehicle_unit.lock import Act, Lock
 from vehicle_unit.opening import Openings, Verifier
 from vehicle_unit.outbox import Outbox
@@ -55,6 +58,7 @@ class UnitOptions:
     """Listen on ``control.sock`` in the unit's folder."""
     limits: UnitLimits = field(default_factory=UnitLimits)
     link: LinkLimits = field(default_factory=LinkLimits)
+    local: LocalLimits = field(default_factory=LocalLimits)
 
 
 class Unit:
@@ -134,6 +138,16 @@ class Unit:
         )
         self.latch = Latch(self.motor, limits, on_act=self._acted, on_state=lambda _: None)
         self.openings.latch = self.latch
+        self.local = Local(
+            openings=self.openings,
+            receipts=self.receipts,
+            clock=self.clock,
+            policy=enrolled.policy,
+            limits=limits,
+            local_limits=options.local,
+        )
+        where = options.local.address
+        self.phones = None if where is None else LocalServer(self.local, *where)
         self.commands = Commands(
             verifier=verifier,
             executed=self.executed,
@@ -174,6 +188,8 @@ class Unit:
                 tasks.create_task(self.presence.run(), name="unit-presence")
                 tasks.create_task(self._pulse(), name="unit-pulse")
                 tasks.create_task(self._renew(), name="unit-renewal")
+                if self.phones is not None:
+                    tasks.create_task(self.phones.run(), name="unit-local-link")
                 if self.options.control:
                     tasks.create_task(Control(self.identity.folder, self).run(), name="unit-control")
         finally:

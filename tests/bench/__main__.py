@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import ingest, unlock, verify
+from tests.bench import ingest, local_open, unlock, verify
 from tests.bench.line import Better, Line
 
 
@@ -26,6 +26,7 @@ class Wanted:
 
 LINES = {
     unlock.NAME: Wanted(unlock.measure, unlock.BAR, "lower"),
+    local_open.NAME: Wanted(local_open.measure, local_open.BAR, "lower"),
     ingest.NAME: Wanted(ingest.measure, ingest.BAR, "higher"),
     verify.NAME: Wanted(verify.measure, verify.BAR, "lower"),
 }

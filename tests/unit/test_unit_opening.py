@@ -30,6 +30,7 @@ from tests.unit.unit_rig import (
 )
 from vehicle_unit.executed import Answer
 from vehicle_unit.limits import UnitLimits
+from vehicle_unit.local_limits import LocalLimits
 from vehicle_unit.lock import Lock
 from vehicle_unit.record import RecordStore
 from vehicle_unit.unit import Unit, UnitOptions
@@ -52,6 +53,7 @@ class Rig:
     time: FakeTime = field(default_factory=FakeTime)
     vehicle: Vehicle = field(default_factory=Vehicle)
     limits: UnitLimits = QUICK
+    local: LocalLimits = field(default_factory=LocalLimits)
     releases: int = 0
 
     def __post_init__(self) -> None:
@@ -59,7 +61,7 @@ class Rig:
 
     @asynccontextmanager
     async def unit(self, *, with_list: bool = True, with_time: bool = True) -> AsyncIterator[Unit]:
-        options = UnitOptions(lifts_after=None, shuts_after=None, limits=self.limits)
+        options = UnitOptions(lifts_after=None, shuts_after=None, limits=self.limits, local=self.local)
         unit = Unit(identity(self.folder), options, disk=self.disk, vehicle=self.vehicle, time=self.time)
         drive = unit.motor.drive_open
 

@@ -30,7 +30,7 @@ unit_app = typer.Typer(help="The reference unit that runs in a car.", invoke_wit
 
 
 @unit_app.callback()
-def run(
+def run(  # noqa: PLR0917 - each is an option of the command line
     context: typer.Context,
     directory: Directory = Path("unit"),
     lifts_after: Annotated[
@@ -39,6 +39,9 @@ def run(
     shuts_after: Annotated[float, typer.Option(help="... and shuts it after this; negative: never.")] = 3.0,
     position: Annotated[str, typer.Option(help="Where the car stands: LATITUDE,LONGITUDE.")] = "",
     mode: Annotated[str, typer.Option(help="awake, dozing, asleep or no_coverage.")] = "awake",
+    link: Annotated[
+        str, typer.Option(help="HOST:PORT where couriers' phones connect (docs/link.md); empty: as set.")
+    ] = "",
     settings: Annotated[
         Path | None, typer.Option(help="TOML file of the unit's settings (docs/generated/unit-settings.md).")
     ] = None,
@@ -51,7 +54,7 @@ def run(
     from vehicle_unit.unit import run as run_unit
 
     start_logging(log_level)
-    options = _options(lifts_after, shuts_after, position, mode, settings)
+    options = _options(lifts_after, shuts_after, position, mode, link, settings)
     say(f"ready: {Identity.load(directory).unit} in {directory}")
     with contextlib.suppress(KeyboardInterrupt):
         _run(_until_told(run_unit(directory, options)))
@@ -61,10 +64,13 @@ def _after(seconds: float) -> timedelta | None:
     return timedelta(seconds=seconds) if seconds >= 0 else None
 
 
-def _options(lifts_after: float, shuts_after: float, position: str, mode: str, settings: Path | None) -> Any:
+def _options(
+    lifts_after: float, shuts_after: float, position: str, mode: str, link: str, settings: Path | None
+) -> Any:
     from keys.car.place import Position
     from vehicle_gateway.link import LinkLimits
     from vehicle_unit.limits import UnitLimits
+    from vehicle_unit.local_limits import LocalLimits
     from vehicle_unit.presence import Mode
     from vehicle_unit.unit import UnitOptions
 
@@ -80,6 +86,7 @@ def _options(lifts_after: float, shuts_after: float, position: str, mode: str, s
         mode=Mode(mode),
         limits=UnitLimits(**given.get("unit", {})),
         link=LinkLimits(**given.get("link", {})),
+        local=LocalLimits(**given.get("local", {}) | ({"listen": link} if link else {})),
     )
 
 
