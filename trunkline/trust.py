@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from keys.bundles import Bundles, InForce
-from keys.car.bundle import Roots
+from keys.car.bundle import Roots, first_bundle
+from keys.car.jws import Unacceptable
 from keys.car.trust import PublishedKey, Purpose
 from keys.custody import OnToken, SigningKeysUnfit
 from keys.signing import SigningKeys, draw_signing_key, key_files
@@ -69,8 +70,11 @@ class Trust:
         made: list[str] = []
         in_force = await self._bundles.in_force()
         kept = self._settings.roots_dir / TRUST_FILE
-        if in_force is None and kept.exists():  # a new store
-            in_force = await self._bundles.publish(json.loads(kept.read_bytes()), now=now)
+        document = json.loads(kept.read_bytes()) if kept.exists() else None
+        if document and (in_force is None or in_force.claims.version < _version(document)):
+            in_force = await self._bundles.publish(
+                document, now=now
+            )  # a new store, or one set back to a backup
         elif in_force is None and self._settings.local_roots:
             roots = roots_at_hand(self._settings.root_keys_dir)
             if not roots:
@@ -106,11 +110,20 @@ class Trust:
         return in_force
 
     async def next_draft(
-        self, now: datetime, *, roots: Roots | None = None, floors: dict[str, int] | None = None
+        self,
+        now: datetime,
+        *,
+        roots: Roots | None = None,
+        floors: dict[str, int] | None = None,
+        version: int | None = None,
     ) -> Made:
-        """The next version with the keys as they are: for a longer life, other ``roots``, or lowered ``floors``."""
+        """The next version with the keys as they are: for a longer life, other ``roots``, or lowered ``floors``.
+
+        ``version``: this one, when cars may hold later bundles than a restored installation remembers.
+        """
         before = await self._needed()
-        return await self._made(before, _still(before, now), now, roots=roots, floors=floors)
+        keys = _still(before, now)
+        return await self._made(before, keys, now, roots=roots, floors=floors, version=version)
 
     async def rotate(self, purpose: Purpose, now: datetime, place: OnToken | None = None) -> Made:
         """Draw the next key of a purpose and name it in the next bundle, long before its first use.
@@ -168,12 +181,13 @@ class Trust:
         *,
         roots: Roots | None = None,
         floors: dict[str, int] | None = None,
+        version: int | None = None,
     ) -> Made:
         """A draft; where enough roots lie on this host it is signed and in force at once."""
         draft = draft_bundle(
             keys,
             roots or before.claims.roots,
-            version=before.claims.version + 1,
+            version=version or before.claims.version + 1,
             now=now,
             life=self._settings.keys.bundle_life,
             floors=floors,
@@ -254,6 +268,14 @@ class Following:
                 log.info("trust.followed", extra={"bundle_version": self._version})
         except (Problem, SigningKeysUnfit, OSError) as why:
             log.error("trust.not_followed", extra={"reason": str(why)})  # noqa: TRY400 - the reason says it all
+
+
+def _version(document: object) -> int:
+    """Of a bundle that we wrote ourselves. Raises ``NoTrust`` where the file is not that."""
+    try:
+        return first_bundle(document).claims.version
+    except Unacceptable as cause:
+        raise NoTrust(f"roots/{TRUST_FILE} is damaged: take it from a backup, or away") from cause
 
 
 def _still(before: InForce, now: datetime) -> list[PublishedKey]:
