@@ -10,17 +10,19 @@ import pytest
 from keys.bundles import BadBundle, Bundles, NotNext
 from keys.car.bundle import Roots, read_bundle
 from keys.car.claims import FreshClaims, KeyClaims
+from keys.car.fresh import read_fresh
 from keys.car.jws import FRESH, KEY, SigningKey, read
-from keys.custody import SigningKeysUnfit
+from keys.custody import OnToken, SigningKeysUnfit
 from keys.signing import SigningKeys, create_signing_keys
 from spine.facts.trust import TRUST, TrustPublished
 from spine.house import init_house
 from spine.log import Log
 from spine.store import Change, Store, Write
 from tests.keys_trust import NEW_ROOTS, claims, entry, signed
-from tests.keys_world import SECONDS
+from tests.keys_world import LIST, SECONDS
 from tests.service.conftest import SetClock
 from tests.service.keys_desk import Desk, desk  # noqa: F401 - a fixture
+from tests.softhsm import at
 from trunkline.installation import JWKS_FILE, keys_directory, public_keys
 from trunkline.roots import Draft, roots_at_hand
 from trunkline.settings import Settings
@@ -320,6 +322,22 @@ async def test_keys_and_lists_say_which_bundle_they_need(desk: Desk, tmp_path: P
     await desk.settle()
     lists = [fact.signed for fact in desk.seen if fact.kind == "revocation.raised"]  # type: ignore[union-attr]
     assert [FreshClaims.of(read(one, FRESH).claims).bundle for one in lists][-1] == 2
+
+
+async def test_the_next_key_can_be_drawn_in_a_token(office: Office, hsm: OnToken) -> None:
+    signing = await office.begin()
+    place = at(hsm, "next")
+    made = await office.trust.rotate("fresh", office.clock.now(), place)
+    assert made.in_force is not None
+    office.clock.advance(timedelta(days=7))
+    await office.following(signing).look()
+    signer = signing.signer("fresh")
+    assert (office.keys / "fresh" / f"{signer.kid}.json").exists()
+    trust = read_bundle(made.in_force.document, roots=made.in_force.claims.roots).trust
+    news = LIST.model_copy(update={"iat": int(office.clock.now().timestamp())})
+    assert read_fresh(signer.sign(news.wire()), trust=trust, unit=LIST.aud) == news
+    await office.trust.remove(signer.kid, office.clock.now())
+    assert not (office.keys / "fresh" / f"{signer.kid}.json").exists()
 
 
 async def test_the_world_sees_the_keys_of_the_day(office: Office) -> None:
