@@ -29,6 +29,7 @@ from trunkline.settings import Settings
 from trunkline.trust import (
     AlreadyRotating,
     Following,
+    LateDraft,
     NoSuchServiceKey,
     NoTrust,
     PublicKeys,
@@ -279,7 +280,12 @@ async def test_roots_that_are_elsewhere_sign_one_after_the_other(office: Office)
     travelled = Draft.model_validate_json(first.model_dump_json())
     with pytest.raises(BadBundle):
         await office.trust.publish(travelled.document, office.clock.now())
+    (fresh,) = (key for key in travelled.claims.keys if key.nbf)
+    assert fresh.nbf == int(office.clock.now().timestamp()) + 14 * 86_400  # the roots have a week for it
     whole = travelled.signed_by(held[2])
+    with pytest.raises(LateDraft):
+        await office.trust.publish(whole.document, office.clock.now() + timedelta(days=7, seconds=1))
+    office.clock.advance(timedelta(days=7))
     assert whole.signers == {held[0].kid, held[2].kid}
     in_force = await office.trust.publish(whole.document, office.clock.now())
     assert in_force.claims.version == 2
