@@ -23,7 +23,7 @@ class BadBundle(Problem):
 
 
 class NotNext(Problem):
-    """A bundle is published in the version after the one in force; somebody published meanwhile."""
+    """Versions only go up: somebody published meanwhile, or this is an old draft."""
 
     code: ClassVar[str] = "trust.not_next"
     kind: ClassVar[Kind] = Kind.CONFLICT
@@ -76,7 +76,7 @@ class Bundles:
             signed = tuple(dict(_mapping(document))["bundle"])
             if before is not None and after.claims == before.claims:
                 return None
-            if before is not None and after.claims.version != before.claims.version + 1:
+            if before is not None and after.claims.version <= before.claims.version:
                 raise NotNext(f"in force is version {before.claims.version}, this is {after.claims.version}")
             if now.timestamp() >= after.claims.exp:
                 raise BadBundle("its end is past")

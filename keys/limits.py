@@ -40,6 +40,11 @@ class KeysLimits(BaseModel):
         ge=timedelta(0),
         description="A new key is published this long before its first use.",
     )
+    roots_have: timedelta = Field(
+        timedelta(days=7),
+        ge=timedelta(0),
+        description="How long roots that lie elsewhere may take to sign a next key's draft: added to rotate_ahead.",
+    )
     old_key_kept: timedelta = Field(
         timedelta(days=2),
         ge=timedelta(hours=24),

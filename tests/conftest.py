@@ -5,6 +5,10 @@ from collections.abc import Generator
 
 import pytest
 
+from tests.softhsm import hsm
+
+__all__ = ["hsm"]  # a fixture, found here by name
+
 PACKAGES = ("mosquitto", "chromium", "softhsm2")
 
 

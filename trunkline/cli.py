@@ -65,7 +65,8 @@ def main() -> NoReturn:
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] in _OURS:
             raise
-        needs = f"this command needs the package {missing.name}: pip install 'trunkline[server]'"
+        extra = "hsm" if missing.name == "pkcs11" else "server"
+        needs = f"this command needs the package {missing.name}: pip install 'trunkline[{extra}]'"
         _say(needs, code="missing_extra")
         sys.exit(EXIT_USAGE)
     except Exception as error:  # noqa: BLE001 - the last door: everything becomes a sentence and an exit code

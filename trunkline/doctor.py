@@ -13,6 +13,7 @@ from typing import Final
 from cryptography import x509
 
 from keys.car.bundle import first_bundle
+from keys.car.jws import Unacceptable
 from spine.clock import SystemClock
 from spine.dead_letters import DeadLetters
 from spine.house import House, open_house
@@ -89,7 +90,11 @@ def trust_findings(settings: Settings) -> list[Finding]:
     path, folder = settings.roots_dir / TRUST_FILE, settings.root_keys_dir
     if not path.exists():
         return [Finding("trust bundle", False, "none", "`trunkline keys ceremony`: docs/operations.md")]
-    ends = datetime.fromtimestamp(first_bundle(json.loads(path.read_bytes())).claims.exp, UTC)
+    try:
+        claims = first_bundle(json.loads(path.read_bytes())).claims
+    except (Unacceptable, ValueError):
+        return [Finding("trust bundle", False, "damaged", f"take {path.name} from a backup")]
+    ends = datetime.fromtimestamp(claims.exp, UTC)
     fine = ends - SystemClock().now() > timedelta(days=60)
     here = sorted(folder.glob("root-*"))
     closed = all(not root.stat().st_mode & 0o077 for root in here)

@@ -5,12 +5,13 @@ import json
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from keys.bundles import Bundles, InForce
-from keys.car.bundle import Roots
+from keys.car.bundle import Roots, first_bundle
+from keys.car.jws import SigningKey, Unacceptable
 from keys.car.trust import PublishedKey, Purpose
 from keys.custody import OnToken, SigningKeysUnfit
 from keys.signing import SigningKeys, draw_signing_key, key_files
@@ -49,6 +50,13 @@ class AlreadyRotating(Problem):
     kind: ClassVar[Kind] = Kind.CONFLICT
 
 
+class LateDraft(Problem):
+    """The roots took so long that a next key would begin before cars that were away could hear of it."""
+
+    code: ClassVar[str] = "trust.late_draft"
+    kind: ClassVar[Kind] = Kind.CONFLICT
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """A new bundle: in force already, or a draft that waits for its roots."""
@@ -69,8 +77,11 @@ class Trust:
         made: list[str] = []
         in_force = await self._bundles.in_force()
         kept = self._settings.roots_dir / TRUST_FILE
-        if in_force is None and kept.exists():  # a new store
-            in_force = await self._bundles.publish(json.loads(kept.read_bytes()), now=now)
+        document = json.loads(kept.read_bytes()) if kept.exists() else None
+        if document and (in_force is None or in_force.claims.version < _version(document)):
+            in_force = await self._bundles.publish(
+                document, now=now
+            )  # a new store, or one set back to a backup
         elif in_force is None and self._settings.local_roots:
             roots = roots_at_hand(self._settings.root_keys_dir)
             if not roots:
@@ -93,9 +104,10 @@ class Trust:
     async def publish(self, document: object, now: datetime) -> InForce:
         """Put a signed bundle in force; private keys that it no longer names are deleted here.
 
-        Raises ``BadBundle``, ``NotNext``.
+        Raises ``BadBundle``, ``NotNext``, ``LateDraft``.
         """
         before = await self._bundles.in_force()
+        self._early_enough(document, before, now)
         in_force = await self._bundles.publish(document, now=now)
         self._write(in_force)
         for kid, key in (before.keys if before else {}).items():
@@ -106,11 +118,20 @@ class Trust:
         return in_force
 
     async def next_draft(
-        self, now: datetime, *, roots: Roots | None = None, floors: dict[str, int] | None = None
+        self,
+        now: datetime,
+        *,
+        roots: Roots | None = None,
+        floors: dict[str, int] | None = None,
+        version: int | None = None,
     ) -> Made:
-        """The next version with the keys as they are: for a longer life, other ``roots``, or lowered ``floors``."""
+        """The next version with the keys as they are: for a longer life, other ``roots``, or lowered ``floors``.
+
+        ``version``: this one, when cars may hold later bundles than a restored installation remembers.
+        """
         before = await self._needed()
-        return await self._made(before, _still(before, now), now, roots=roots, floors=floors)
+        keys = _still(before, now)
+        return await self._made(before, keys, now, roots=roots, floors=floors, version=version)
 
     async def rotate(self, purpose: Purpose, now: datetime, place: OnToken | None = None) -> Made:
         """Draw the next key of a purpose and name it in the next bundle, long before its first use.
@@ -118,7 +139,8 @@ class Trust:
         ``place``: in this token, not in a file. Raises ``NoTrust``, ``AlreadyRotating``.
         """
         before, limits = await self._needed(), self._settings.keys
-        begins = int((now + limits.rotate_ahead).timestamp())
+        signing = timedelta(0) if self._at_hand(before) else limits.roots_have
+        begins = int((now + limits.rotate_ahead + signing).timestamp())
         ends = begins + int(limits.old_key_kept.total_seconds())
         keys = []
         for key in _still(before, now):
@@ -168,23 +190,42 @@ class Trust:
         *,
         roots: Roots | None = None,
         floors: dict[str, int] | None = None,
+        version: int | None = None,
     ) -> Made:
         """A draft; where enough roots lie on this host it is signed and in force at once."""
         draft = draft_bundle(
             keys,
             roots or before.claims.roots,
-            version=before.claims.version + 1,
+            version=version or before.claims.version + 1,
             now=now,
             life=self._settings.keys.bundle_life,
             floors=floors,
         )
-        known = {root.kid for root in before.claims.roots.keys}
-        at_hand = [root for root in roots_at_hand(self._settings.root_keys_dir) if root.kid in known]
-        if roots is not None or len(at_hand) < before.claims.roots.threshold:
+        at_hand = self._at_hand(before)
+        if roots is not None or not at_hand:
             return Made(draft, None)
-        for root in at_hand[: before.claims.roots.threshold]:
+        for root in at_hand:
             draft = draft.signed_by(root)
         return Made(draft, await self.publish(draft.document, now))
+
+    def _at_hand(self, before: InForce) -> list[SigningKey]:
+        """Roots on this host, as many as a bundle needs; else none."""
+        roots = before.claims.roots
+        known = {root.kid for root in roots.keys}
+        here = [root for root in roots_at_hand(self._settings.root_keys_dir) if root.kid in known]
+        return here[: roots.threshold] if len(here) >= roots.threshold else []
+
+    def _early_enough(self, document: object, before: InForce | None, now: datetime) -> None:
+        """A key whose first day is named must have been published for a while by then. Raises ``LateDraft``."""
+        try:
+            keys = first_bundle(document).claims.keys
+        except Unacceptable:
+            return  # publishing will say what is wrong
+        known = before.keys if before else {}
+        earliest = int((now + self._settings.keys.rotate_ahead).timestamp())
+        for key in keys:
+            if key.nbf is not None and key.kid not in known and key.nbf < earliest:
+                raise LateDraft(f"{key.kid} would begin at {key.nbf}: make a new draft")
 
     def _write(self, in_force: InForce) -> None:
         """The public files: the bundle, and every key that ever signed, so that old evidence stays provable."""
@@ -254,6 +295,14 @@ class Following:
                 log.info("trust.followed", extra={"bundle_version": self._version})
         except (Problem, SigningKeysUnfit, OSError) as why:
             log.error("trust.not_followed", extra={"reason": str(why)})  # noqa: TRY400 - the reason says it all
+
+
+def _version(document: object) -> int:
+    """Of a bundle that we wrote ourselves. Raises ``NoTrust`` where the file is not that."""
+    try:
+        return first_bundle(document).claims.version
+    except Unacceptable as cause:
+        raise NoTrust(f"roots/{TRUST_FILE} is damaged: take it from a backup, or away") from cause
 
 
 def _still(before: InForce, now: datetime) -> list[PublishedKey]:

@@ -10,23 +10,26 @@ import pytest
 from keys.bundles import BadBundle, Bundles, NotNext
 from keys.car.bundle import Roots, read_bundle
 from keys.car.claims import FreshClaims, KeyClaims
+from keys.car.fresh import read_fresh
 from keys.car.jws import FRESH, KEY, SigningKey, read
-from keys.custody import SigningKeysUnfit
+from keys.custody import OnToken, SigningKeysUnfit
 from keys.signing import SigningKeys, create_signing_keys
-from spine.facts.trust import TrustPublished
+from spine.facts.trust import TRUST, TrustPublished
 from spine.house import init_house
 from spine.log import Log
-from spine.store import Store
+from spine.store import Change, Store, Write
 from tests.keys_trust import NEW_ROOTS, claims, entry, signed
-from tests.keys_world import SECONDS
+from tests.keys_world import LIST, SECONDS
 from tests.service.conftest import SetClock
 from tests.service.keys_desk import Desk, desk  # noqa: F401 - a fixture
+from tests.softhsm import at
 from trunkline.installation import JWKS_FILE, keys_directory, public_keys
 from trunkline.roots import Draft, roots_at_hand
 from trunkline.settings import Settings
 from trunkline.trust import (
     AlreadyRotating,
     Following,
+    LateDraft,
     NoSuchServiceKey,
     NoTrust,
     PublicKeys,
@@ -107,17 +110,32 @@ async def test_a_new_store_gets_the_bundle_back_and_its_keys_ask_for_just_that_o
     assert set(in_force.least.values()) == {2}  # who knows what was removed before
 
 
-async def test_publishing_goes_up_by_one_and_the_same_again_changes_nothing(
+async def test_a_store_set_back_to_a_backup_gets_the_newer_bundle_of_the_folder(office: Office) -> None:
+    signing = await office.begin()
+    old = await office.store.load(TRUST)
+    stolen = signing.signer("key").kid
+    await office.trust.remove(stolen, office.clock.now())
+    back = {TRUST: Write(old.state, old.body)}
+    await office.store.change([TRUST], lambda saved: Change(back))
+    assert await office.trust.begin(office.clock.now()) == []
+    in_force = await office.trust.in_force()
+    assert in_force is not None
+    assert in_force.claims.version == 2
+    assert set(in_force.least.values()) == {2}
+    jumped = await office.trust.next_draft(office.clock.now(), version=9)
+    assert jumped.in_force is not None
+    assert jumped.in_force.claims.version == 9
+
+
+async def test_publishing_goes_up_and_the_same_again_changes_nothing(
     store: Store, clock: SetClock, log: Log
 ) -> None:
     bundles, key = Bundles(store), SigningKey.draw()
-    first, second, third = (
-        signed(claims(n, entry("key", key), at=SECONDS)) for n in (1, 2, 3)
+    first, second = (
+        signed(claims(n, entry("key", key), at=SECONDS)) for n in (1, 2)
     )  # fmt: skip
     for _ in range(2):
         await asyncio.gather(*(bundles.publish(first, now=clock.now()) for _ in range(4)))
-    with pytest.raises(NotNext):
-        await bundles.publish(third, now=clock.now())
     await bundles.publish(second, now=clock.now())
     with pytest.raises(NotNext):
         await bundles.publish(first, now=clock.now())
@@ -262,7 +280,12 @@ async def test_roots_that_are_elsewhere_sign_one_after_the_other(office: Office)
     travelled = Draft.model_validate_json(first.model_dump_json())
     with pytest.raises(BadBundle):
         await office.trust.publish(travelled.document, office.clock.now())
+    (fresh,) = (key for key in travelled.claims.keys if key.nbf)
+    assert fresh.nbf == int(office.clock.now().timestamp()) + 14 * 86_400  # the roots have a week for it
     whole = travelled.signed_by(held[2])
+    with pytest.raises(LateDraft):
+        await office.trust.publish(whole.document, office.clock.now() + timedelta(days=7, seconds=1))
+    office.clock.advance(timedelta(days=7))
     assert whole.signers == {held[0].kid, held[2].kid}
     in_force = await office.trust.publish(whole.document, office.clock.now())
     assert in_force.claims.version == 2
@@ -305,6 +328,22 @@ async def test_keys_and_lists_say_which_bundle_they_need(desk: Desk, tmp_path: P
     await desk.settle()
     lists = [fact.signed for fact in desk.seen if fact.kind == "revocation.raised"]  # type: ignore[union-attr]
     assert [FreshClaims.of(read(one, FRESH).claims).bundle for one in lists][-1] == 2
+
+
+async def test_the_next_key_can_be_drawn_in_a_token(office: Office, hsm: OnToken) -> None:
+    signing = await office.begin()
+    place = at(hsm, "next")
+    made = await office.trust.rotate("fresh", office.clock.now(), place)
+    assert made.in_force is not None
+    office.clock.advance(timedelta(days=7))
+    await office.following(signing).look()
+    signer = signing.signer("fresh")
+    assert (office.keys / "fresh" / f"{signer.kid}.json").exists()
+    trust = read_bundle(made.in_force.document, roots=made.in_force.claims.roots).trust
+    news = LIST.model_copy(update={"iat": int(office.clock.now().timestamp())})
+    assert read_fresh(signer.sign(news.wire()), trust=trust, unit=LIST.aud) == news
+    await office.trust.remove(signer.kid, office.clock.now())
+    assert not (office.keys / "fresh" / f"{signer.kid}.json").exists()
 
 
 async def test_the_world_sees_the_keys_of_the_day(office: Office) -> None:

@@ -2,8 +2,6 @@
 
 import copy
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,54 +15,11 @@ from keys.custody import InEnvironment, OnToken, SigningKeysUnfit, read_private_
 from keys.signing import SigningKeys, draw_signing_key
 from tests.keys_trust import HELD, ROOTS, claims, entry
 from tests.keys_world import NOW, SECONDS, published
-
-MODULES = [
-    Path("/usr/lib/softhsm/libsofthsm2.so"),
-    *Path("/usr/lib").glob("*/softhsm/libsofthsm2.so"),
-    Path("/usr/lib64/pkcs11/libsofthsm2.so"),
-]
-PIN, VARIABLE = "48151623", "TRUNKLINE_TEST_PIN"
+from tests.softhsm import PIN, at
 
 
-@pytest.fixture(scope="module")
-def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnToken]:
-    """A token of SoftHSM 2 of this run's own."""
-    module = next((path for path in MODULES if path.exists()), None)
-    if module is None:
-        pytest.skip("needs softhsm2 (Debian package softhsm2)")
-    folder = tmp_path_factory.mktemp("hsm")
-    (folder / "tokens").mkdir()
-    config = folder / "softhsm2.conf"
-    config.write_text(
-        f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOFTHSM2_CONF", str(config))
-        patch.setenv(VARIABLE, PIN)
-        subprocess.run(
-            [
-                "softhsm2-util",
-                "--init-token",
-                "--free",
-                "--label",
-                "trunkline",
-                "--so-pin",
-                "9999",
-                "--pin",
-                PIN,
-            ],
-            check=True,
-            capture_output=True,
-        )
-        yield OnToken(module=module, token="trunkline", label="none", pin_variable=VARIABLE)
-
-
-def at(token: OnToken, label: str) -> OnToken:
-    return token.model_copy(update={"label": label})
-
-
-def test_a_key_in_a_token_signs_like_any_other_and_never_comes_out(token: OnToken, tmp_path: Path) -> None:
-    key = draw_signing_key(tmp_path, "key", at(token, "first"))
+def test_a_key_in_a_token_signs_like_any_other_and_never_comes_out(hsm: OnToken, tmp_path: Path) -> None:
+    key = draw_signing_key(tmp_path, "key", at(hsm, "first"))
     file = tmp_path / "key" / f"{key.kid}.json"
     assert file.stat().st_mode & 0o777 == 0o600
     assert PIN not in file.read_text()
@@ -86,17 +41,17 @@ def test_a_key_in_a_token_signs_like_any_other_and_never_comes_out(token: OnToke
     assert copy.copy(key.private) is copy.deepcopy(key.private) is key.private
 
 
-def test_a_root_in_a_token_signs_bundles(token: OnToken, tmp_path: Path) -> None:
-    root = draw_signing_key(tmp_path, "key", at(token, "root"))
+def test_a_root_in_a_token_signs_bundles(hsm: OnToken, tmp_path: Path) -> None:
+    root = draw_signing_key(tmp_path, "key", at(hsm, "root"))
     held = HELD.of_keys([root, *ROOTS[:2]])
     bundle = claims(1, entry("key", SigningKey.draw()), at=SECONDS, roots=held)
     document = {"bundle": [sign_bundle(bundle, one) for one in (root, ROOTS[0])]}
     assert read_bundle(document, roots=held).claims == bundle
 
 
-def test_keys_move_from_a_file_into_a_token_by_rotation(token: OnToken, tmp_path: Path) -> None:
+def test_keys_move_from_a_file_into_a_token_by_rotation(hsm: OnToken, tmp_path: Path) -> None:
     old = draw_signing_key(tmp_path, "key")
-    new = draw_signing_key(tmp_path, "key", at(token, "moved"))
+    new = draw_signing_key(tmp_path, "key", at(hsm, "moved"))
     with pytest.raises(SigningKeysUnfit, match="2 keys"):
         SigningKeys.load(tmp_path, ["key"])
     two = claims(2, entry("key", old, exp=SECONDS + 60), entry("key", new, nbf=SECONDS), at=SECONDS)
@@ -109,14 +64,14 @@ def test_keys_move_from_a_file_into_a_token_by_rotation(token: OnToken, tmp_path
     assert signing.signer("key").sign({"a": 1}) == before
 
 
-def test_a_token_that_was_drawn_from_again_refuses_the_label(token: OnToken, tmp_path: Path) -> None:
-    draw_signing_key(tmp_path, "log", at(token, "taken"))
+def test_a_token_that_was_drawn_from_again_refuses_the_label(hsm: OnToken, tmp_path: Path) -> None:
+    draw_signing_key(tmp_path, "log", at(hsm, "taken"))
     with pytest.raises(SigningKeysUnfit, match="not overwritten"):
-        draw_signing_key(tmp_path, "log", at(token, "taken"))
+        draw_signing_key(tmp_path, "log", at(hsm, "taken"))
 
 
 def test_what_is_wrong_with_a_token_is_said_without_its_pin(
-    token: OnToken, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hsm: OnToken, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key").mkdir()
 
@@ -130,19 +85,19 @@ def test_what_is_wrong_with_a_token_is_said_without_its_pin(
         assert refused.value.__cause__ is None
         return str(refused.value)
 
-    assert "NoSuchKey" in why(at(token, "nothing"))
-    assert "NoSuchToken" in why(token.model_copy(update={"token": "other"}))
-    assert "NO_SUCH_VARIABLE is not set" in why(token.model_copy(update={"pin_variable": "NO_SUCH_VARIABLE"}))
-    assert "cannot be used" in why(token.model_copy(update={"module": tmp_path / "none.so"}))
+    assert "NoSuchKey" in why(at(hsm, "nothing"))
+    assert "NoSuchToken" in why(hsm.model_copy(update={"token": "other"}))
+    assert "NO_SUCH_VARIABLE is not set" in why(hsm.model_copy(update={"pin_variable": "NO_SUCH_VARIABLE"}))
+    assert "cannot be used" in why(hsm.model_copy(update={"module": tmp_path / "none.so"}))
 
 
-def test_a_key_that_could_leave_its_token_is_not_used(token: OnToken) -> None:
+def test_a_key_that_could_leave_its_token_is_not_used(hsm: OnToken) -> None:
     import pkcs11
     from pkcs11.util.ec import encode_named_curve_parameters
 
     from keys import token as tokens
 
-    session = tokens._session(token, rw=True)
+    session = tokens._session(hsm, rw=True)
     curve = session.create_domain_parameters(
         pkcs11.KeyType.EC_EDWARDS,
         {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters("1.3.101.112")},
@@ -155,7 +110,7 @@ def test_a_key_that_could_leave_its_token_is_not_used(token: OnToken) -> None:
         private_template={pkcs11.Attribute.EXTRACTABLE: True},
     )
     with pytest.raises(SigningKeysUnfit, match="could leave"):
-        tokens.TokenKey(at(token, "loose"))
+        tokens.TokenKey(at(hsm, "loose"))
 
 
 def test_a_key_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,6 +153,10 @@ def make(
         list[str] | None,
         typer.Option(help="UNIT=SECONDS: lower this unit's clock floor, once, to a Unix time."),
     ] = None,
+    version: Annotated[
+        int | None,
+        typer.Option(help="Jump to this version: cars may hold later ones than a restored backup remembers."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the next bundle with the keys as they are: to live longer, to change roots, to mend a unit's clock."""
@@ -164,7 +168,8 @@ def make(
 
     async def work(desk: "Desk") -> dict[str, Any]:
         trust = Trust(desk.store, desk.settings)
-        return _tell(await trust.next_draft(desk.clock.now(), roots=replaced, floors=floors), out)
+        now = desk.clock.now()
+        return _tell(await trust.next_draft(now, roots=replaced, floors=floors, version=version), out)
 
     show(_at_desk(work), as_json=as_json)
 
