@@ -12,7 +12,6 @@ from trunkline.commands import (
     demo,
     evidence,
     install,
-    keys,
     linked,
     logs,
     people,
@@ -49,7 +48,6 @@ app.add_typer(people.couriers, name="courier")
 app.add_typer(people.owners, name="owner")
 at_the_car.register(people.couriers)
 linked.register(people.owners)
-app.add_typer(keys.app, name="keys")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(logs.app, name="log")
 

@@ -145,6 +145,7 @@ class Unit:
             policy=enrolled.policy,
             limits=limits,
             local_limits=options.local,
+            take_bundle=self.take_bundle,
         )
         where = options.local.address
         self.phones = None if where is None else LocalServer(self.local, *where)

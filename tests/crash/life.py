@@ -165,6 +165,7 @@ class Life:
         unit.motor.drive_open = drive_open  # type: ignore[method-assign]
         unit.uplink.receipts = receipts  # type: ignore[method-assign]
         unit.openings._say = receipts
+        unit.clock.prove(int(world.time.now), drawn=world.time.up)  # as the service's answer would
         self._check_start()
         unit.start()
         self._note()

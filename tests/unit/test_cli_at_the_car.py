@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from keys.car import local
+from keys.car.claims import FreshClaims, Revocations
+from keys.car.fresh import write_fresh
 from tests.unit.link_car import Service, running, write_key
 from tests.unit.test_cli_base_install import run as run_on_base_install
 from tests.unit.test_unit_opening import QUICK, Rig
-from tests.unit.unit_rig import COURIER, DELIVERY, KEY_SIGNER, T0, key_token
+from tests.unit.unit_rig import COURIER, DELIVERY, FRESH_SIGNER, KEY_SIGNER, T0, UNIT, key_token
 from trunkline.link_phone import keep_receipts, kept_receipts, out_of
 from trunkline.processes import free_port, plain_environment, python_command
 from vehicle_unit.limits import UnitLimits
@@ -136,6 +138,13 @@ def test_a_latch_without_feedback_may_have_opened_exit_2(hand: Hand) -> None:
         assert [out_of(one) for one in kept_receipts(hand.receipts)[1]][:2] == ["consumed", "indeterminate"]
 
 
+def news_for(challenge: str) -> str:
+    claims = FreshClaims(
+        aud=UNIT, nonce=challenge, iat=T0, exp=T0 + 600, rev=Revocations(version=1, min_seq=0, dead=())
+    )
+    return write_fresh(claims, key=FRESH_SIGNER)
+
+
 def asks_for_news(unit: Unit) -> None:
     """As a unit does whose list is old or whose clock is not set."""
     ask = unit.openings.challenge
@@ -165,7 +174,7 @@ def test_news_are_fetched_only_where_the_car_asks_and_brought_with_the_key(
 
     def news(body: Any) -> dict[str, str]:
         challenges.append(body["challenge"])
-        return {"fresh": "n.e.ws"}
+        return {"fresh": news_for(body["challenge"])}
 
     answers = {"session": SESSION, "fresh": (200, news), "receipts": (200, {"taken": 2, "known": 0})}
     with Service(answers).listening() as service, running(hand.rig, asks_for_news) as port:
@@ -177,7 +186,7 @@ def test_news_are_fetched_only_where_the_car_asks_and_brought_with_the_key(
         assert paths == ["session", f"{job}/fresh", "session", f"{job}/receipts"]
         assert len(challenges[0]) == 43
         assert service.asked[-1][1] == {"receipts": list(kept_receipts(hand.receipts)[1])}
-    assert presented == ["n.e.ws"]
+    assert presented == [news_for(challenges[0])]
 
 
 def test_without_being_asked_no_news_are_fetched(hand: Hand) -> None:
@@ -202,7 +211,7 @@ def test_where_no_news_come_the_car_decides_with_what_it_knows(hand: Hand, statu
 
 def knows_no_signer_until_told(unit: Unit) -> None:
     """As a unit whose trust bundle is older than the key's signer."""
-    trust, keys = unit.identity.trust, dict(unit.identity.trust._keys)
+    trust, keys = unit.trust, dict(unit.trust._keys)
     trust._keys.pop(KEY_SIGNER.kid)
 
     def take(document: object) -> bool:

@@ -4,22 +4,12 @@ import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from trunkline.commands.exchange import AsJson, show
 
 if TYPE_CHECKING:
     from trunkline.desk import Desk
 
-app = typer.Typer(help="The key service.", no_args_is_help=True)
 
-
-@app.callback()
-def group() -> None:
-    """The key service."""
-
-
-@app.command()
 def restored(as_json: AsJson = False) -> None:
     """After a restore and before `work` starts: leave out every number that may have been given since the backup."""
     show(asyncio.run(_restored()), as_json=as_json)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkline.commands.exchange import AsJson, read_document, say, show
+from trunkline.commands.keys import restored
 
 if TYPE_CHECKING:
     from trunkline.desk import Desk
@@ -23,6 +24,7 @@ bundle_app = typer.Typer(
     help="Trust bundles: made here, signed on the roots' machines, published here.", no_args_is_help=True
 )
 app.add_typer(bundle_app, name="bundle")
+app.command()(restored)
 
 DraftFile = Annotated[Path, typer.Argument(help="The draft of a bundle, a JSON file; rewritten when signed.")]
 Out = Annotated[Path, typer.Option(help="Where the draft is written if it still needs signatures.")]
