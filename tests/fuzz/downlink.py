@@ -203,6 +203,7 @@ async def siege(folder: Path, mosquitto: Mosquitto, *, seed: int) -> AsyncIterat
         lifts_after=10 * _MS, shuts_after=10 * _MS, link=FAST, control=False, limits=limits, durable=False
     )
     unit = Unit(Identity.load(folder), options)
+    unit.clock.prove(int(now()), drawn=unit.clock.uptime())  # else nothing could open, whatever comes
     made: Gateway
 
     def heard(message: Incoming) -> None:

@@ -111,7 +111,7 @@ class Car:
 
     def _take(self, message: Incoming) -> None:
         name = str(message.topic).rpartition("/")[2]
-        said = json.loads(message.payload) if name != "rev" else message.payload.decode()
+        said = json.loads(message.payload) if name not in {"rev", "fresh"} else message.payload.decode()
         self.heard.setdefault(name, []).append(said)
         self.link.acknowledge(message)
         self._news.set()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -15,11 +16,14 @@ from keys.problems import BadNonce
 from keys.restored import JUMP, Restored
 from keys.states import State
 from spine.facts.keys import FreshAsked, FreshSigned, MemoryLost, NumbersJumped, ReceiptRejected
-from spine.facts.vehicle import UnitAsked
+from spine.facts.vehicle import UnitAsked, VehicleEnrolled
 from spine.ids import UnitId
+from spine.store import Change, Write
 from tests.keys_world import UNIT
 from tests.service.keys_desk import VEHICLE, Desk, desk
 from tests.service.valkeys import Server
+from trunkline.commands.keys import restored_cars
+from vehicle_gateway.registry import VehicleBody
 
 __all__ = ["desk"]
 
@@ -305,3 +309,21 @@ async def test_after_a_restore_a_chain_that_did_not_move_on_goes_on_as_ever(
         "receipt.rejected",
     ]
     assert (await desk.bring(await desk.receipt("opened", key))) == ["boot.opened"]
+
+
+async def test_the_operator_s_command_jumps_every_car_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, valkey_url: str, tmp_path: Path
+) -> None:
+    """Also a car that no list names yet: the lists are built anew from the log first."""
+    monkeypatch.setenv("TRUNKLINE_STORE_URL", valkey_url)
+    monkeypatch.setenv("TRUNKLINE_DATA_DIR", str(tmp_path / "data"))
+    body = VehicleBody(unit=UnitId(UNIT), shard=7, enrolled_at=desk.clock.now())
+    enrolled = VehicleEnrolled(at=desk.clock.now(), vehicle=VEHICLE, unit=UnitId(UNIT), shard=7)
+    await desk.store.change(
+        [VEHICLE], lambda _: Change({VEHICLE: Write("enrolled", body.model_dump_json())}, [enrolled])
+    )
+    await desk.ready()
+    told = await restored_cars()
+    assert told == [{"vehicle": VEHICLE, "unit": UNIT, "former": 1, "last": 1 + JUMP}]
+    assert (await numbers(desk)).last == 1 + JUMP
+    assert (await chain(desk)).resumes

@@ -1,15 +1,23 @@
 """News for a challenge at the unit: when it wants them, what they set, and how lost memory begins again."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from os import urandom
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keys.car.claims import FreshClaims
 from keys.car.fresh import write_fresh
+from keys.car.jws import Unacceptable
+from keys.car.policy import Policy
 from keys.car.receipt import verify_chain
+from keys.car.trust import TrustedKeys
 from keys.car.verify import Presented
+from keys.car.window import Standing
 from tests.unit.test_unit_opening import QUICK, Rig
 from tests.unit.unit_rig import (
     DELIVERY,
@@ -18,14 +26,22 @@ from tests.unit.unit_rig import (
     T0,
     UNIT,
     FadingDisk,
+    FakeTime,
     PowerCut,
+    jwks,
     key_token,
     news,
     proof_of,
     revocations,
 )
+from vehicle_unit.clock import UnitClock
+from vehicle_unit.disk import MemoryDisk
 from vehicle_unit.executed import Answer
-from vehicle_unit.record import SLOTS, Record
+from vehicle_unit.freshness import Freshness
+from vehicle_unit.limits import UnitLimits
+from vehicle_unit.receipts import Receipts
+from vehicle_unit.record import SLOTS, NotWritten, Record, RecordStore
+from vehicle_unit.revocations import Revocations
 from vehicle_unit.unit import Unit
 
 COMMAND = "cmd_0123456789abcdef.1.open"
@@ -313,3 +329,98 @@ async def test_no_room_for_the_receipt_begins_nothing(rig: Rig) -> None:
     async with rig.unit(with_list=False) as unit:
         assert (await bring(rig, unit, key_token(9), lambda c: news(c, last=3))).code == "busy"
         assert unit.record.current is None
+
+
+# ---- floors
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["news", "list", "key", "restart", "forget"]),
+        st.integers(0, 6),
+        st.integers(0, 40),
+        st.integers(-2_000, 2_000),
+    ),
+    max_size=20,
+)
+
+
+@given(STEPS)
+def test_no_floor_ever_goes_down(steps: list[tuple[str, int, int, int]]) -> None:
+    """Versions, numbers, generation and signed time, through restarts and amnesia, whatever the service signs."""
+    disk, time, given_out = MemoryDisk(), FakeTime(), 0
+    RecordStore(disk).provision()
+    unit = Bare(disk, time)
+    last = unit.record.current
+    assert last is not None
+    for kind, version, number, jump in steps:
+        time.pass_by(1)
+        given_out = max(given_out, number)
+        match kind:
+            case "news":
+                with suppress(Unacceptable):
+                    unit.freshness.answered(
+                        news(unit.freshness.ask(), version, min_seq=number, last=given_out, at=T0 + jump)
+                    )
+            case "list":
+                with suppress(Unacceptable):
+                    unit.revocations.take(revocations(version, min_seq=number, at=T0 + jump))
+            case "key" if unit.record.current is not None:
+                window = unit.record.current.window
+                if window.standing(number) is Standing.UNUSED:
+                    unit.record.advance(window=window.mark(number), clock_floor=T0 + jump)
+            case "restart":
+                unit = Bare(disk, time)
+            case "forget":
+                for slot in SLOTS:
+                    disk.replace(slot, b"")
+                unit = Bare(disk, time)
+            case _:
+                pass
+        now = unit.record.current
+        if now is None:
+            continue
+        assert now.window.floor >= last.window.floor
+        assert all(
+            now.window.standing(n) is not Standing.UNUSED
+            for n in range(41)
+            if last.window.standing(n) is not Standing.UNUSED
+        )
+        if not unit.begun:  # after amnesia it goes on at the signed time
+            assert now.generation >= last.generation
+            assert now.revocation_version >= last.revocation_version
+            assert now.clock_floor >= last.clock_floor
+        unit.begun = False
+        last = now
+
+
+class Bare:
+    """What a unit knows of numbers and time, without a car around it."""
+
+    def __init__(self, disk: MemoryDisk, time: FakeTime) -> None:
+        limits = UnitLimits()
+        self.record = RecordStore(disk)
+        self.begun = self.record.current is None
+        floor = self.record.current.clock_floor if self.record.current else 0
+        self.clock = UnitClock(time, floor=floor, limits=limits)
+        self.receipts = Receipts(disk, unit=UNIT, key=RECEIPT_KEY, boot=1, limits=limits)
+        trust = TrustedKeys.from_jwks(jwks())
+        self.revocations = Revocations(
+            disk, unit=UNIT, trust=trust, clock=self.clock, record=self.record, receipts=self.receipts
+        )
+        self.freshness = Freshness(
+            policy=Policy(),
+            clock=self.clock,
+            record=self.record,
+            receipts=self.receipts,
+            revocations=self.revocations,
+            random=urandom,
+        )
+
+
+def test_a_record_that_is_there_is_never_begun_again() -> None:
+    disk = MemoryDisk()
+    store = RecordStore(disk)
+    store.provision()
+    with pytest.raises(NotWritten):
+        store.begin_again(generation=9, floor=0, clock_floor=0, revocation_version=0)

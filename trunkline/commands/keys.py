@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 def restored(as_json: AsJson = False) -> None:
     """After a restore and before `work` starts: leave out every number that may have been given since the backup."""
-    show(asyncio.run(_restored()), as_json=as_json)
+    show(asyncio.run(restored_cars()), as_json=as_json)
 
 
-async def _restored() -> list[dict[str, Any]]:
+async def restored_cars() -> list[dict[str, Any]]:
+    """Every car's last number before and after."""
     from trunkline.desk import desk
 
     async with desk() as opened:
