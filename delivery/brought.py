@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import ClassVar, Final
 
 from delivery.courier import Device, assigned
-from delivery.opening import Rates
 from delivery.ports import Keys
 from delivery.problems import OnlySimulated, TooOften
 from delivery.service import Deliveries
@@ -13,6 +12,7 @@ from keys.car.jws import Unacceptable
 from keys.car.receipt import read_receipt
 from spine.ids import DeliveryId
 from spine.problems import Kind, Problem
+from spine.rates import Rates
 from vehicle_gateway.brought import save_receipts
 from vehicle_gateway.possession import key_of
 from vehicle_gateway.registry import UnitView, Vehicles

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from keys.car import local
+from keys.car.claims import FreshClaims, Revocations
+from keys.car.fresh import write_fresh
 from tests.unit.link_car import Service, running, write_key
 from tests.unit.test_cli_base_install import run as run_on_base_install
 from tests.unit.test_unit_opening import QUICK, Rig
-from tests.unit.unit_rig import COURIER, DELIVERY, KEY_SIGNER, T0, key_token
+from tests.unit.unit_rig import COURIER, DELIVERY, FRESH_SIGNER, KEY_SIGNER, T0, UNIT, key_token
 from trunkline.link_phone import keep_receipts, kept_receipts, out_of
 from trunkline.processes import free_port, plain_environment, python_command
 from vehicle_unit.limits import UnitLimits
@@ -161,11 +163,13 @@ def test_news_are_fetched_only_where_the_car_asks_and_brought_with_the_key(
         return ask
 
     monkeypatch.setattr("keys.car.local.read_ask", seen)
-    challenges: list[str] = []
+    given: list[str] = []
 
     def news(body: Any) -> dict[str, str]:
-        challenges.append(body["challenge"])
-        return {"fresh": "n.e.ws"}
+        rev = Revocations(version=1, min_seq=0, dead=())
+        claims = FreshClaims(aud=UNIT, nonce=body["challenge"], iat=T0, exp=T0 + 60, rev=rev)
+        given.append(write_fresh(claims, key=FRESH_SIGNER))
+        return {"fresh": given[-1]}
 
     answers = {"session": SESSION, "fresh": (200, news), "receipts": (200, {"taken": 2, "known": 0})}
     with Service(answers).listening() as service, running(hand.rig, asks_for_news) as port:
@@ -175,9 +179,9 @@ def test_news_are_fetched_only_where_the_car_asks_and_brought_with_the_key(
         paths = [path.removeprefix("/v1/courier/") for path, _ in service.asked]
         job = f"jobs/{DELIVERY}"
         assert paths == ["session", f"{job}/fresh", "session", f"{job}/receipts"]
-        assert len(challenges[0]) == 43
         assert service.asked[-1][1] == {"receipts": list(kept_receipts(hand.receipts)[1])}
-    assert presented == ["n.e.ws"]
+    assert presented == given
+    assert len(given) == 1
 
 
 def test_without_being_asked_no_news_are_fetched(hand: Hand) -> None:
