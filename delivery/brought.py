@@ -13,6 +13,7 @@ from keys.car.jws import Unacceptable
 from keys.car.receipt import read_receipt
 from spine.ids import DeliveryId
 from spine.problems import Kind, Problem
+from spine.rates import Rates
 from vehicle_gateway.brought import save_receipts
 from vehicle_gateway.possession import key_of
 from vehicle_gateway.registry import UnitView, Vehicles

@@ -15,10 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from keys.car import local
+from keys.car.claims import FreshClaims, Revocations
+from keys.car.fresh import write_fresh
 from keys.car.local import Said
 from tests.bench.line import Line, percentile
 from tests.unit.local_phone import Phone, listening, phone
-from tests.unit.unit_rig import identity, key_token, proof_of, revocations
+from tests.unit.unit_rig import FRESH_SIGNER, UNIT, identity, key_token, proof_of, revocations
 from vehicle_unit.disk import FolderDisk
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.local_limits import LocalLimits
@@ -81,8 +83,10 @@ async def _openings(folder: Path, parts: Callable[[], None]) -> tuple[list[float
 
 async def _opened(unit: Unit, courier: Phone, seq: int) -> float:
     """Milliseconds from the tap to ``opened``; the proof was made before. Then lid and lock."""
-    token = key_token(seq, at=time.time())
-    frame = local.present(token, proof_of(token, (await courier.challenge())["challenge"], at=time.time()))
+    now, token = time.time(), key_token(seq, at=time.time())
+    challenge = (await courier.challenge())["challenge"]
+    news = _news(challenge, now) if seq == 1 else None  # from then on the unit knows the time
+    frame = local.present(token, proof_of(token, challenge, at=now), news)
     started = time.perf_counter()
     answer: Said = await courier.ask(frame)
     took = (time.perf_counter() - started) * 1000
@@ -94,6 +98,12 @@ async def _opened(unit: Unit, courier: Phone, seq: int) -> float:
         raise NotOpened(unit.latch.state)
     await asyncio.sleep(0)
     return took
+
+
+def _news(challenge: str, now: float) -> str:
+    rev = Revocations(version=1, min_seq=0, dead=())
+    claims = FreshClaims(aud=UNIT, nonce=challenge, iat=int(now), exp=int(now) + 60, rev=rev)
+    return write_fresh(claims, key=FRESH_SIGNER)
 
 
 def _parts(path: Path) -> Callable[[], None]:

@@ -19,13 +19,12 @@ from keys.car.receipt import verify_chain
 from keys.car.verify import Presented
 from tests.unit.local_phone import Phone, listening, phone
 from tests.unit.test_unit_opening import QUICK, Rig, until
-from tests.unit.unit_rig import DELIVERY, RECEIPT_KEY, T0, UNIT, identity, key_token, proof_of, revocations
-from trunkline.processes import free_port
+from tests.unit.unit_rig import DELIVERY, RECEIPT_KEY, T0, UNIT, key_token, proof_of
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.local_limits import LocalLimits
 from vehicle_unit.lock import Lock
 from vehicle_unit.record import NotWritten
-from vehicle_unit.unit import Unit, UnitOptions
+from vehicle_unit.unit import Unit
 
 MS = timedelta(milliseconds=1)
 JTI = b64((1).to_bytes(16, "big"))
@@ -479,23 +478,20 @@ async def test_an_address_that_is_not_free_is_tried_again(rig: Rig) -> None:
 
 
 async def test_a_whole_unit_works_with_no_broker_at_all(rig: Rig) -> None:
-    options = UnitOptions(lifts_after=MS, shuts_after=MS, limits=SLOW, local=LINK, control=False)
-    unit = Unit(identity(rig.folder, port=free_port()), options, disk=rig.disk, time=rig.time)
-    unit.revocations.take(revocations())
-    task = asyncio.create_task(unit.run())
-    try:
-        assert unit.phones is not None
-        await asyncio.wait_for(unit.phones.ready.wait(), 10)
-        async with phone(unit.phones.port) as caller:
+    async with rig.unit() as unit, listening(unit) as port:
+        on_the_air = [asyncio.create_task(work) for work in (unit.link.run(), unit.presence.run())]
+        async with phone(port) as caller:
             assert (await caller.present(key_token())).ok is not None
-            await until(unit, Lock.LATCHED)
+            unit.motor.lift()
+            unit.motor.shut()
             outs = [one.out for one in said(await receipts(caller))]
             assert outs == ["consumed", "opened", "closed", "locked"]
         assert not unit.link.connected
-        assert all(one.message_id in unit.outbox for one in unit.receipts.pending())
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        assert all(one.message_id in unit.outbox for one in unit.receipts.of_key(JTI, after=0))
+        assert not any(task.done() for task in on_the_air)
+        for task in on_the_air:
+            task.cancel()
+        await asyncio.gather(*on_the_air, return_exceptions=True)
 
 
 async def test_no_address_no_link(rig: Rig) -> None:
