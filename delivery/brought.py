@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import ClassVar, Final
 
 from delivery.courier import Device, assigned
-from delivery.pace import Rates
 from delivery.ports import Keys
 from delivery.problems import OnlySimulated, TooOften
 from delivery.service import Deliveries

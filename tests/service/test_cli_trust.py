@@ -69,7 +69,7 @@ def test_roots_that_never_touch_the_server(tmp_path: Path, valkey_url: str) -> N
         machine = Host(tmp_path / f"machine-{number}")
         shutil.copy(draft, machine.folder)
         shutil.copy(files[number - 1], machine.folder / "root.pem")
-        signed = machine.run("keys", "bundle", "sign", "trust-draft.json", "--root", "root.pem")
+        signed = machine.run("keys", "bundle", "sign", "trust-draft.json", "--root", "root.pem", "--yes")
         shutil.copy(machine.folder / "trust-draft.json", draft)
     assert len(signed["signers"]) == 2
     assert office.run("keys", "bundle", "publish", "trust-draft.json")["version"] == 2
@@ -85,14 +85,18 @@ def test_a_draft_that_was_changed_on_its_way_is_not_signed(tmp_path: Path, valke
     shutil.move(office.folder / "root-keys", tmp_path / "sticks")
     office.run("keys", "remove", office.run("keys", "show")["keys"][0]["kid"])
     root = str(tmp_path / "sticks" / "root-1.pem")
-    office.run("keys", "bundle", "sign", "trust-draft.json", "--root", root)
+    office.run("keys", "bundle", "sign", "trust-draft.json", "--root", root, "--yes")
     file = office.folder / "trust-draft.json"
     document = json.loads(file.read_text())
     document["draft"]["version"] = 9
     file.write_text(json.dumps(document))
     second = str(tmp_path / "sticks" / "root-2.pem")
-    assert "BadDraft" in office.run("keys", "bundle", "sign", "trust-draft.json", "--root", second, code=2)
+    assert "BadDraft" in office.run(
+        "keys", "bundle", "sign", "trust-draft.json", "--root", second, "--yes", code=2
+    )
     (tmp_path / "sticks" / "root-2.pem").chmod(0o644)
     document["draft"]["version"] = 2
     file.write_text(json.dumps(document))
-    assert "0600" in office.run("keys", "bundle", "sign", "trust-draft.json", "--root", second, code=2)
+    assert "0600" in office.run(
+        "keys", "bundle", "sign", "trust-draft.json", "--root", second, "--yes", code=2
+    )

@@ -36,6 +36,7 @@ def run(*words: str, data: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, *words],
         env=plain_environment({"TRUNKLINE_DATA_DIR": str(data)}),
+        input="",
         capture_output=True,
         text=True,
         timeout=60,
@@ -61,6 +62,10 @@ def test_roots_are_made_and_sign_without_a_server(tmp_path: Path) -> None:
     bundle = roots / "bundle.json"
     third = str(roots / "root-3.pem")
     done = run("keys", "bundle", "sign", str(bundle), "--root", third, "--json", data=tmp_path)
+    assert done.returncode == 1  # nobody said yes
+    assert "Sign this?" in done.stderr
+    assert len(json.loads(bundle.read_text())["bundle"]) == 2
+    done = run("keys", "bundle", "sign", str(bundle), "--root", third, "--yes", "--json", data=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["signers"]) == 3
 

@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -180,20 +181,22 @@ def make(
 def sign(
     draft: DraftFile,
     root: Annotated[Path, typer.Option(help="The root's private key, a file of mode 0600.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Sign what is shown without being asked.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add one root's signature to a draft, after it was shown. Needs no network."""
+    """Show a draft, ask, and add one root's signature to it. Exit 1 where the answer is no. Needs no network."""
     from keys.custody import read_private_key
     from trunkline.roots import Draft, told
 
-    signed = Draft.model_validate_json(draft.read_bytes()).signed_by(read_private_key(root))
-    for line in told(signed):
+    found = Draft.model_validate_json(draft.read_bytes())
+    for line in told(found):
         say(line)
+    if not yes and not _agreed("Sign this? [y/N]"):
+        raise typer.Exit(1)
+    signed = found.signed_by(read_private_key(root))
     _write(draft, signed)
-    show(
-        {"file": str(draft), "version": signed.claims.version, "signers": sorted(signed.signers)},
-        as_json=as_json,
-    )
+    document = {"file": str(draft), "version": signed.claims.version, "signers": sorted(signed.signers)}
+    show(document, as_json=as_json)
 
 
 @bundle_app.command("publish")
@@ -220,6 +223,12 @@ def _tell(made: "Made", out: Path) -> dict[str, Any]:
         say(f"take {out} to each root's machine: trunkline keys bundle sign {out.name} --root root-N.pem")
         say(f"then here: trunkline keys bundle publish {out}")
     return told
+
+
+def _agreed(question: str) -> bool:
+    """Whether the person says yes; the end of the input is a no."""
+    say(question)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _floor(text: str) -> tuple[str, int]:
