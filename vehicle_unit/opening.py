@@ -17,6 +17,7 @@ from vehicle_unit.executed import Answer
 from vehicle_unit.latch import Latch
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.lock import Act, Input, Lock
+from vehicle_unit.owners import Owners
 from vehicle_unit.receipts import ENDS, Opening, Receipt, Receipts
 from vehicle_unit.record import NotWritten, RecordStore
 from vehicle_unit.revocations import Revocations
@@ -47,6 +48,7 @@ class Verifier:
     receipts: Receipts
     revocations: Revocations
     vehicle: Vehicle
+    owners: Owners
 
 
 class Openings:
@@ -142,12 +144,13 @@ class Openings:
         verifier.clock.hear(proven.claims.iat)
         granted = allow(
             proven,
-            policy=verifier.policy,
+            policy=verifier.owners.policy,
             clock=verifier.clock.read(),
             trust=verifier.trust,
             revocations=verifier.revocations.current if record is not None else None,
             window=record.window if record is not None else Window(),
             car=verifier.vehicle.car(),
+            owners=verifier.owners.keys,
         )
         ready = self.latch.state is Lock.LATCHED and self._going_on is None
         if not ready or not verifier.receipts.room_for(2):

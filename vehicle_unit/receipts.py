@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keys.car.claims import Out, ReceiptClaims, UnitClock
+from keys.car.claims import Out, OwnerState, ReceiptClaims, UnitClock
 from keys.car.jws import RECEIPT, SigningKey, read
 from keys.car.receipt import Head, chain_hash, follows, make
 from keys.car.verify import Reading
@@ -65,6 +65,8 @@ class Receipts:
         self._broken = False
         self.last_list = 0
         """The highest revocation list version that a receipt says was taken."""
+        self.last_owners = ""
+        """The hash of the owner keys that the last receipt about them names; empty: none was ever written."""
         for line in self._journal.load(every_line_was_synced=False):
             self._read_line(line)
 
@@ -77,6 +79,7 @@ class Receipts:
         code: str | None = None,
         gen: int | None = None,
         rev: int | None = None,
+        owner: OwnerState | None = None,
     ) -> Receipt:
         """Sign the next link and write it durably.
 
@@ -101,6 +104,7 @@ class Receipts:
             via="mqtt" if opening else None,
             gen=gen,
             rev=rev,
+            owner=owner,
         )
         receipt = Receipt(claims.n, make(claims, key=self._key), claims)
         self._broken = True
@@ -160,6 +164,8 @@ class Receipts:
         self._keep(receipt)
         if receipt.claims.out == "revoked" and receipt.claims.rev is not None:
             self.last_list = max(self.last_list, receipt.claims.rev)
+        if receipt.claims.owner is not None:
+            self.last_owners = receipt.claims.owner.hash
 
     def _keep(self, receipt: Receipt) -> None:
         self._kept[receipt.n] = self._waiting[receipt.n] = receipt
@@ -172,6 +178,7 @@ class Receipts:
             kept: dict[str, Any] = json.loads(rest)
             self._head = Head(kept["n"], kept["hash"])
             self.last_list = kept["list"]
+            self.last_owners = kept.get("owners", "")
         else:
             self._read_receipt(line)
 
@@ -191,7 +198,12 @@ class Receipts:
         pending = self.pending()
         if len(pending) * 2 > self._journal.lines:
             return
-        head = {"n": self._head.n, "hash": self._head.hash, "list": self.last_list}
+        head = {
+            "n": self._head.n,
+            "hash": self._head.hash,
+            "list": self.last_list,
+            "owners": self.last_owners,
+        }
         self._journal.rewrite(
             [f"head {json.dumps(head, separators=(',', ':'))}", *(receipt.token for receipt in pending)]
         )

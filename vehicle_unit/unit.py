@@ -27,6 +27,7 @@ from vehicle_unit.limits import UnitLimits
 from vehicle_unit.lock import Act, Lock
 from vehicle_unit.opening import Openings, Verifier
 from vehicle_unit.outbox import Outbox
+from vehicle_unit.owners import Owners
 from vehicle_unit.presence import Mode, Presence
 from vehicle_unit.provisioning import Identity, NotProvisioned
 from vehicle_unit.receipts import Receipts
@@ -100,6 +101,13 @@ class Unit:
             outbox=self.outbox,
             receipts=self.receipts,
         )
+        self.owners = Owners(
+            self._disk,
+            policy=enrolled.policy,
+            clock=self.clock,
+            vehicle=self.vehicle,
+            receipts=self.receipts,
+        )
         verifier = Verifier(
             unit=identity.unit,
             trust=identity.trust,
@@ -110,6 +118,7 @@ class Unit:
             receipts=self.receipts,
             revocations=self.revocations,
             vehicle=self.vehicle,
+            owners=self.owners,
         )
         self.openings = Openings(verifier, limits, say=self.uplink.receipts)
         self.motor = SimulatedBoot(
@@ -144,6 +153,7 @@ class Unit:
         self.openings.resume(boot.interrupted(self.receipts, self.clock.read()))
         boot.remember_answers(self.executed, self.receipts)
         self.revocations.confirm()
+        self.owners.confirm()
         self.uplink.offer_receipts()
         self.motor.connect(self.latch.feed)
         self.vehicle.heard = self._signals_changed

@@ -178,6 +178,7 @@ _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "not_lifted": ("jti",),
     "indeterminate": ("jti",),
     "revoked": ("rev",),
+    "owner_key_changed": ("owner",),
 }
 
 
@@ -186,6 +187,18 @@ class UnitClock(Claims):
 
     state: Literal["synced", "holdover", "unset"]
     u: Millis
+
+
+class OwnerState(Claims):
+    """The owner keys paired at a car after a change at the car.
+
+    ``hash``: SHA-256 of the whole set, ``cids``: of each credential id's base64url; ``required``: no key opens
+    without the co-signature of one of them.
+    """
+
+    hash: Sha256
+    required: bool
+    cids: Annotated[tuple[Sha256, ...], BeforeValidator(_as_tuple), Field(max_length=8)]
 
 
 class ReceiptClaims(Claims):
@@ -210,6 +223,7 @@ class ReceiptClaims(Claims):
     via: Literal["mqtt", "local"] | None = None
     gen: Count | None = None
     rev: Count | None = None
+    owner: OwnerState | None = None
 
     @model_validator(mode="after")
     def _says_enough(self) -> Self:
