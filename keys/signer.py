@@ -153,6 +153,7 @@ def _record(body: KeyBody, claims: Mapping[str, object], token: str) -> dict[str
         iat=made.iat,
         nbf=made.nbf,
         exp=made.exp,
+        cid=made.own.cid if made.own else None,
     ).wire()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from keys.car.challenge import Challenges, TooManyLinks
 from keys.car.claims import Out
+from keys.car.owner_keys import cid_hash
 from keys.car.policy import Policy
 from keys.car.trust import TrustedKeys
 from keys.car.verify import Granted, KeyRefused, Presented, Proven, Refusal, allow, prove
@@ -165,8 +166,13 @@ class Openings:
         record = self._verifier.record.current
         assert record is not None
         try:
+            own = granted.claims.own
             receipt = self._verifier.receipts.append(
-                "consumed", self._verifier.clock.read(), opening=opening, gen=record.generation + 1
+                "consumed",
+                self._verifier.clock.read(),
+                opening=opening,
+                gen=record.generation + 1,
+                own=None if own is None else cid_hash(own.cid),
             )
             self._unsaid.append(receipt)
             self._verifier.record.advance(window=granted.window, clock_floor=granted.claims.iat)

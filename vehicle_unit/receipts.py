@@ -80,6 +80,7 @@ class Receipts:
         gen: int | None = None,
         rev: int | None = None,
         owner: OwnerState | None = None,
+        own: str | None = None,
     ) -> Receipt:
         """Sign the next link and write it durably.
 
@@ -105,6 +106,7 @@ class Receipts:
             gen=gen,
             rev=rev,
             owner=owner,
+            own=own,
         )
         receipt = Receipt(claims.n, make(claims, key=self._key), claims)
         self._broken = True

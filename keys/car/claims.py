@@ -206,6 +206,7 @@ class ReceiptClaims(Claims):
 
     ``n`` counts from 1; ``prev`` is SHA-256 of the former receipt's compact form (43 times ``A`` before the
     first); ``at`` is Unix milliseconds of the unit's clock. ``jti``, ``seq``, ``dlv`` are all there or none.
+    ``own`` (with ``consumed``): whose co-signature held, by SHA-256 of the credential id's base64url.
     """
 
     iss: UnitText
@@ -224,6 +225,7 @@ class ReceiptClaims(Claims):
     gen: Count | None = None
     rev: Count | None = None
     owner: OwnerState | None = None
+    own: Sha256 | None = None
 
     @model_validator(mode="after")
     def _says_enough(self) -> Self:
