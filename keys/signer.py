@@ -118,7 +118,7 @@ class KeySigner:
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             ledger = Ledger(saved, body.unit, now=now, limits=self._limits)
             state = ledger.state(key)
-            if state is State.ISSUED:
+            if state in {State.DRAFT, State.ISSUED}:
                 ledger.tell(key, KeyLapsed(**ledger.about(key)))
             elif state in LIVE and now >= past_use(body.exp, self._limits.clock_error):
                 ledger.tell(key, KeyDestroyed(**ledger.about(key), how="expired"))

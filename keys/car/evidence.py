@@ -124,7 +124,9 @@ class _Judge:
 
     def _allowed_first(self) -> str:
         for key in self._keys:
-            if not any(one.at < (key.iat + 1) * 1000 for one in self._approvals):
+            # what the owner's passkey signed was drawn up at the asking: allowed by that gesture, until its end
+            latest = key.iat + 1 if key.cid is None else key.exp
+            if not any(one.at < latest * 1000 for one in self._approvals):
                 raise _Wrong(f"key {key.seq} was made before any approval")
         return ""
 

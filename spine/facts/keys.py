@@ -16,6 +16,17 @@ class _Key(Base):
     key: KeyId
 
 
+class KeyDrafted(_Key):
+    """Claims and number are committed and the owner is asked to sign them: no token exists yet."""
+
+    kind: Literal["key.drafted"] = "key.drafted"
+    jti: str
+    seq: int
+    jkt: str
+    nbf: AwareDatetime
+    exp: AwareDatetime
+
+
 class KeyIssued(_Key):
     kind: Literal["key.issued"] = "key.issued"
     jti: str
@@ -139,6 +150,19 @@ class FreshSigned(_Unit):
     signed: str
 
 
+class OwnerKeysChanged(_Unit):
+    """Somebody in the car changed which passkeys of the owner it knows; its signed receipt says so.
+
+    ``cids``: SHA-256 of each credential id; ``required``: the car opens for no key without one of them.
+    """
+
+    kind: Literal["owner_keys.changed"] = "owner_keys.changed"
+    required: bool
+    cids: tuple[str, ...]
+    set_hash: str
+    n: int
+
+
 class ReceiptRejected(_Unit):
     """A receipt that does not verify: the unit is quarantined, no delivery changes."""
 
@@ -148,7 +172,8 @@ class ReceiptRejected(_Unit):
 
 
 KeyFact = (
-    KeyIssued
+    KeyDrafted
+    | KeyIssued
     | KeySigned
     | KeyLapsed
     | KeyHandedOut
@@ -165,5 +190,6 @@ KeyFact = (
     | RevocationRaised
     | RevocationConfirmed
     | FreshSigned
+    | OwnerKeysChanged
     | ReceiptRejected
 )
