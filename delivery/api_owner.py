@@ -17,6 +17,7 @@ from delivery.rules import Rules
 from delivery.states import ACTS, Act
 from delivery.streams import Audience, LastEventId, stream
 from delivery.views import SEEN_BY_OWNERS, OwnerDeliveryOut, asked_out, car_out, key_out, timeline
+from keys.car.claims import OwnerSignature
 from people.access import PersonPrincipal
 from people.api_parts import Idempotent, In, VehiclePath, problems
 from people.model import RoleOnCar
@@ -26,11 +27,15 @@ IfMatch = Annotated[str, Header(max_length=40, description="The ETag of the rule
 
 
 class DecisionIn(In):
-    """The answer. ``shown``: SHA-256 of the question as you saw it; ``silent``: do not say there is a car."""
+    """The answer. ``shown``: SHA-256 of the question as you saw it; ``silent``: do not say there is a car.
+
+    ``own``: needed with a yes where the question has ``sign``.
+    """
 
     decision: Decision
     shown: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     silent: bool = False
+    own: OwnerSignature | None = None
 
 
 class ExtendIn(In):
@@ -132,6 +137,7 @@ def _acting(desk: Desk) -> APIRouter:
                 session=me.session,
                 level=_level(me),
                 silent=wanted.silent,
+                own=wanted.own,
             )
             return await owner_view(desk, read)
 

@@ -21,6 +21,8 @@ from delivery.questions import (
 )
 from delivery.service import Deliveries, Turn, told
 from delivery.states import ENDS
+from keys.car.claims import OwnerSignature
+from keys.drafts import read_draft
 from spine.facts.delivery import DeliveryApproved, DeliveryDeclined
 from spine.ids import DeliveryId, PersonId, QuestionId, body_of
 from spine.problems import Kind, Problem
@@ -46,6 +48,7 @@ class SystemAnswer(Frozen):
     shown: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     decision: Decision
     silent: bool = False
+    own: OwnerSignature | None = None
 
 
 class Deciding:
@@ -87,11 +90,23 @@ class Deciding:
             raise LinkUnknown("this link is not known")
         return read, question, link.person
 
-    async def by_link(self, token: str, decision: Decision, shown: str, *, silent: bool = False) -> Read:
-        """Level ``link``. Raises ``LinkUnknown``, ``OtherDecision``, ``QuestionOver``."""
+    async def by_link(
+        self,
+        token: str,
+        decision: Decision,
+        shown: str,
+        *,
+        silent: bool = False,
+        own: OwnerSignature | None = None,
+    ) -> Read:
+        """Level ``link``; ``own``: the passkey's signature, where the car wants it.
+
+        Raises ``LinkUnknown``, ``OtherDecision``, ``QuestionOver``."""
         read, question, person = await self.open(token)
         source = f"link:{link_of(question, token).hash}"
-        answer = Answer(decision=decision, shown=shown, silent=silent, by=person, level="link", source=source)
+        answer = Answer(
+            decision=decision, shown=shown, silent=silent, by=person, level="link", source=source, own=own
+        )
         return await self._take(read.id, answer)
 
     async def by_session(
@@ -104,13 +119,20 @@ class Deciding:
         session: str,
         level: Level,
         silent: bool = False,
+        own: OwnerSignature | None = None,
     ) -> Read:
         """An owner who is signed in; ``session`` is its name, ``level`` what it counts for."""
         read = await self._deliveries.read(delivery)
         if not await self.may_decide(person, read):
             raise NoSuchDelivery(delivery)
         answer = Answer(
-            decision=decision, shown=shown, silent=silent, by=person, level=level, source=f"session:{session}"
+            decision=decision,
+            shown=shown,
+            silent=silent,
+            by=person,
+            level=level,
+            source=f"session:{session}",
+            own=own,
         )
         return await self._take(delivery, answer)
 
@@ -135,6 +157,7 @@ class Deciding:
             by=verified.person,
             level=verified.level,
             source=f"system:{verified.source}",
+            own=said.own,
             record={
                 "message": verified.message_id,
                 "sent_at": str(verified.sent_at),
@@ -189,6 +212,7 @@ class Deciding:
             and (decided.by, decided.level, decided.at) == (approval.by, approval.level, approval.at)
             and question.content().get("delivery") == delivery
             and _proven(question)
+            and (read.body.draft is None or decided.own is not None)
         )
 
     async def _take(self, delivery: DeliveryId, answer: Answer) -> Read:
@@ -196,7 +220,8 @@ class Deciding:
         subject = found.body.question
         if subject is None:
             raise QuestionOver("nothing is asked")
-        now = self._deliveries.clock.now()
+        now, to_sign = self._deliveries.clock.now(), found.body.draft
+        draft = None if to_sign is None else await read_draft(self._deliveries.store, to_sign)
 
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
             question = Question.of(saved[subject])
@@ -205,6 +230,10 @@ class Deciding:
             decided = judge(question, read.state, answer, now)
             if decided is None:
                 return None
+            if decided.answer == "approve" and read.body.draft is not None:
+                if draft is None:
+                    raise QuestionOver("what was to be signed is over")
+                draft.check(decided.own)
             body = question.model_copy(update={"decided": decided})
             writes: dict[str, Write] = {subject: Write(decided.answer, body.model_dump_json())}
             by = {"question": subject, "by": decided.by}

@@ -16,6 +16,8 @@ from delivery.model import Frozen, Level, Read
 from delivery.place import Anywhere, Circle, Point, Polygon
 from delivery.problems import LinkUnknown, OtherDecision, QuestionOver
 from delivery.states import State
+from keys.car.claims import OwnerSignature
+from keys.drafts import Draft
 from people.model import CarrierView, CourierView
 from spine.ids import PersonId, QuestionId, partition_of, prefix_of
 from spine.store import Saved
@@ -45,6 +47,8 @@ class Decided(Frozen):
     at: AwareDatetime
     source: str
     record: Mapping[str, str] = Field(default_factory=dict)
+    own: OwnerSignature | None = Field(default=None, repr=False)
+    """The signature of the owner's passkey, where the question has something to sign."""
 
 
 class Question(Frozen):
@@ -77,6 +81,7 @@ class Answer(Frozen):
     level: Level
     source: str
     record: Mapping[str, str] = Field(default_factory=dict)
+    own: OwnerSignature | None = Field(default=None, repr=False)
 
 
 def canonical(content: Mapping[str, Any]) -> str:
@@ -85,9 +90,18 @@ def canonical(content: Mapping[str, Any]) -> str:
 
 
 def put(
-    question: QuestionId, read: Read, carrier: CarrierView, courier: CourierView | None, *, nonce: str
+    question: QuestionId,
+    read: Read,
+    carrier: CarrierView,
+    courier: CourierView | None,
+    *,
+    nonce: str,
+    draft: Draft | None = None,
 ) -> Question:
-    """The question about a delivery. All of it comes from our records, nothing from a request's text."""
+    """The question about a delivery. All of it comes from our records, nothing from a request's text.
+
+    ``draft``: the key that the owner has to sign; then ``sign`` says what, and in which hours it opens.
+    """
     body = read.body
     content = {
         "question": question,
@@ -102,6 +116,13 @@ def put(
         "expires_at": body.approve_by.isoformat(),
         "nonce": nonce,
     }
+    if draft is not None:
+        content["sign"] = {
+            "key": draft.key,
+            "challenge": draft.challenge,
+            "start": draft.nbf.isoformat(),
+            "end": draft.exp.isoformat(),
+        }
     shown = canonical(content)
     return Question(shown=shown, digest=sha256(shown.encode()).hexdigest(), expires_at=body.approve_by)
 
@@ -143,6 +164,7 @@ def judge(question: Question, state: State, answer: Answer, now: datetime) -> De
         at=now,
         source=answer.source,
         record=answer.record,
+        own=answer.own if answer.decision == "approve" else None,
     )
 
 

@@ -65,16 +65,8 @@ class Drafts:
         return numbers.owner is not None and numbers.owner.required
 
     async def read(self, key: KeyId) -> Draft | None:
-        """The draft; None where the key is none, or none any more."""
-        try:
-            state, body = read_key(await self._store.load(key))
-        except NoSuchKey:
-            return None
-        if state is not State.DRAFT or body.claims is None:
-            return None
-        numbers = Numbers.model_validate_json((await self._store.load(numbers_id(body.unit))).body)
-        owner = numbers.owner or OwnerState(hash=sha256_b64(b""), required=False, cids=())
-        return Draft(key, body.jkt, at(body.nbf), at(body.exp), body.claims, owner)
+        """See ``read_draft``."""
+        return await read_draft(self._store, key)
 
     async def turn(self, key: KeyId, own: OwnerSignature, *, now: datetime, ack: Ack | None = None) -> None:
         """The owner signed: the draft becomes a key that the signer signs next. Past ``exp`` it lapses.
@@ -96,6 +88,19 @@ class Drafts:
             return ledger.change()
 
         await self._store.change([key, numbers_id(before.unit), list_id(before.unit)], decide, ack=ack)
+
+
+async def read_draft(store: Store, key: KeyId) -> Draft | None:
+    """The draft; None where the key is none, or none any more."""
+    try:
+        state, body = read_key(await store.load(key))
+    except NoSuchKey:
+        return None
+    if state is not State.DRAFT or body.claims is None:
+        return None
+    numbers = Numbers.model_validate_json((await store.load(numbers_id(body.unit))).body)
+    owner = numbers.owner or OwnerState(hash=sha256_b64(b""), required=False, cids=())
+    return Draft(key, body.jkt, at(body.nbf), at(body.exp), body.claims, owner)
 
 
 def _sign_with(body: KeyBody, own: OwnerSignature) -> None:

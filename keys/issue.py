@@ -11,7 +11,7 @@ from keys.car.claims import Confirmation, KeyClaims
 from keys.car.jwk import b64, sha256_b64
 from keys.car.jws import payload_bytes
 from keys.checkpoints import Checkpoints
-from keys.drafts import drafted, issued
+from keys.drafts import Drafts, drafted, issued
 from keys.ledger import Ledger
 from keys.limits import KeysLimits
 from keys.model import (
@@ -106,6 +106,7 @@ class Keys:
         self._limits = limits
         self._kid = signing.signer("key").kid if signing else None
         self._random = random
+        self.drafts = Drafts(store, limits)
         self._revoking = Revoking(store, limits, signing)
         self._work: Work | None = None
         if signing and decision and receipt_keys:
@@ -125,7 +126,7 @@ class Keys:
         return await self._make(wanted, now=now, ack=ack, draft=False)
 
     async def draft(self, wanted: Wanted, *, now: datetime, ack: Ack | None = None) -> KeyId:
-        """The same for a key that the owner is asked to sign first: ``keys.drafts`` turns it into a key.
+        """The same for a key that the owner is asked to sign first: ``drafts`` turns it into a key.
 
         It may be made as early as the owner is asked; its hours are fixed here. Raises as ``issue``, but
         neither ``TooSoon`` nor ``OwnerMustSign``.
