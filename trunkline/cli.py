@@ -13,6 +13,7 @@ from trunkline.commands import (
     install,
     linked,
     logs,
+    owner_keys,
     people,
     services,
     states,
@@ -44,6 +45,7 @@ app.add_typer(people.carriers, name="carrier")
 app.add_typer(people.couriers, name="courier")
 app.add_typer(people.owners, name="owner")
 linked.register(people.owners)
+owner_keys.register(people.owners)
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(logs.app, name="log")
 

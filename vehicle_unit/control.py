@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from keys.car.owner_keys import PairedKey
 from keys.car.place import Position
@@ -58,6 +58,13 @@ class Ask(BaseModel):
     erase_owners: Literal[True] | None = None
     require_owner: bool | None = None
     """The owner's passkeys: only one of these four at once, and only with ignition on."""
+
+    @model_validator(mode="after")
+    def _one_wish_about_owners(self) -> Self:
+        wishes = (self.pair_owner, self.unpair_owner, self.erase_owners, self.require_owner)
+        if sum(wish is not None for wish in wishes) > 1:
+            raise ValueError("one change of the owner's passkeys at a time")
+        return self
 
 
 class Car(Protocol):

@@ -3,6 +3,7 @@ import { during, element, lead, rows, say, twice } from "/static/controls.js";
 import { follow } from "/static/live.js";
 import { ask } from "/static/requests.js";
 import { moment, second, span } from "/static/times.js";
+import { signature } from "/delivery/cosign.js";
 import { showQuestion } from "/delivery/question.js";
 import { carWords, happenedWords, keyWords, placeWords, purpose, standing } from "/delivery/words.js";
 
@@ -74,8 +75,10 @@ async function look() {
 }
 
 async function decide(decision, silent = false) {
-  const body = { decision, shown: current.question.shown, silent };
+  const asked = current.question;
   const worked = await during(by("answers"), said, async () => {
+    const own = decision === "approve" ? await signature(asked.content) : undefined;
+    const body = { decision, shown: asked.shown, silent, own };
     show(await ask("POST", `${path}/decision`, { body }));
   });
   if (worked) lead(by("stands"));

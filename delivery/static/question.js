@@ -13,6 +13,7 @@ export function showQuestion(list, asked) {
     ["When", span(content.window)],
     ["Where", placeWords(content.place)],
     ["Your car", asked.car ? carWords(asked.car, asked.out_by_m) : ""],
+    ["Your passkey", content.sign ? `signs for this courier's phone, ${span(content.sign)}` : ""],
     ["Answer by", moment(asked.expires_at)],
   ]);
 }

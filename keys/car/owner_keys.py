@@ -44,7 +44,8 @@ class PairedKey(Claims):
             raise ValueError("origin is scheme, host and port; rp_id a host; both in lower case")
         if origin[1] == "http" and origin[2] != "localhost":
             raise ValueError("a passkey's origin is https, or http on localhost")
-        if "." not in self.rp_id and self.rp_id != "localhost":
+        top = self.rp_id.rpartition(".")[2]
+        if (top == self.rp_id and top != "localhost") or top.isdigit():  # a bare name, or an address
             raise ValueError("rp_id is not a domain")
         if origin[2] != self.rp_id and not origin[2].endswith(f".{self.rp_id}"):
             raise ValueError("rp_id is not the origin's host or a domain above it")

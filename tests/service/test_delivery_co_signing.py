@@ -272,3 +272,19 @@ async def test_the_signer_signs_no_key_whose_answer_carries_no_signature(strict:
     assert not await strict.desk.deciding.stands(delivery)
     await strict.settle()
     assert await strict.state(delivery) is State.APPROVED
+
+
+async def test_a_signed_in_owner_signs_as_well(strict: DeliveryHouse) -> None:
+    delivery = await asked(strict)
+    shown, signed = (await question(strict, delivery)).digest, await own(strict, delivery)
+
+    async def says_yes(own: OwnerSignature | None) -> None:
+        await strict.desk.deciding.by_session(
+            strict.owner, delivery, "approve", shown, session="ses_1", level="session", own=own
+        )
+
+    with pytest.raises(OwnerMustSign):
+        await says_yes(None)
+    await says_yes(signed)
+    await strict.settle()
+    assert await strict.state(delivery) is State.KEYED

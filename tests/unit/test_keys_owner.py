@@ -212,6 +212,29 @@ def test_client_data_that_two_readers_could_read_differently(passkey: SoftwareKe
 
 
 @both
+@settings(max_examples=300, deadline=None)
+@given(
+    client=st.one_of(
+        st.binary(max_size=300),
+        st.recursive(
+            st.none() | st.booleans() | st.floats() | st.text(),
+            lambda inner: (
+                st.lists(inner)
+                | st.dictionaries(st.sampled_from(["type", "challenge", "origin", "x"]), inner)
+            ),
+        ).map(lambda value: json.dumps(value).encode()),
+    ),
+    auth=st.binary(max_size=200),
+)
+def test_whatever_was_signed_only_unacceptable_is_raised(
+    passkey: SoftwareKey, client: bytes, auth: bytes
+) -> None:
+    own = passkey.signed(client, auth)
+    if own["clientData"] and len(own["clientData"]) <= 700 and own["authData"]:
+        fault(with_own(own), owners(passkey))
+
+
+@both
 def test_unknown_members_and_data_of_extensions_are_no_matter(passkey: SoftwareKey) -> None:
     hint = "do not compare clientDataJSON against a template. See https://goo.gl/yabPex"
     own = passkey.signed(
@@ -299,6 +322,7 @@ GOOD = PASSKEYS["ES256"].pairing()
         {"origin": "https://cars.example.org:0"}, {"origin": "android:apk-key-hash:abc"},
         {"origin": "https://badexample.org"}, {"origin": "https://example.org.evil.net"},
         {"origin": "https://-.example.org"}, {"origin": "https://.example.org"}, {"origin": ""},
+        {"rp_id": "192.0.2.1", "origin": "https://192.0.2.1"}, {"rp_id": "2.1", "origin": "https://192.0.2.1"},
         {"rp_id": "org"}, {"rp_id": "other.org"}, {"rp_id": ""}, {"rp_id": ".example.org"},
         {"rp_id": "Example.org"}, {"cid": ""}, {"cid": "A" * (MAX_CID + 1)}, {"cid": "AB"}, {"cid": "A+=="},
         {"public": ""}, {"public": "AAAA"}, {"public": spki(ec.generate_private_key(ec.SECP384R1()).public_key())},

@@ -300,6 +300,7 @@ async def test_by_the_control_socket(rig: Rig) -> None:
 
         assert ask(pair_owner=PASSKEY.pairing()) == {"error": "ignition_off"}
         assert ask(pair_owner={**PASSKEY.pairing(), "rp_id": "org"})["error"] == "bad_request"
+        assert ask(erase_owners=True, require_owner=False)["error"] == "bad_request"
         paired = ask(ignition=True, pair_owner=PASSKEY.pairing())
         assert paired["owner_keys"] == [
             {"cid": PASSKEY.cid, "rp_id": "example.org", "fingerprint": PAIRED.fingerprint}

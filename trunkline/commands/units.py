@@ -137,7 +137,10 @@ def pair_owner(key: Document, directory: Directory = Path("unit"), as_json: AsJs
     """
     from vehicle_unit.control import ask
 
-    _answered(asyncio.run(ask(directory, {"pair_owner": read_document(key)})), as_json=as_json)
+    document = read_document(key)
+    if not isinstance(document, dict):
+        raise typer.BadParameter("not a JSON object with cid, public, origin and rp_id")
+    _answered(asyncio.run(ask(directory, {"pair_owner": document})), as_json=as_json)
 
 
 @unit_app.command("unpair-owner")
