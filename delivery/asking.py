@@ -48,6 +48,15 @@ class Asking:
 
         ``position``: of the order's fact in the log.
         """
+        await self._begin(delivery, before(position))
+
+    async def courier_named(self, delivery: DeliveryId) -> None:
+        """Begin anew where the owner has to sign for the courier's device and there was none to sign for."""
+        since = (await self._deliveries.read(delivery)).body.since
+        if since is not None:
+            await self._begin(delivery, since)
+
+    async def _begin(self, delivery: DeliveryId, since: str) -> None:
         read = await self._deliveries.read(delivery)
         if read.state is not State.REQUESTED or read.body.unusable is not None or read.body.test is not None:
             return
@@ -55,17 +64,8 @@ class Asking:
         vehicle = read.body.vehicle or await self._resolved(read, now)
         why_not = "address" if vehicle is None else await self._why_not(read, vehicle, now)
         if vehicle is None or why_not:
-            await self._note_unusable(delivery, why_not, before(position))
+            await self._note_unusable(delivery, why_not, since)
         else:
-            await self._ask(read, vehicle, before(position))
-
-    async def courier_named(self, delivery: DeliveryId) -> None:
-        """Ask now where the owner has to sign for the courier's device and there was none to sign for."""
-        read = await self._deliveries.read(delivery)
-        vehicle, since = read.body.vehicle, read.body.since
-        if read.state is not State.REQUESTED or vehicle is None or since is None:
-            return
-        if read.body.unusable is None:
             await self._ask(read, vehicle, since)
 
     async def tell_unusable(self, delivery: DeliveryId) -> None:
@@ -129,7 +129,7 @@ class Asking:
             if named is not None:
                 draft = await self.co_signing.draft(first, vehicle, unit, rules.place, now)
             if draft is None:
-                await self._wait(first.id, vehicle, since)
+                await self._wait(first.id, since)
                 return
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
@@ -154,11 +154,14 @@ class Asking:
 
         await self._deliveries.change(first.id, decide, also=[question])
 
-    async def _wait(self, delivery: DeliveryId, vehicle: VehicleId, since: str) -> None:
-        """For a courier to be named. Nobody is told: an answer here must not say that there is a car."""
+    async def _wait(self, delivery: DeliveryId, since: str) -> None:
+        """For a courier to be named. Nobody is told: an answer here must not say that there is a car.
+
+        The car is not remembered: by then the address may be dead and the car another's.
+        """
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
-            body = read.body.but(vehicle=vehicle, since=since)
+            body = read.body.but(since=since)
             return Turn(body) if read.state is State.REQUESTED and body != read.body else None
 
         await self._deliveries.change(delivery, decide)

@@ -288,3 +288,17 @@ async def test_a_signed_in_owner_signs_as_well(strict: DeliveryHouse) -> None:
     await says_yes(signed)
     await strict.settle()
     assert await strict.state(delivery) is State.KEYED
+
+
+async def test_what_changed_while_a_courier_was_awaited_counts(strict: DeliveryHouse) -> None:
+    delivery = await strict.place()
+    await strict.settle()
+    waiting = await strict.read(delivery)
+    assert (waiting.state, waiting.body.vehicle) == (State.REQUESTED, None)
+    rules, etag = await strict.desk.owner.rules(strict.owner, CAR)
+    await strict.desk.owner.set_rules(strict.owner, CAR, rules.but(block_all=True), if_match=etag)
+    await strict.desk.carrier.assign(strict.carrier, delivery, strict.courier)
+    await strict.settle()
+    assert await strict.state(delivery) is State.UNUSABLE
+    assert await strict.keys.keys_of(delivery) == []
+    await strict.again()
