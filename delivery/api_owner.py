@@ -17,7 +17,7 @@ from delivery.rules import Rules
 from delivery.states import ACTS, Act
 from delivery.streams import Audience, LastEventId, stream
 from delivery.views import SEEN_BY_OWNERS, OwnerDeliveryOut, asked_out, car_out, key_out, timeline
-from keys.car.claims import Fra
+from keys.car.claims import Fra, OwnerSignature
 from people.access import PersonPrincipal
 from people.api_parts import Idempotent, In, VehiclePath, problems
 from people.model import RoleOnCar
@@ -31,12 +31,14 @@ class DecisionIn(In):
 
     ``fra``: seconds, how old the car's news of revoked keys may be when it opens. Without it 600: car or
     courier needs a network. Up to 86,400: it opens without any, and also if you block it meanwhile.
+    ``own``: needed with a yes where the question has ``sign``.
     """
 
     decision: Decision
     shown: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     silent: bool = False
     fra: Fra | None = None
+    own: OwnerSignature | None = None
 
 
 class ExtendIn(In):
@@ -139,6 +141,7 @@ def _acting(desk: Desk) -> APIRouter:
                 level=_level(me),
                 silent=wanted.silent,
                 fra=wanted.fra,
+                own=wanted.own,
             )
             return await owner_view(desk, read)
 

@@ -13,7 +13,7 @@ from delivery.problems import LinkUnknown
 from delivery.questions import Decision, Question
 from delivery.states import State
 from delivery.views import CarOut, Out, asked_out, car_out
-from keys.car.claims import Fra
+from keys.car.claims import Fra, OwnerSignature
 from people.api_parts import In, network_address, problems
 from spine.ids import DeliveryId
 from webhooks.verified import Verifier
@@ -34,12 +34,16 @@ class LinkIn(In):
 
 
 class LinkDecisionIn(LinkIn):
-    """``shown``: SHA-256 of the question as it was shown. ``fra``: see the owner's own decision."""
+    """``shown``: SHA-256 of the question as it was shown; ``own``: needed with a yes where it has ``sign``.
+
+    ``fra``: see the owner's own decision.
+    """
 
     decision: Decision
     shown: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     silent: bool = False
     fra: Fra | None = None
+    own: OwnerSignature | None = None
 
 
 class QuestionOut(Out):
@@ -84,7 +88,12 @@ def routes(desk: Desk, verifier: Verifier) -> APIRouter:
         """The same answer again is fine; a different one is a conflict."""
         try:
             read = await desk.deciding.by_link(
-                wanted.token, wanted.decision, wanted.shown, silent=wanted.silent, fra=wanted.fra
+                wanted.token,
+                wanted.decision,
+                wanted.shown,
+                silent=wanted.silent,
+                fra=wanted.fra,
+                own=wanted.own,
             )
         except LinkUnknown:
             await desk.people.doorkeeper.redeems(network_address(request), now=desk.deliveries.clock.now())

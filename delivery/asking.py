@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from delivery import questions
-from delivery.model import Read
+from delivery.co_signing import CoSigning
+from delivery.life import number_of
+from delivery.model import Planned, Read
 from delivery.ports import Addresses, CarPeople, Carriers, Couriers
 from delivery.rules import RuleBook
 from delivery.service import Deliveries, Turn, told
@@ -31,6 +33,7 @@ class Asking:
         carriers: Carriers,
         couriers: Couriers,
         rules: RuleBook,
+        co_signing: CoSigning,
     ) -> None:
         self._deliveries = deliveries
         self._addresses = addresses
@@ -38,12 +41,22 @@ class Asking:
         self._carriers = carriers
         self._couriers = couriers
         self._rules = rules
+        self.co_signing = co_signing
 
     async def begin(self, delivery: DeliveryId, position: str) -> None:
         """Resolve the address under the order's id and ask whoever decides about the car.
 
         ``position``: of the order's fact in the log.
         """
+        await self._begin(delivery, before(position))
+
+    async def courier_named(self, delivery: DeliveryId) -> None:
+        """Begin anew where the owner has to sign for the courier's device and there was none to sign for."""
+        since = (await self._deliveries.read(delivery)).body.since
+        if since is not None:
+            await self._begin(delivery, since)
+
+    async def _begin(self, delivery: DeliveryId, since: str) -> None:
         read = await self._deliveries.read(delivery)
         if read.state is not State.REQUESTED or read.body.unusable is not None or read.body.test is not None:
             return
@@ -51,9 +64,9 @@ class Asking:
         vehicle = read.body.vehicle or await self._resolved(read, now)
         why_not = "address" if vehicle is None else await self._why_not(read, vehicle, now)
         if vehicle is None or why_not:
-            await self._note_unusable(delivery, why_not, before(position))
+            await self._note_unusable(delivery, why_not, since)
         else:
-            await self._ask(read, vehicle, before(position))
+            await self._ask(read, vehicle, since)
 
     async def tell_unusable(self, delivery: DeliveryId) -> None:
         """The moment drawn for it has come."""
@@ -111,6 +124,13 @@ class Asking:
         courier = await self._couriers.courier(named.courier) if named else None
         question, nonce = question_id(first.id), secrets.token_urlsafe(16)
         now = self._deliveries.clock.now()
+        unit, draft = await self.co_signing.unit_of(vehicle), None
+        if unit is not None:
+            if named is not None:
+                draft = await self.co_signing.draft(first, vehicle, unit, rules.place, now)
+            if draft is None:
+                await self._wait(first.id, since)
+                return
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
             if read.state is not State.REQUESTED or read.body.unusable is not None:
@@ -118,16 +138,33 @@ class Asking:
             body = read.body.but(
                 vehicle=vehicle, place=rules.place, address=None, question=question, since=since
             )
+            if draft is not None:
+                if body.courier != named:
+                    return None  # ``courier_named`` asks with a draft for the other device
+                planned = Planned(n=number_of(draft.key), epoch=body.epoch)
+                body = body.but(draft=draft.key, planned=planned, approve_by=min(body.approve_by, draft.exp))
             if body.courier != named:
                 # assigned while we looked: the question shows nobody, so nobody is held to it
                 body = body.but(courier=body.courier.but(named=False)) if body.courier else body
             shown = courier if body.courier == named else None
             asks = Read(id=read.id, state=read.state, body=body)
-            asked = questions.put(question, asks, carrier, shown, nonce=nonce)
+            asked = questions.put(question, asks, carrier, shown, nonce=nonce, draft=draft)
             fact = told(DeliveryAsked, asks, now, question=question, approve_by=body.approve_by)
             return Turn(body, [fact], writes={question: Write("open", asked.model_dump_json())})
 
         await self._deliveries.change(first.id, decide, also=[question])
+
+    async def _wait(self, delivery: DeliveryId, since: str) -> None:
+        """For a courier to be named. Nobody is told: an answer here must not say that there is a car.
+
+        The car is not remembered: by then the address may be dead and the car another's.
+        """
+
+        def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
+            body = read.body.but(since=since)
+            return Turn(body) if read.state is State.REQUESTED and body != read.body else None
+
+        await self._deliveries.change(delivery, decide)
 
 
 def before(position: str) -> str:

@@ -161,6 +161,10 @@ def _refuse_unless_free(read: Read, courier: CourierId, *, online: bool, now: da
         raise CourierNamed(
             "the owner was asked about another courier: reschedule, and the owner is asked again"
         )
+    if read.body.draft is not None:
+        raise CourierNamed(
+            "the owner was asked to sign for this device: reschedule, and the owner is asked again"
+        )
     if read.state in BEFORE_ANSWER or key is None:
         return
     if key.n >= most:

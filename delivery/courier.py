@@ -200,6 +200,7 @@ class CourierDesk:
             )
             if (
                 key is None
+                or read.body.draft is not None
                 or not key.dead
                 or key.jkt != device.jkt
                 or key.n >= limits.keys_most

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from delivery.model import Approval, Frozen, Level, Read
 from delivery.ports import CarPeople
-from delivery.problems import LinkUnknown, NoSuchDelivery, OtherDecision, QuestionOver
+from delivery.problems import LinkUnknown, NoSuchDelivery, OtherDecision, QuestionOver, SignedWithoutFra
 from delivery.questions import (
     Answer,
     Decision,
@@ -21,7 +21,8 @@ from delivery.questions import (
 )
 from delivery.service import Deliveries, Turn, told
 from delivery.states import ENDS
-from keys.car.claims import Fra
+from keys.car.claims import Fra, OwnerSignature
+from keys.drafts import read_draft
 from spine.facts.delivery import DeliveryApproved, DeliveryDeclined
 from spine.ids import DeliveryId, PersonId, QuestionId, body_of
 from spine.problems import Kind, Problem
@@ -48,6 +49,7 @@ class SystemAnswer(Frozen):
     decision: Decision
     silent: bool = False
     fra: Fra | None = None
+    own: OwnerSignature | None = None
 
 
 class Deciding:
@@ -90,17 +92,33 @@ class Deciding:
         return read, question, link.person
 
     async def by_link(
-        self, token: str, decision: Decision, shown: str, *, silent: bool = False, fra: int | None = None
+        self,
+        token: str,
+        decision: Decision,
+        shown: str,
+        *,
+        silent: bool = False,
+        fra: int | None = None,
+        own: OwnerSignature | None = None,
     ) -> Read:
-        """Level ``link``. Raises ``LinkUnknown``, ``OtherDecision``, ``QuestionOver``."""
+        """Level ``link``; ``own``: the passkey's signature, where the car wants it.
+
+        Raises ``LinkUnknown``, ``OtherDecision``, ``QuestionOver``.
+        """
         read, question, person = await self.open(token)
-        source = f"link:{link_of(question, token).hash}"
         answer = Answer(
-            decision=decision, shown=shown, silent=silent, by=person, level="link", source=source, fra=fra
+            decision=decision,
+            shown=shown,
+            silent=silent,
+            by=person,
+            level="link",
+            source=f"link:{link_of(question, token).hash}",
+            fra=fra,
+            own=own,
         )
         return await self._take(read.id, answer)
 
-    async def by_session(
+    async def by_session(  # noqa: PLR0913 - who, in which session, and all of the answer
         self,
         person: PersonId,
         delivery: DeliveryId,
@@ -111,6 +129,7 @@ class Deciding:
         level: Level,
         silent: bool = False,
         fra: int | None = None,
+        own: OwnerSignature | None = None,
     ) -> Read:
         """An owner who is signed in; ``session`` is its name, ``level`` what it counts for."""
         read = await self._deliveries.read(delivery)
@@ -124,6 +143,7 @@ class Deciding:
             level=level,
             source=f"session:{session}",
             fra=fra,
+            own=own,
         )
         return await self._take(delivery, answer)
 
@@ -149,6 +169,7 @@ class Deciding:
             by=verified.person,
             level=verified.level,
             source=f"system:{verified.source}",
+            own=said.own,
             record={
                 "message": verified.message_id,
                 "sent_at": str(verified.sent_at),
@@ -205,6 +226,7 @@ class Deciding:
             and fra == decided.fra == approval.fra
             and question.content().get("delivery") == delivery
             and _proven(question)
+            and (read.body.draft is None or decided.own is not None)
         )
 
     async def _take(self, delivery: DeliveryId, answer: Answer) -> Read:
@@ -212,7 +234,8 @@ class Deciding:
         subject = found.body.question
         if subject is None:
             raise QuestionOver("nothing is asked")
-        now = self._deliveries.clock.now()
+        now, to_sign = self._deliveries.clock.now(), found.body.draft
+        draft = None if to_sign is None else await read_draft(self._deliveries.store, to_sign)
 
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
             question = Question.of(saved[subject])
@@ -221,6 +244,12 @@ class Deciding:
             decided = judge(question, read.state, answer, now)
             if decided is None:
                 return None
+            if decided.answer == "approve" and read.body.draft is not None:
+                if draft is None:
+                    raise QuestionOver("what was to be signed is over")
+                if decided.fra is not None:
+                    raise SignedWithoutFra("what the owner signs says nothing of openings without network")
+                draft.check(decided.own)
             body = question.model_copy(update={"decided": decided})
             writes: dict[str, Write] = {subject: Write(decided.answer, body.model_dump_json())}
             by = {"question": subject, "by": decided.by}

@@ -8,6 +8,7 @@ from typing import Any
 from delivery.asking import Asking
 from delivery.brought import Brought
 from delivery.carrier import CarrierDesk
+from delivery.co_signing import CoSigning
 from delivery.composing import Composing
 from delivery.courier import CourierDesk
 from delivery.deciding import Deciding
@@ -93,7 +94,10 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
     index, rates = Index(store.valkey, store.house), Rates(store.valkey)
     fresh, rules = FreshNews(deliveries, keys.fresh, tail), RuleBook(store)
     album = Photos(photos, largest=limits.photo_bytes)
-    asking = Asking(deliveries, people.addresses, people.cars, people.carriers, people.couriers, rules)
+    co_signing = CoSigning(deliveries, keys, cars)
+    asking = Asking(
+        deliveries, people.addresses, people.cars, people.carriers, people.couriers, rules, co_signing
+    )
     reactions = Reactions(deliveries, asking, people.addresses, keys, cars, people.carriers, rules, index)
     return Desk(
         people=people,

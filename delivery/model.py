@@ -177,6 +177,8 @@ class Delivery(Frozen):
     out_by: int | None = None
     """Metres by which the car stood out of its place when the courier would have set out."""
     question: QuestionId | None = None
+    draft: KeyId | None = None
+    """The one key that the owner was asked to sign: for a car that opens for no other."""
     silently: bool = False
     approval: Approval | None = None
     courier: Assigned | None = None

@@ -62,6 +62,7 @@ class OwnerDesk:
             if until == window.end:
                 return None
             read.require(Act.EXTEND)
+            _only_what_was_signed(read)
             if not window.end < until <= window.start + limits.window_longest:
                 raise WindowUnfit(f"later than now agreed, and at most {limits.window_longest} in all")
             body = read.body.but(window=Window(start=window.start, end=until))
@@ -80,6 +81,7 @@ class OwnerDesk:
             if read.body.place == place:
                 return None
             read.require(Act.MOVE_PLACE)
+            _only_what_was_signed(read)
             if read.body.key is not None and read.body.key.n >= self._deliveries.limits.keys_most:
                 raise NoKeyLeft("every key inside this approval was made: have it rescheduled")
             body = read.body.but(place=place, epoch=read.body.epoch + 1, out_by=None, arrival=None)
@@ -108,3 +110,9 @@ class OwnerDesk:
         role = await self._people.role_of(person, vehicle, now=self._deliveries.clock.now())
         if role is None or role.role != "owner":
             raise NotYours("Only an owner sets the rules of a car.")
+
+
+def _only_what_was_signed(read: Read) -> None:
+    """Place and hours stand in what the owner's passkey signed; the car takes no others."""
+    if read.body.draft is not None:
+        raise NoKeyLeft("your passkey signed for this place and these hours: have it rescheduled")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from delivery.place import Point
+from keys.drafts import Drafts
 from keys.fresh import Freshness
 from keys.model import InHand, Kept, Wanted
 from people.model import CarrierView, CourierView, PersonView, Resolved, RoleOnCar
@@ -95,6 +96,11 @@ class Keys(Protocol):
     """The key service. Raises its own problems; ``hand_out`` gives the token, ``in_hand`` how it stands."""
 
     async def issue(self, wanted: Wanted, *, now: datetime, ack: Ack | None = None) -> KeyId: ...
+
+    async def draft(self, wanted: Wanted, *, now: datetime, ack: Ack | None = None) -> KeyId: ...
+
+    @property
+    def drafts(self) -> Drafts: ...
 
     async def hand_out(self, key: KeyId, *, jkt: str, now: datetime) -> str: ...
 

@@ -76,6 +76,13 @@ class QuestionOver(Problem):
     kind: ClassVar[Kind] = Kind.GONE
 
 
+class SignedWithoutFra(Problem):
+    """The owner's passkey signs the key as it was drawn up, before anybody chose how old news may be."""
+
+    code: ClassVar[str] = "question.signed_without_fra"
+    kind: ClassVar[Kind] = Kind.INVALID
+
+
 class LinkUnknown(Problem):
     """The link is unknown or replaced by newer ones."""
 

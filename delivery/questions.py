@@ -16,7 +16,8 @@ from delivery.model import Frozen, Level, Read
 from delivery.place import Anywhere, Circle, Point, Polygon
 from delivery.problems import LinkUnknown, OtherDecision, QuestionOver
 from delivery.states import State
-from keys.car.claims import DEFAULT_FRA, MAX_FRA
+from keys.car.claims import DEFAULT_FRA, MAX_FRA, OwnerSignature
+from keys.drafts import Draft
 from people.model import CarrierView, CourierView
 from spine.ids import PersonId, QuestionId, partition_of, prefix_of
 from spine.store import Saved
@@ -48,6 +49,8 @@ class Decided(Frozen):
     source: str
     record: Mapping[str, str] = Field(default_factory=dict)
     fra: int | None = None
+    own: OwnerSignature | None = Field(default=None, repr=False)
+    """The signature of the owner's passkey, where the question has something to sign."""
 
 
 class Question(Frozen):
@@ -81,6 +84,7 @@ class Answer(Frozen):
     source: str
     record: Mapping[str, str] = Field(default_factory=dict)
     fra: int | None = None
+    own: OwnerSignature | None = Field(default=None, repr=False)
 
     @property
     def news_age(self) -> int | None:
@@ -94,9 +98,18 @@ def canonical(content: Mapping[str, Any]) -> str:
 
 
 def put(
-    question: QuestionId, read: Read, carrier: CarrierView, courier: CourierView | None, *, nonce: str
+    question: QuestionId,
+    read: Read,
+    carrier: CarrierView,
+    courier: CourierView | None,
+    *,
+    nonce: str,
+    draft: Draft | None = None,
 ) -> Question:
-    """The question about a delivery. All of it comes from our records, nothing from a request's text."""
+    """The question about a delivery. All of it comes from our records, nothing from a request's text.
+
+    ``draft``: the key that the owner has to sign; then ``sign`` says what, and in which hours it opens.
+    """
     body = read.body
     content = {
         "question": question,
@@ -112,6 +125,13 @@ def put(
         "expires_at": body.approve_by.isoformat(),
         "nonce": nonce,
     }
+    if draft is not None:
+        content["sign"] = {
+            "key": draft.key,
+            "challenge": draft.challenge,
+            "start": draft.nbf.isoformat(),
+            "end": draft.exp.isoformat(),
+        }
     shown = canonical(content)
     return Question(shown=shown, digest=sha256(shown.encode()).hexdigest(), expires_at=body.approve_by)
 
@@ -156,6 +176,7 @@ def judge(question: Question, state: State, answer: Answer, now: datetime) -> De
         source=answer.source,
         record=answer.record,
         fra=answer.news_age,
+        own=answer.own if answer.decision == "approve" else None,
     )
 
 

@@ -18,7 +18,7 @@ from delivery.service import Deliveries, Turn, told
 from delivery.states import BEFORE_ANSWER, ENDS, UNDER_WAY, State, follows
 from delivery.timing import key_due
 from keys.model import Wanted
-from keys.problems import ClockAstray, KeyAlive, NoSuchKey, TooManyKeys, TooSoon
+from keys.problems import ClockAstray, KeyAlive, NoSuchKey, OwnerMustSign, TooManyKeys, TooSoon
 from spine.facts import delivery as f
 from spine.facts import keys as k
 from spine.facts.people import CarReleased, CarrierFrozen
@@ -70,6 +70,7 @@ class Reactions:
     ) -> None:
         self._deliveries = deliveries
         self._asking = asking
+        self._co_signing = asking.co_signing
         self._addresses = addresses
         self._keys = keys
         self._cars = cars
@@ -134,6 +135,9 @@ class Reactions:
 
         # what the key is for is written down first, so that a change on its way here is seen when it is made
         read = await self._deliveries.change(delivery, plan)
+        if read.body.draft is not None:
+            await self._co_signing.turn(read)
+            return
         due = key_due(read.state, read.body, now, limits)
         job, vehicle = read.body.courier, read.body.vehicle
         if due is None or job is None or vehicle is None:
@@ -156,7 +160,7 @@ class Reactions:
         )
         try:
             await self._keys.issue(wanted, now=now)
-        except (KeyAlive, TooManyKeys, TooSoon, ClockAstray) as later:
+        except (KeyAlive, TooManyKeys, TooSoon, ClockAstray, OwnerMustSign) as later:
             log.warning("delivery.key_later", extra={"delivery": delivery, "code": later.code})
             await self._remember(delivery, lambda body: body.but(key_again_at=now + limits.key_again))
 
@@ -172,6 +176,8 @@ class Reactions:
         if read.body.key is not None and read.body.key_alive:
             await self._revoke(read, read.state)
             return
+        if read.body.draft is not None and read.body.key is None:
+            await self._revoke(read, read.state)  # never signed by its owner: its number is burnt
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
             courier = read.body.courier.courier if read.body.courier else None
@@ -192,19 +198,24 @@ class Reactions:
     async def _rekey(self, delivery: DeliveryId) -> None:
         """After another courier or place: the former key is revoked; the next is made when it is dead."""
         read = await self._deliveries.read(delivery)
-        if read.body.key_alive and read.body.key_outdated:
+        if read.state is State.REQUESTED:
+            await self._asking.courier_named(delivery)
+        elif read.body.key_alive and read.body.key_outdated:
             await self._revoke(read, "outdated")
         else:
             await self.make_key(delivery)
 
     async def _revoke(self, read: Read, reason: str) -> None:
         key = read.body.key
-        if key is None or key.dead or key.dies_at is not None:
+        if key is not None and (key.dead or key.dies_at is not None):
+            return
+        name = read.body.draft if key is None else key.key
+        if name is None:
             return
         try:
-            await self._keys.revoke(key.key, reason=reason, now=self._deliveries.clock.now())
+            await self._keys.revoke(name, reason=reason, now=self._deliveries.clock.now())
         except NoSuchKey:
-            log.exception("delivery.key_unknown", extra={"delivery": read.id, "key": key.key})
+            log.exception("delivery.key_unknown", extra={"delivery": read.id, "key": name})
 
     async def _spend(self, delivery: DeliveryId) -> None:
         read = await self._deliveries.read(delivery)

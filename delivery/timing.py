@@ -25,8 +25,11 @@ def key_due(state: State, body: Delivery, now: datetime, limits: DeliveryLimits)
     """The key to make now, or None (keys.md 3.9, "When" and "One live key per delivery").
 
     Approved, a device assigned, the window at most two hours away and not over, and the former key provably
-    dead. A key that was used or burnt is replaced only when the courier asks for it.
+    dead. A key that was used or burnt is replaced only when the courier asks for it. One that the owner was
+    asked to sign is the only one: another means asking again (reschedule).
     """
+    if body.draft is not None:
+        return None
     if body.approval is None or body.courier is None or body.vehicle is None or body.test is not None:
         return None
     if not _may_have_one(state, body):

@@ -60,6 +60,8 @@ async def room_for(store: Store, unit: UnitId, numbers: Iterable[int], limits: K
     They may use half of the room for those that wait: a unit whose own receipts find none is quarantined.
     """
     chain = Chain.model_validate_json((await store.load(chain_id(unit))).body)
+    if chain.resumes:  # the car's own next receipt says where its chain goes on after a backup came back
+        return False
     waiting = chain.held.keys() | {n for n in numbers if n > chain.n}
     return len(waiting) <= limits.receipts_held // 2
 

@@ -11,6 +11,7 @@ from keys.car.claims import Confirmation, KeyClaims
 from keys.car.jwk import b64, sha256_b64
 from keys.car.jws import payload_bytes
 from keys.checkpoints import Checkpoints
+from keys.drafts import Drafts, drafted, issued
 from keys.early import room_for
 from keys.fresh import Freshness
 from keys.ledger import Ledger
@@ -38,6 +39,7 @@ from keys.problems import (
     NoSuchKey,
     NotSignedYet,
     NotYourKey,
+    OwnerMustSign,
     TooManyKeys,
     TooSoon,
 )
@@ -114,6 +116,7 @@ class Keys:
         self._limits = limits
         self._signing = signing
         self._random = random
+        self.drafts = Drafts(store, limits)
         self._revoking = Revoking(store, limits, signing)
         self.fresh = Freshness(store, limits, signing)
         self._work: Work | None = None
@@ -128,8 +131,20 @@ class Keys:
         """Commit a key's claims and number, once; the signer signs them after. The same again: the same key.
 
         After the window's end the key is recorded as ``key.lapsed``. Raises ``TooSoon``, ``TooManyKeys``,
-        ``ClockAstray``, ``KeyAlive`` while the former key could still open, ``NoSuchKey`` if it never was.
+        ``ClockAstray``, ``KeyAlive`` while the former key could still open, ``NoSuchKey`` if it never was,
+        ``OwnerMustSign`` where the car wants the owner's co-signature (see ``draft``).
         """
+        return await self._make(wanted, now=now, ack=ack, draft=False)
+
+    async def draft(self, wanted: Wanted, *, now: datetime, ack: Ack | None = None) -> KeyId:
+        """The same for a key that the owner is asked to sign first: ``drafts`` turns it into a key.
+
+        It may be made as early as the owner is asked; its hours are fixed here. Raises as ``issue``, but
+        neither ``TooSoon`` nor ``OwnerMustSign``.
+        """
+        return await self._make(wanted, now=now, ack=ack, draft=True)
+
+    async def _make(self, wanted: Wanted, *, now: datetime, ack: Ack | None, draft: bool) -> KeyId:
         if self._signing is None:
             raise NotAWorker
         former = key_id(wanted.delivery, wanted.n - 1) if wanted.n > 1 else None
@@ -142,7 +157,7 @@ class Keys:
             if former:
                 self._former_is_dead(saved[former], now)
             ledger = Ledger(saved, wanted.unit, now=now, limits=self._limits)
-            self._begin(ledger, wanted, jti, signer)
+            self._begin(ledger, wanted, jti, signer, draft=draft)
             return ledger.change()
 
         await self._store.change(subjects, decide, ack=ack)
@@ -275,7 +290,7 @@ class Keys:
         until = past_use(KeyBody.model_validate_json(former.body).exp, self._limits.clock_error)
         raise KeyAlive(until, now=now)
 
-    def _begin(self, ledger: Ledger, wanted: Wanted, jti: str, signer: Signer) -> None:
+    def _begin(self, ledger: Ledger, wanted: Wanted, jti: str, signer: Signer, *, draft: bool) -> None:
         now, numbers = ledger.now, ledger.numbers
         starts = max(now, wanted.not_before)
         body = KeyBody(
@@ -291,28 +306,24 @@ class Keys:
         if body.exp <= body.nbf:
             ledger.tell(wanted.key, KeyLapsed(**ledger.about(wanted.key)))
             return
-        self._may_begin(ledger, body, starts)
+        if not draft:
+            self._may_be_issued(ledger, starts)
+        self._may_begin(ledger, body)
         numbers.last, numbers.iat = numbers.last + 1, body.iat
         numbers.live[wanted.key] = LiveKey(seq=numbers.last, exp=body.exp)
         body.jti, body.seq, body.kid = jti, numbers.last, signer.kid
         claims = _claims(wanted, body) | ({"tbv": signer.tbv} if signer.tbv else {})
         body.claims, body.claims_hash = claims, sha256_b64(payload_bytes(claims))
-        issued = KeyIssued(
-            **ledger.about(wanted.key),
-            jti=jti,
-            seq=body.seq,
-            jkt=body.jkt,
-            kid=signer.kid,
-            nbf=at(body.nbf),
-            exp=at(body.exp),
-            claims_hash=body.claims_hash,
-        )
-        ledger.tell(wanted.key, issued)
+        ledger.tell(wanted.key, drafted(ledger, wanted.key) if draft else issued(ledger, wanted.key))
 
-    def _may_begin(self, ledger: Ledger, body: KeyBody, starts: datetime) -> None:
-        numbers = ledger.numbers
+    def _may_be_issued(self, ledger: Ledger, starts: datetime) -> None:
         if starts - ledger.now > self._limits.ahead:
             raise TooSoon(f"the window starts at {starts.isoformat()}")
+        if ledger.numbers.owner is not None and ledger.numbers.owner.required:
+            raise OwnerMustSign("the owner was not asked to sign this key")
+
+    def _may_begin(self, ledger: Ledger, body: KeyBody) -> None:
+        numbers = ledger.numbers
         if body.iat < numbers.iat:
             raise ClockAstray("a key was made for this car at a later time than it is now")
         ledger.prune()
@@ -328,7 +339,7 @@ def _in_hand(saved: Saved, jkt: str, now: datetime) -> str | None:
     key = KeyId(saved.id)
     if jkt != body.jkt and state in LIVE:
         raise NotYourKey(key)
-    if state is State.ISSUED:
+    if state in {State.DRAFT, State.ISSUED}:
         raise NotSignedYet(key, retry_after=1)
     if state not in {State.SIGNED, State.HANDED_OUT} or now >= at(body.exp):
         raise KeyOver(key)

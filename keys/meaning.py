@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from keys.car.claims import ReceiptClaims
+from keys.car.claims import OwnerState, ReceiptClaims
 from keys.ledger import Ledger
 from keys.states import LIVE, NotAllowed, State
 from spine.facts.keys import (
@@ -20,9 +20,10 @@ from spine.facts.keys import (
     KeyRefused,
     KeyRevoked,
     MemoryLost,
+    OwnerKeysChanged,
     RevocationConfirmed,
 )
-from spine.ids import KeyId, UnitId
+from spine.ids import KeyId, UnitId, VehicleId
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _BOOT: Final[Mapping[str, Callable[..., KeyFact]]] = {
@@ -40,14 +41,19 @@ class Contradiction(Exception):
     """A well signed receipt says what cannot be: the unit, its copy, or our own memory is wrong."""
 
 
-def apply(ledger: Ledger, claims: ReceiptClaims, receipt_hash: str, key: KeyId | None) -> None:
-    """Let a receipt happen to ``key``, the one it names, if we made it.
+def apply(
+    ledger: Ledger, claims: ReceiptClaims, receipt_hash: str, key: KeyId | None, *, vehicle: VehicleId
+) -> None:
+    """Let a receipt of ``vehicle``'s unit happen to ``key``, the one it names, if we made it.
 
     Raises ``Contradiction``; then nothing was told.
     """
     if claims.out == "revoked":
         _confirm(ledger, claims)
         _forget(ledger, claims)
+        return
+    if claims.owner is not None:
+        _owner_changed(ledger, claims, claims.owner, vehicle)
         return
     if claims.jti is None:
         return  # the lid or the lock moved without a key: the chain knows, no key is concerned
@@ -71,6 +77,22 @@ def apply(ledger: Ledger, claims: ReceiptClaims, receipt_hash: str, key: KeyId |
     if was_live and claims.out in {"consumed", "indeterminate"}:
         how = {"how": claims.out}
         ledger.tell(key, KeyDestroyed.model_validate({**ledger.about(key), **how}))
+
+
+def _owner_changed(ledger: Ledger, claims: ReceiptClaims, owner: OwnerState, vehicle: VehicleId) -> None:
+    """The car knows other passkeys of its owner than before, or asks for them or not."""
+    ledger.numbers.owner = owner
+    ledger.facts.append(
+        OwnerKeysChanged(
+            at=ledger.now,
+            vehicle=vehicle,
+            unit=UnitId(claims.iss),
+            required=owner.required,
+            cids=owner.cids,
+            set_hash=owner.hash,
+            n=claims.n,
+        )
+    )
 
 
 def _confirm(ledger: Ledger, claims: ReceiptClaims) -> None:

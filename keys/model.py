@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from keys.car.claims import Act, Geo
+from keys.car.claims import Act, Geo, OwnerState
 from keys.car.receipt import GENESIS
 from keys.problems import NoSuchKey
 from keys.states import State
@@ -88,11 +88,15 @@ class LiveKey(_Body):
 
 
 class Numbers(_Body):
-    """``seq_<unit body>``: a unit's last number given, last ``iat``, and live keys."""
+    """``seq_<unit body>``: a unit's last number given, last ``iat``, live keys, and its owner keys.
+
+    ``owner``: as the car's last receipt about them says; None where it never said.
+    """
 
     last: int = 0
     iat: int = 0
     live: dict[KeyId, LiveKey] = {}
+    owner: OwnerState | None = None
 
 
 class DeadKey(_Body):

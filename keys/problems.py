@@ -73,6 +73,20 @@ class BadNonce(Problem):
     kind: ClassVar[Kind] = Kind.INVALID
 
 
+class OwnerMustSign(Problem):
+    """This car opens for no key without its owner's passkey: the owner has to sign."""
+
+    code: ClassVar[str] = "key.owner_must_sign"
+    kind: ClassVar[Kind] = Kind.CONFLICT
+
+
+class OwnerSignatureWrong(Problem):
+    """What the passkey gave is not its signature over this key, or no passkey of this car gave it."""
+
+    code: ClassVar[str] = "key.owner_signature"
+    kind: ClassVar[Kind] = Kind.INVALID
+
+
 class ClockAstray(Problem):
     """Our clock disagrees with the store's or with what was signed before: nothing is signed by it."""
 

@@ -19,7 +19,7 @@ from keys.meaning import Contradiction, apply
 from keys.model import Chain, KeyBody, Numbers, RevocationList, chain_id, key_id, list_id, numbers_id
 from spine.facts.keys import ReceiptRejected
 from spine.facts.vehicle import UnitReceipt
-from spine.ids import DeliveryId, KeyId, UnitId, partition_of
+from spine.ids import DeliveryId, KeyId, UnitId, VehicleId, partition_of
 from spine.store import Ack, Change, Overtaken, Saved, Store, Write
 
 log = logging.getLogger("trunkline.keys")
@@ -117,12 +117,12 @@ class Receipts:
             ledger = Ledger(saved, unit, now=now, limits=self._limits)
             if not _concerned(ledger.list, ledger.numbers, told) <= saved.keys():
                 raise _Moved
-            wrong = placed.wrong | self._take_run(chain, ledger, placed, named, forgotten)
+            wrong = placed.wrong | self._take_run(chain, ledger, placed, named, forgotten, fact.vehicle)
             for text, reason in wrong.items():
                 self._reject(chain, ledger, fact, text, reason)
             if placed.hold and link is not None:
                 chain.held[link.claims.n] = link.text
-                self._tell_ahead(chain, ledger, placed, named)
+                self._tell_ahead(chain, ledger, placed, named, fact.vehicle)
             if chain == Chain.model_validate_json(before.body):
                 return None
             ledger.also(before.id, Write("open", chain.model_dump_json()))
@@ -171,7 +171,13 @@ class Receipts:
         return named | await self._store.load_many(key for key in pending if key not in named), forgotten
 
     def _take_run(
-        self, chain: Chain, ledger: Ledger, placed: Placed, named: Sequence[KeyId], forgotten: set[str]
+        self,
+        chain: Chain,
+        ledger: Ledger,
+        placed: Placed,
+        named: Sequence[KeyId],
+        forgotten: set[str],
+        vehicle: VehicleId,
     ) -> dict[str, str]:
         """Move the chain along the run. Returns the receipts that say what cannot be, with the reason."""
         wrong: dict[str, str] = {}
@@ -189,16 +195,20 @@ class Receipts:
             if link.claims.dlv in forgotten:
                 continue
             try:
-                apply(ledger, link.claims, link.hash, _key_of(ledger, link.claims, named))
+                key = _key_of(ledger, link.claims, named)
+                apply(ledger, link.claims, link.hash, key, vehicle=vehicle)
             except Contradiction as cause:
                 wrong[link.text] = str(cause)
         return wrong
 
-    def _tell_ahead(self, chain: Chain, ledger: Ledger, placed: Placed, named: Sequence[KeyId]) -> None:
+    def _tell_ahead(
+        self, chain: Chain, ledger: Ledger, placed: Placed, named: Sequence[KeyId], vehicle: VehicleId
+    ) -> None:
         """What does not fit is left for its turn in the chain, which judges it."""
         for link in placed.ahead:
             try:
-                apply(ledger, link.claims, link.hash, _key_of(ledger, link.claims, named))
+                key = _key_of(ledger, link.claims, named)
+                apply(ledger, link.claims, link.hash, key, vehicle=vehicle)
             except Contradiction:
                 return
             chain.ahead.append(link.claims.n)

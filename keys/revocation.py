@@ -35,7 +35,7 @@ class Revoking:
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             ledger = Ledger(saved, body.unit, now=now, limits=self._limits)
             state = ledger.state(key)
-            if state in {State.ISSUED, State.SIGNED}:
+            if state in {State.DRAFT, State.ISSUED, State.SIGNED}:
                 ledger.tell(key, KeyDestroyed(**ledger.about(key), how="never_handed_out"))
             elif state is State.HANDED_OUT:
                 dies_at = past_use(body.exp, self._limits.clock_error)

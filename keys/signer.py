@@ -122,7 +122,7 @@ class KeySigner:
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             ledger = Ledger(saved, body.unit, now=now, limits=self._limits)
             state = ledger.state(key)
-            if state is State.ISSUED:
+            if state in {State.DRAFT, State.ISSUED}:
                 ledger.tell(key, KeyLapsed(**ledger.about(key)))
             elif state in LIVE and now >= past_use(body.exp, self._limits.clock_error):
                 ledger.tell(key, KeyDestroyed(**ledger.about(key), how="expired"))
@@ -157,6 +157,7 @@ def _record(body: KeyBody, claims: Mapping[str, object], token: str) -> dict[str
         iat=made.iat,
         nbf=made.nbf,
         exp=made.exp,
+        cid=made.own.cid if made.own else None,
     ).wire()
 
 

@@ -11,6 +11,7 @@ class State(StrEnum):
     """Where a key stands. A late receipt may still correct ``expired``, ``confirmed`` and ``withdrawn``."""
 
     NEW = "new"
+    DRAFT = "draft"
     ISSUED = "issued"
     SIGNED = "signed"
     HANDED_OUT = "handed_out"
@@ -23,8 +24,8 @@ class State(StrEnum):
     LAPSED = "lapsed"
 
 
-LIVE: Final = frozenset({State.ISSUED, State.SIGNED, State.HANDED_OUT, State.REVOKING})
-"""States in which the key may open now or later, or may yet be signed."""
+LIVE: Final = frozenset({State.DRAFT, State.ISSUED, State.SIGNED, State.HANDED_OUT, State.REVOKING})
+"""States in which the key may open now or later, or may yet be signed (a draft: by its owner, then by us)."""
 
 HOW: Final[Mapping[State, str]] = {
     State.CONSUMED: "consumed",
@@ -44,6 +45,10 @@ _MAY_HAVE_BEEN_USED: Final = (
 """A token existed: what the car's receipt says is true, even where it should not be possible."""
 
 STEPS: Final[Mapping[tuple[State, str], State]] = {
+    (_S.NEW, "key.drafted"): _S.DRAFT,
+    (_S.DRAFT, "key.issued"): _S.ISSUED,
+    (_S.DRAFT, "key.lapsed"): _S.LAPSED,
+    (_S.DRAFT, "key.destroyed never_handed_out"): _S.WITHDRAWN,
     (_S.NEW, "key.issued"): _S.ISSUED,
     (_S.NEW, "key.lapsed"): _S.LAPSED,
     (_S.ISSUED, "key.signed"): _S.SIGNED,

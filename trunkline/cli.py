@@ -14,6 +14,7 @@ from trunkline.commands import (
     install,
     linked,
     logs,
+    owner_keys,
     people,
     services,
     states,
@@ -48,6 +49,7 @@ app.add_typer(people.couriers, name="courier")
 app.add_typer(people.owners, name="owner")
 at_the_car.register(people.couriers)
 linked.register(people.owners)
+owner_keys.register(people.owners)
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(logs.app, name="log")
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from keys.car.owner_keys import PairedKey
 from keys.car.place import Position
 from vehicle_unit.latch import Latch
+from vehicle_unit.owners import NotChanged, Owners
 from vehicle_unit.pairing import IgnitionOff
 from vehicle_unit.presence import Mode, Presence
 from vehicle_unit.simulated import SimulatedBoot
@@ -50,6 +52,19 @@ class Ask(BaseModel):
     event: Literal["door", "tow", "crash", "left_open"] | None = None
     pair: bool = False
     """Show a claim code; its text is answered as ``code``."""
+    pair_owner: PairedKey | None = None
+    unpair_owner: str | None = None
+    """A credential id."""
+    erase_owners: Literal[True] | None = None
+    require_owner: bool | None = None
+    """The owner's passkeys: only one of these four at once, and only with ignition on."""
+
+    @model_validator(mode="after")
+    def _one_wish_about_owners(self) -> Self:
+        wishes = (self.pair_owner, self.unpair_owner, self.erase_owners, self.require_owner)
+        if sum(wish is not None for wish in wishes) > 1:
+            raise ValueError("one change of the owner's passkeys at a time")
+        return self
 
 
 class Car(Protocol):
@@ -60,6 +75,7 @@ class Car(Protocol):
     presence: Presence
     uplink: Uplink
     latch: Latch
+    owners: Owners
 
     def pair(self) -> str: ...
 
@@ -98,7 +114,10 @@ class Control:
         try:
             ask = Ask.model_validate_json(line)
         except ValidationError as cause:
-            return {"error": "bad_request", "detail": cause.errors(include_url=False, include_input=False)}
+            return {
+                "error": "bad_request",
+                "detail": cause.errors(include_url=False, include_input=False, include_context=False),
+            }
         self._set(ask)
         answer: dict[str, Any] = {}
         if ask.pair:
@@ -106,6 +125,15 @@ class Control:
                 answer["code"] = self._car.pair()
             except IgnitionOff:
                 return {"error": "ignition_off"}
+        try:
+            self._change_owners(ask)
+        except IgnitionOff:
+            return {"error": "ignition_off"}
+        except NotChanged as cause:
+            return {"error": cause.code}
+        except OSError as cause:
+            _log.exception("owners.not_kept")
+            return {"error": "not_kept", "detail": type(cause).__name__}
         return answer | self._state()
 
     def _set(self, ask: Ask) -> None:
@@ -134,6 +162,21 @@ class Control:
             wakes_in = None if ask.wakes_in is None else timedelta(seconds=ask.wakes_in)
             car.presence.go(ask.mode, wakes_in=wakes_in)
 
+    def _change_owners(self, ask: Ask) -> None:
+        """What a person at the car wants of the owner's passkeys, with its receipt said at once."""
+        owners = self._car.owners
+        if ask.pair_owner is not None:
+            receipt = owners.pair(ask.pair_owner)
+        elif ask.unpair_owner is not None:
+            receipt = owners.unpair(ask.unpair_owner)
+        elif ask.erase_owners:
+            receipt = owners.erase()
+        elif ask.require_owner is not None:
+            receipt = owners.require(on=ask.require_owner)
+        else:
+            return
+        self._car.uplink.receipts([receipt])
+
     def _state(self) -> dict[str, Any]:
         car = self._car
         return {
@@ -141,6 +184,11 @@ class Control:
             "mode": car.presence.mode.value,
             "connected": car.presence.link.connected,
             "signals": dict(car.vehicle.signals()),
+            "require_owner": car.owners.current.required,
+            "owner_keys": [
+                {"cid": key.cid, "rp_id": key.rp_id, "fingerprint": key.fingerprint}
+                for key in car.owners.current.keys
+            ],
         }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from keys.car.challenge import Challenges, TooManyLinks
 from keys.car.claims import FreshClaims, Out
 from keys.car.jws import Unacceptable
+from keys.car.owner_keys import cid_hash
 from keys.car.policy import Policy
 from keys.car.trust import TrustedKeys
 from keys.car.verify import Granted, KeyRefused, Presented, Proven, Refusal, allow, prove
@@ -19,6 +20,7 @@ from vehicle_unit.freshness import Freshness, NoRoom, Taken
 from vehicle_unit.latch import Latch
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.lock import Act, Input, Lock
+from vehicle_unit.owners import Owners
 from vehicle_unit.receipts import ENDS, Opening, Receipt, Receipts, Via
 from vehicle_unit.record import NotWritten, RecordStore
 from vehicle_unit.revocations import Revocations
@@ -50,6 +52,7 @@ class Verifier:
     revocations: Revocations
     freshness: Freshness
     vehicle: Vehicle
+    owners: Owners
 
 
 class Openings:
@@ -181,13 +184,14 @@ class Openings:
         verifier.clock.hear(proven.claims.iat)
         granted = allow(
             proven,
-            policy=verifier.policy,
+            policy=verifier.owners.policy,
             clock=verifier.clock.read(),
             trust=verifier.trust,
             revocations=verifier.revocations.current if record is not None else None,
             fresh=fresh,
             window=record.window if record is not None else Window(),
             car=verifier.vehicle.car(),
+            owners=verifier.owners.keys,
         )
         ready = self.latch.state is Lock.LATCHED and self._going_on is None
         if not ready or not verifier.receipts.room_for(2):
@@ -201,8 +205,13 @@ class Openings:
         """
         verifier = self._verifier
         try:
+            own = granted.claims.own
             receipt = verifier.receipts.consume(
-                opening, verifier.clock.read(), window=granted.window, clock_floor=granted.claims.iat
+                opening,
+                verifier.clock.read(),
+                window=granted.window,
+                clock_floor=granted.claims.iat,
+                own=None if own is None else cid_hash(own.cid),
             )
             verifier.clock.raise_floor(granted.claims.iat)
         except (OSError, NotWritten) as cause:

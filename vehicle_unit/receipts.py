@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from keys.car.claims import Out, ReceiptClaims, UnitClock
+from keys.car.claims import Out, OwnerState, ReceiptClaims, UnitClock
 from keys.car.jws import RECEIPT, SigningKey, read
 from keys.car.receipt import Head, chain_hash, follows, make
 from keys.car.verify import Reading
@@ -84,6 +84,8 @@ class Receipts:
         self._broken = False
         self.last_list = 0
         """The highest revocation list version that a receipt says was taken."""
+        self.last_owners = ""
+        """The hash of the owner keys that the last receipt about them names; empty: none was ever written."""
         self._load()
 
     def append(
@@ -96,6 +98,7 @@ class Receipts:
         gen: int | None = None,
         rev: int | None = None,
         floor: int | None = None,
+        owner: OwnerState | None = None,
     ) -> Receipt:
         """Sign the next link and write it durably.
 
@@ -103,22 +106,32 @@ class Receipts:
         and two links of one number would look like a forked chain.
         """
         self._check()
-        receipt = self._make(out, reading, opening=opening, code=code, gen=gen, rev=rev, floor=floor)
+        receipt = self._make(
+            out, reading, opening=opening, code=code, gen=gen, rev=rev, floor=floor, owner=owner
+        )
         with self._breaking():
             self._land(receipt.token)
         self._take(receipt)
         return receipt
 
-    def consume(self, opening: Opening, reading: Reading, *, window: Window, clock_floor: int) -> Receipt:
+    def consume(
+        self,
+        opening: Opening,
+        reading: Reading,
+        *,
+        window: Window,
+        clock_floor: int,
+        own: str | None = None,
+    ) -> Receipt:
         """Write the record with ``window`` and the receipt ``consumed`` in one durable write (step 14).
 
-        Raises ``NotWritten``, and like ``append`` ``OSError``.
+        ``own``: the hash of the credential whose co-signature held. Raises ``NotWritten``, and like ``append`` ``OSError``.
         """
         self._check()
         former = self._record.current
         if former is None:
             raise NotWritten("no record")
-        receipt = self._make("consumed", reading, opening=opening, gen=former.generation + 1)
+        receipt = self._make("consumed", reading, opening=opening, gen=former.generation + 1, own=own)
         with self._breaking():
             if self._record.beside is not None:
                 self._land()
@@ -193,7 +206,7 @@ class Receipts:
         yield
         self._broken = False
 
-    def _make(
+    def _make(  # noqa: PLR0913 - what a receipt may say
         self,
         out: Out,
         reading: Reading,
@@ -203,6 +216,8 @@ class Receipts:
         gen: int | None = None,
         rev: int | None = None,
         floor: int | None = None,
+        owner: OwnerState | None = None,
+        own: str | None = None,
     ) -> Receipt:
         claims = ReceiptClaims(
             iss=self._unit,
@@ -221,6 +236,8 @@ class Receipts:
             gen=gen,
             rev=rev,
             floor=floor,
+            owner=owner,
+            own=own,
         )
         return Receipt(claims.n, make(claims, key=self._key), claims)
 
@@ -260,6 +277,8 @@ class Receipts:
         self._keep(receipt)
         if receipt.claims.out == "revoked" and receipt.claims.rev is not None:
             self.last_list = max(self.last_list, receipt.claims.rev)
+        if receipt.claims.owner is not None:
+            self.last_owners = receipt.claims.owner.hash
 
     def _keep(self, receipt: Receipt) -> None:
         self._kept[receipt.n] = self._waiting[receipt.n] = receipt
@@ -272,6 +291,7 @@ class Receipts:
             kept: dict[str, Any] = json.loads(rest)
             self._head = Head(kept["n"], kept["hash"])
             self.last_list = kept["list"]
+            self.last_owners = kept.get("owners", "")
         else:
             self._read_receipt(line)
 
@@ -291,7 +311,12 @@ class Receipts:
         pending = self.pending()
         if len(pending) * 2 > self._journal.lines:
             return
-        head = {"n": self._head.n, "hash": self._head.hash, "list": self.last_list}
+        head = {
+            "n": self._head.n,
+            "hash": self._head.hash,
+            "list": self.last_list,
+            "owners": self.last_owners,
+        }
         self._journal.rewrite(
             [f"head {json.dumps(head, separators=(',', ':'))}", *(receipt.token for receipt in pending)]
         )

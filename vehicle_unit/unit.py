@@ -31,6 +31,7 @@ from vehicle_unit.local_server import LocalServer
 from vehicle_unit.lock import Act, Lock
 from vehicle_unit.opening import Openings, Verifier
 from vehicle_unit.outbox import Outbox
+from vehicle_unit.owners import Owners
 from vehicle_unit.presence import Mode, Presence
 from vehicle_unit.provisioning import Identity, NotProvisioned
 from vehicle_unit.receipts import Receipts
@@ -120,6 +121,13 @@ class Unit:
             outbox=self.outbox,
             receipts=self.receipts,
         )
+        self.owners = Owners(
+            self._disk,
+            policy=enrolled.policy,
+            clock=self.clock,
+            vehicle=self.vehicle,
+            receipts=self.receipts,
+        )
         verifier = Verifier(
             unit=identity.unit,
             trust=self.trust,
@@ -131,6 +139,7 @@ class Unit:
             revocations=self.revocations,
             freshness=self.freshness,
             vehicle=self.vehicle,
+            owners=self.owners,
         )
         self.openings = Openings(verifier, limits, say=self.uplink.receipts)
         self.motor = SimulatedBoot(
@@ -176,6 +185,7 @@ class Unit:
         self.openings.resume(boot.interrupted(self.receipts, self.clock.read()))
         boot.remember_answers(self.executed, self.receipts)
         self.revocations.confirm()
+        self.owners.confirm()
         self.uplink.offer_receipts()
         self.motor.connect(self.latch.feed)
         self.vehicle.heard = self._signals_changed

@@ -1,6 +1,7 @@
 // The link's token comes in the fragment, which no server sees. Opening the page looks; only a button decides.
 import { during, element, lead, say } from "/static/controls.js";
 import { ask } from "/static/requests.js";
+import { signature } from "/delivery/cosign.js";
 import { answered, newsAge, showQuestion } from "/delivery/question.js";
 
 const KEPT = "question";
@@ -37,7 +38,9 @@ function stands(read) {
 async function decide(decision, silent = false) {
   await during(by("answers"), said, async () => {
     const fra = newsAge(decision, question, by("offline"));
-    stands(await ask("POST", "/v1/questions/decide", { body: { token, decision, shown: question.shown, silent, fra } }));
+    const own = decision === "approve" ? await signature(question.content) : undefined;
+    const body = { token, decision, shown: question.shown, silent, fra, own };
+    stands(await ask("POST", "/v1/questions/decide", { body }));
   });
 }
 

@@ -3,6 +3,7 @@ import { during, element, lead, rows, say, twice } from "/static/controls.js";
 import { follow } from "/static/live.js";
 import { ask } from "/static/requests.js";
 import { moment, second, span } from "/static/times.js";
+import { signature } from "/delivery/cosign.js";
 import { newsAge, showQuestion } from "/delivery/question.js";
 import { carWords, happenedWords, keyWords, placeWords, purpose, standing } from "/delivery/words.js";
 
@@ -74,9 +75,11 @@ async function look() {
 }
 
 async function decide(decision, silent = false) {
-  const fra = newsAge(decision, current.question, by("offline"));
-  const body = { decision, shown: current.question.shown, silent, fra };
+  const asked = current.question;
+  const fra = newsAge(decision, asked, by("offline"));
   const worked = await during(by("answers"), said, async () => {
+    const own = decision === "approve" ? await signature(asked.content) : undefined;
+    const body = { decision, shown: asked.shown, silent, fra, own };
     show(await ask("POST", `${path}/decision`, { body }));
   });
   if (worked) lead(by("stands"));

@@ -13,13 +13,17 @@ export function showQuestion(list, asked) {
     ["When", span(content.window)],
     ["Where", placeWords(content.place)],
     ["Your car", asked.car ? carWords(asked.car, asked.out_by_m) : ""],
+    ["Your passkey", content.sign ? `signs for this courier's phone, ${span(content.sign)}` : ""],
     ["Answer by", moment(asked.expires_at)],
   ]);
+  // What the passkey signs was drawn up before: it says nothing of openings without network.
+  document.getElementById("network").hidden = Boolean(content.sign);
 }
 
 /** How old the car's news of revoked keys may be, in seconds, as chosen in `offline`; null: the default. */
 export function newsAge(decision, asked, offline) {
-  return decision === "approve" && offline.checked ? asked.content.news.longest_s : null;
+  const chosen = decision === "approve" && offline.checked && !asked.content.sign;
+  return chosen ? asked.content.news.longest_s : null;
 }
 
 /** The result of an answer in plain words: [title, next, tone]. */

@@ -9,6 +9,7 @@ const REFUSALS = {
   bad_window: "the key's times do not fit",
   revoked: "the key was revoked",
   blocked_by_owner: "you blocked it",
+  owner_signature: "your passkey did not sign for this key",
   already_used: "this key opened it once already",
   not_allowed: "this was not allowed",
   vehicle_state: "it is not parked with the ignition off and its doors shut",

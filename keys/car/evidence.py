@@ -11,6 +11,7 @@ from keys.car.claims import ProofClaims, ReceiptClaims
 from keys.car.evidence_file import Arrived, BadRoots, EvidenceFile, NotEvidence, ReceiptCertificate, Roots
 from keys.car.jwk import BadKey, ed25519_to_jwk, p256_from_jwk, thumbprint
 from keys.car.jws import PROOF, Unacceptable, read, verify
+from keys.car.owner_keys import cid_hash
 from keys.car.receipt import BrokenChain, chain_hash, verify_chain
 from keys.car.records import ApprovalRecord, CheckpointRecord, KeyRecord, read_record
 
@@ -91,6 +92,7 @@ class _Judge:
             ("the receipts are an unbroken chain signed by the unit", self._chained),
             ("the unit's certificate leads to the vehicle CA", self._certified),
             ("each key was used once at most, and only a key of this delivery", self._used),
+            ("the owner's co-signature is told alike by car and service", self._co_signed),
             ("opened, closed and locked came in order", self._ordered),
             ("the times agree", self._timed),
             ("the courier's device signed for the key", self._proven),
@@ -122,7 +124,9 @@ class _Judge:
 
     def _allowed_first(self) -> str:
         for key in self._keys:
-            if not any(one.at < (key.iat + 1) * 1000 for one in self._approvals):
+            # what the owner's passkey signed was drawn up at the asking: allowed by that gesture, until its end
+            latest = key.iat + 1 if key.cid is None else key.exp
+            if not any(one.at < latest * 1000 for one in self._approvals):
                 raise _Wrong(f"key {key.seq} was made before any approval")
         return ""
 
@@ -161,6 +165,20 @@ class _Judge:
             raise _Wrong("one key was used twice")
         count = sum(one.out == "consumed" for one in mine)
         return f"{count} used" if count else "not used"
+
+    def _co_signed(self) -> str:
+        """The car says at the opening by which of its paired passkeys; so must what the service kept."""
+        told: list[str] = []
+        for key in self._keys:
+            credential = None if key.cid is None else cid_hash(key.cid)
+            for claims in (one for one in self._told if one.jti == key.jti):
+                if claims.out == "consumed" and claims.own != credential:
+                    raise _Wrong(f"key {key.seq} was opened by another co-signature than is recorded")
+                if claims.out == "refused" and claims.code == "owner_signature":
+                    told.append(f"key {key.seq} was refused for it")
+            if key.cid is not None:
+                told.append(f"key {key.seq} by credential {key.cid}")
+        return ", ".join(told) or "no key has one"
 
     def _ordered(self) -> str:
         told: list[str] = []

@@ -4,7 +4,19 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from keys.car.claims import Act, Claims, DeliveryText, Fra, Jti, Millis, Seconds, Seq, Sha256, UnitText
+from keys.car.claims import (
+    Act,
+    B64Url,
+    Claims,
+    DeliveryText,
+    Fra,
+    Jti,
+    Millis,
+    Seconds,
+    Seq,
+    Sha256,
+    UnitText,
+)
 from keys.car.jws import RECORD, Fault, Unacceptable
 from keys.car.trust import TrustedKeys
 
@@ -29,7 +41,10 @@ class ApprovalRecord(Claims):
 
 
 class KeyRecord(Claims):
-    """A key was signed. Outlives the key: ``hash`` is SHA-256 of its claims, ``ath`` of its compact form."""
+    """A key was signed. Outlives the key: ``hash`` is SHA-256 of its claims, ``ath`` of its compact form.
+
+    ``cid``: the credential id of the owner's passkey that signed with us; absent where none had to.
+    """
 
     rec: Literal["key"] = "key"
     dlv: DeliveryText
@@ -44,6 +59,7 @@ class KeyRecord(Claims):
     iat: Seconds
     nbf: Seconds
     exp: Seconds
+    cid: B64Url | None = None
 
 
 class CheckpointRecord(Claims):

@@ -16,6 +16,17 @@ class _Key(Base):
     key: KeyId
 
 
+class KeyDrafted(_Key):
+    """Claims and number are committed and the owner is asked to sign them: no token exists yet."""
+
+    kind: Literal["key.drafted"] = "key.drafted"
+    jti: str
+    seq: int
+    jkt: str
+    nbf: AwareDatetime
+    exp: AwareDatetime
+
+
 class KeyIssued(_Key):
     kind: Literal["key.issued"] = "key.issued"
     jti: str
@@ -163,6 +174,19 @@ class NumbersJumped(_Unit):
     last: int
 
 
+class OwnerKeysChanged(_Unit):
+    """Somebody in the car changed which passkeys of the owner it knows; its signed receipt says so.
+
+    ``cids``: SHA-256 of each credential id; ``required``: the car opens for no key without one of them.
+    """
+
+    kind: Literal["owner_keys.changed"] = "owner_keys.changed"
+    required: bool
+    cids: tuple[str, ...]
+    set_hash: str
+    n: int
+
+
 class ReceiptRejected(_Unit):
     """A receipt that does not verify: the unit is quarantined, no delivery changes."""
 
@@ -172,7 +196,8 @@ class ReceiptRejected(_Unit):
 
 
 KeyFact = (
-    KeyIssued
+    KeyDrafted
+    | KeyIssued
     | KeySigned
     | KeyLapsed
     | KeyHandedOut
@@ -192,5 +217,6 @@ KeyFact = (
     | FreshSigned
     | MemoryLost
     | NumbersJumped
+    | OwnerKeysChanged
     | ReceiptRejected
 )

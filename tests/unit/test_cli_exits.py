@@ -39,6 +39,13 @@ NO = [
     (("unit", "--dir", "/there/is/no/unit"), 2),
     (("unit", "tell", "{}", "--dir", "/there/is/no/unit"), 2),
     (("vehicle", "enrol", "-"), 2),
+    (("unit", "pair-owner", "-", "--dir", "/there/is/no/unit"), 2),
+    (("unit", "require-owner", "on", "--dir", "/there/is/no/unit"), 2),
+    (("unit", "require-owner", "perhaps"), 64),
+    (("unit", "unpair-owner"), 64),
+    (("unit", "unpair-owner", "x", "--all"), 64),
+    (("owner", "approve", "no-link", "--with-software-key", "/there/is/no/file"), 2),
+    (("owner", "software-key", "/there/is/no/file", "--url", "https://192.0.2.1"), 64),
     (("log", "parked"), 2),  # the store is down
 ]
 
@@ -141,3 +148,15 @@ def test_everything_is_explained(path: tuple[str, ...], command: object) -> None
     assert command.help
     for parameter in command.params:
         assert getattr(parameter, "help", None), (path, parameter.name)
+
+
+def test_a_software_key_is_made_once_and_prints_nothing_secret(tmp_path: Path) -> None:
+    file = tmp_path / "owner.json"
+    words = ("owner", "software-key", str(file), "--url", "https://cars.example.org", "--json")
+    done = run(*words, data=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)) == {"cid", "public", "origin", "rp_id"}
+    assert file.stat().st_mode & 0o777 == 0o600
+    before = file.read_bytes()
+    assert run(*words, data=tmp_path).returncode == 2
+    assert file.read_bytes() == before

@@ -15,6 +15,7 @@ ABOUT: dict[str, Any] = {
     "delivery": "dlv_7aaaaaaaaaaaaaaa", "key": "key_7aaaaaaaaaaaaaaa.1",
 }  # fmt: skip
 MORE: dict[str, dict[str, Any]] = {
+    "key.drafted": {"jti": "j", "seq": 1, "jkt": "t", "nbf": NOW, "exp": NOW + timedelta(hours=1)},
     "key.issued": {"jti": "j", "seq": 1, "jkt": "t", "kid": "k", "nbf": NOW, "exp": NOW + timedelta(hours=1),
                    "claims_hash": "h"},
     "key.revoked": {"reason": "r", "dies_at": NOW},

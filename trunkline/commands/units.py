@@ -1,4 +1,4 @@
-"""``trunkline unit`` (run, init, install, pair) and ``trunkline fleet``: what runs in a car. Needs the base install only."""
+"""``trunkline unit`` (run, init, install, pair, owner keys) and ``trunkline fleet``: what runs in a car; base install."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ import signal
 import tomllib
 from collections.abc import Coroutine
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -133,6 +134,57 @@ def pair(directory: Directory = Path("unit"), as_json: AsJson = False) -> None:
     from vehicle_unit.control import ask
 
     _answered(asyncio.run(ask(directory, {"pair": True})), as_json=as_json)
+
+
+@unit_app.command("pair-owner")
+def pair_owner(key: Document, directory: Directory = Path("unit"), as_json: AsJson = False) -> None:
+    """Pair an owner's passkey at the running unit (ignition on): a JSON file with cid, public, origin and rp_id.
+
+    Compare the fingerprint that is printed with the one the owner's device shows.
+    """
+    from vehicle_unit.control import ask
+
+    document = read_document(key)
+    if not isinstance(document, dict):
+        raise typer.BadParameter("not a JSON object with cid, public, origin and rp_id")
+    _answered(asyncio.run(ask(directory, {"pair_owner": document})), as_json=as_json)
+
+
+@unit_app.command("unpair-owner")
+def unpair_owner(
+    credential: Annotated[str, typer.Argument(help="The credential id; empty with --all.")] = "",
+    every: Annotated[
+        bool, typer.Option("--all", help="Sale or end of a lease: forget all and require none.")
+    ] = False,
+    directory: Directory = Path("unit"),
+    as_json: AsJson = False,
+) -> None:
+    """Let the running unit (ignition on) forget an owner's passkey. Exit 1 where it refuses."""
+    from vehicle_unit.control import ask
+
+    if every == bool(credential):
+        raise typer.BadParameter("one credential id, or --all")
+    wish: dict[str, Any] = {"erase_owners": True} if every else {"unpair_owner": credential}
+    _answered(asyncio.run(ask(directory, wish)), as_json=as_json)
+
+
+class Switch(StrEnum):
+    """A setting that is on or off."""
+
+    ON = "on"
+    OFF = "off"
+
+
+@unit_app.command("require-owner")
+def require_owner(
+    switch: Annotated[Switch, typer.Argument(help="on: no key opens without a paired passkey's signature.")],
+    directory: Directory = Path("unit"),
+    as_json: AsJson = False,
+) -> None:
+    """Say at the running unit (ignition on) whether every key needs the owner's co-signature."""
+    from vehicle_unit.control import ask
+
+    _answered(asyncio.run(ask(directory, {"require_owner": switch is Switch.ON})), as_json=as_json)
 
 
 @unit_app.command("tell")

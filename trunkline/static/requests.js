@@ -8,6 +8,8 @@ const WORDS = {
   "question.link": "This link is not known, or newer mails replaced it. Nothing was decided. Open the newest mail about this delivery.",
   "question.over": "Nothing is asked any more: the time to answer is over, or the carrier withdrew it. Nothing was decided now.",
   "question.decided": "It was answered already, or it has changed since you looked. Nothing was changed now. Reload this page to see it.",
+  "key.owner_must_sign": "This car opens for no key without your passkey, and it did not sign. Nothing was decided. Open the newest mail about this delivery on a device that has the passkey.",
+  "key.owner_signature": "The car does not know the passkey that signed. Nothing was decided. Use one that you paired in the car.",
   "delivery.not_found": "There is no such delivery among those of your cars.",
   "delivery.not_in_this_state": "It has moved on meanwhile, so this was not done. The page shows how it stands now.",
   "car.role": "Your role on this car does not allow this. Ask its owner.",
