@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-PACKAGES = ("mosquitto", "chromium")
+PACKAGES = ("mosquitto", "chromium", "nodejs")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,7 +1,7 @@
 """What signed objects say: strict, closed sets of claims (keys.md 3.1, 3.2). Anything else is refused."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -47,13 +47,16 @@ class Claims(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    never_absent: ClassVar[frozenset[str]] = frozenset()
+    """Members that we need not name when we sign, and that must be there when we read."""
+
     @classmethod
     def of(cls, claims: Mapping[str, Any]) -> Self:
         """Claims of verified bytes. Raises ``Unacceptable`` with ``claims``.
 
         An optional member is absent or has a value: null would be a second spelling of absent.
         """
-        if any(member is None for member in claims.values()):
+        if any(member is None for member in claims.values()) or not cls.never_absent <= claims.keys():
             raise Unacceptable(Fault.CLAIMS)
         try:
             return cls.model_validate(dict(claims))
@@ -90,6 +93,8 @@ class KeyClaims(Claims):
     key was made for (absent: any). ``fra``: seconds, how old revocation news may be at opening (absent:
     ``DEFAULT_FRA``). ``own``: the owner's co-signature.
     """
+
+    never_absent = frozenset({"iss"})
 
     iss: Literal["trunkline"] = "trunkline"
     aud: UnitText
@@ -139,6 +144,8 @@ class FreshClaims(Claims):
     With a ``nonce`` (a challenge of the unit) it is fresh for that challenge and sets the unit's time; without
     (``""``) it is the list kept retained on ``dn/rev``, and sets revocation only.
     """
+
+    never_absent = frozenset({"nonce"})
 
     aud: UnitText
     nonce: Literal[""] | Sha256 = ""
