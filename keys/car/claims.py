@@ -145,10 +145,9 @@ class FreshClaims(Claims):
     (``""``) it is the list kept retained on ``dn/rev``, and sets revocation only.
     """
 
-    never_absent = frozenset({"nonce"})
-
     aud: UnitText
     nonce: Literal[""] | Sha256 = ""
+    never_absent = frozenset({"nonce"})
     iat: Seconds
     exp: Seconds
     bundle: Count = 0

@@ -59,6 +59,8 @@ _RECORD: Final[TypeAdapter[Record]] = TypeAdapter(Annotated[Record, Field(discri
 def read_record(token: object, *, trust: TrustedKeys) -> Record:
     """The record, if the service's key of purpose ``log`` signed it. Raises ``Unacceptable``."""
     claims = dict(trust.verified(token, RECORD, "log"))
+    if None in claims.values():  # a second spelling of absent, as in Claims.of
+        raise Unacceptable(Fault.CLAIMS)
     try:
         return _RECORD.validate_python(claims)
     except ValidationError as cause:

@@ -152,6 +152,8 @@ def allow(  # noqa: PLR0913 - all that decides, in one place
     claims = proven.claims
     _trusted(claims, trust, clock, policy)  # 8
     news = _news(claims, revocations, fresh, policy, clock)
+    if any(each.bundle > trust.version for each in news):
+        raise _no(Refusal.STALE_TRUST, "old bundle")
     _timely(proven, policy, clock)  # 9
     if any(claims.jti in each.rev.dead or claims.seq < each.rev.min_seq for each in news):  # 10
         raise _no(Refusal.REVOKED)

@@ -142,7 +142,7 @@ def owner_otherwise(draft: Draft, rng: Random) -> None:
                 ]
             )
         case 1:
-            one.client.pop(rng.choice(["type", "origin", "crossOrigin"]))
+            one.client.pop(rng.choice(["type", "origin", "crossOrigin"]), None)
         case 2:
             flags = rng.choice([0x00, 0x01, 0x04, 0x05, 0x45, 0x1D, 0xFF])
             one.auth = one.auth[:32] + bytes([flags]) + one.auth[33:] + rng.choice([b"", b"\xa0"])

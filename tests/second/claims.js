@@ -46,6 +46,7 @@ const SECONDS = whole(0n, 2n ** 37n);
 const MILLIS = whole(0n, 2n ** 47n);
 const COUNT = whole(0n, 2n ** 53n - 1n);
 const SEQ = whole(1n, 2n ** 53n - 1n);
+const FRA = whole(0n, 86_400n);
 const ACT = oneOf("open:trunk", "open:trunk+cabin");
 
 const geo = (value) => {
@@ -67,20 +68,26 @@ export const checkKey = closed({
   "geo?": geo,
   "tbv?": COUNT,
   "cnonce?": HASH,
-  "fra?": whole(0n, 86_400n),
+  "fra?": FRA,
   "own?": closed({ cid: BINARY, authData: BINARY, clientData: BINARY, sig: BINARY }),
 });
 
 export const checkProof = closed({ aud: UNIT, ath: HASH, act: ACT, nonce: HASH, iat: SECONDS });
 
-export const checkFresh = closed({
+const freshMembers = closed({
   aud: UNIT,
   nonce: (value) => value === "" || HASH(value),
   iat: SECONDS,
   exp: SECONDS,
   "bundle?": COUNT,
+  "last?": COUNT,
   rev: closed({ version: COUNT, min_seq: COUNT, dead: list(JTI, 64) }),
 });
+
+export function checkFresh(value) {
+  freshMembers(value);
+  if ("last" in value && value.nonce === "") wrong();
+}
 
 const published = closed({
   kty: oneOf("OKP"),
@@ -94,35 +101,40 @@ const published = closed({
   "exp?": whole(0n, 10n ** 24n),
 });
 
-const publishedKeys = (value) => {
-  list(published, 64)(value);
-  if (value.length === 0) wrong();
+const some = (each, least, most) => (value) => {
+  list(each, most)(value);
+  if (value.length < least) wrong();
 };
 
-export const checkJwks = closed({ keys: publishedKeys });
+export const checkJwks = closed({ keys: some(published, 1, 64) });
 
-const rootKey = closed({ kty: oneOf("OKP"), crv: oneOf("Ed25519"), x: text(), kid: text() });
-
-export const checkRoots = closed({
-  threshold: oneOf(2n),
-  keys: (value) => {
-    list(rootKey)(value);
-    if (value.length !== 3) wrong();
-  },
+const rootMembers = closed({
+  threshold: whole(2n, 5n),
+  keys: some(closed({ kty: oneOf("OKP"), crv: oneOf("Ed25519"), x: HASH, kid: HASH }), 2, 5),
 });
 
-export const checkBundle = closed({
-  version: SEQ,
+export function checkRoots(value) {
+  rootMembers(value);
+  if (value.threshold > BigInt(value.keys.length)) wrong();
+}
+
+const bundleMembers = closed({
+  version: whole(1n, 2n ** 32n - 1n),
   iat: SECONDS,
   exp: SECONDS,
-  keys: publishedKeys,
+  keys: some(published, 1, 32),
   roots: checkRoots,
   "floors?": (value) => {
     if (!isObject(value)) wrong();
-    Object.keys(value).forEach(UNIT);
+    some(UNIT, 1, 32)(Object.keys(value));
     Object.values(value).forEach(SECONDS);
   },
 });
+
+export function checkBundle(value) {
+  bundleMembers(value);
+  if (value.exp <= value.iat) wrong();
+}
 
 const OUTCOMES = {
   refused: ["jti", "code"],
@@ -134,7 +146,7 @@ const OUTCOMES = {
   left_open: [],
   indeterminate: ["jti"],
   revoked: ["rev"],
-  owner_key_changed: [],
+  owner_key_changed: ["owner"],
 };
 
 const receiptMembers = closed({
@@ -153,10 +165,14 @@ const receiptMembers = closed({
   "via?": oneOf("mqtt", "local"),
   "gen?": COUNT,
   "rev?": COUNT,
+  "floor?": COUNT,
+  "owner?": closed({ hash: HASH, required: oneOf(true, false), cids: list(HASH, 8) }),
+  "own?": HASH,
 });
 
 export function checkReceipt(value) {
   receiptMembers(value);
+  if ("floor" in value && !(value.out === "revoked" && "gen" in value)) wrong();
   const named = ["jti", "seq", "dlv"].filter((name) => name in value).length;
   if (named !== 0 && named !== 3) wrong();
   for (const name of OUTCOMES[value.out]) if (!(name in value)) wrong();
@@ -171,6 +187,7 @@ const RECORDS = {
     by: text(100),
     shown: text(100),
     at: MILLIS,
+    "fra?": FRA,
   }),
   key: closed({
     rec: oneOf("key"),
@@ -186,6 +203,7 @@ const RECORDS = {
     iat: SECONDS,
     nbf: SECONDS,
     exp: SECONDS,
+    "cid?": BINARY,
   }),
   checkpoint: closed({
     rec: oneOf("checkpoint"),

@@ -1,4 +1,4 @@
-// An evidence file judged by roots from outside: the questions of docs/evidence.md, in its order.
+// An evidence file judged by roots from outside: the questions of docs/evidence.md, "What is checked".
 import { authorities, receiptCertificate } from "./certificate.js";
 import { checkEvidence, checkProof, checkRecord } from "./claims.js";
 import { PROOF, RECORD, holds, readObject } from "./jws.js";
@@ -14,7 +14,7 @@ const demand = (holdsTrue) => {
   if (!holdsTrue) throw new Error("not so");
 };
 
-/** `{verdict, failed}`: failed are the numbers of docs/evidence.md, "What is checked", that do not hold. */
+/** `{verdict, failed}`: the names of the questions that are answered with no. */
 export async function judge(bytes, roots) {
   let file;
   try {
@@ -22,18 +22,18 @@ export async function judge(bytes, roots) {
     checkEvidence(file);
     file.roots = roots ?? rootsOf(file.authorities.join(""), file.jwks);
   } catch {
-    return { verdict: "broken", failed: [1] };
+    return { verdict: "broken", failed: ["form"] };
   }
   const failed = [];
   const story = new Story(file);
-  for (const [number, ask] of story.questions()) {
+  for (const [name, ask] of story.questions()) {
     try {
       await ask();
     } catch {
-      failed.push(number);
+      failed.push(name);
     }
   }
-  if (failed.length > 0) return { verdict: "broken", failed: [...new Set(failed)] };
+  if (failed.length > 0) return { verdict: "broken", failed };
   return { verdict: roots === null ? "consistent, signer unknown" : "verified", failed };
 }
 
@@ -48,19 +48,21 @@ class Story {
   }
 
   questions() {
-    return [
-      [2, () => this.approved()],
-      [2, () => this.keyed()],
-      [3, () => this.allowedFirst()],
-      [4, () => this.chained()],
-      [5, () => this.certified()],
-      [6, () => this.usedOnce()],
-      [7, () => this.inOrder()],
-      [8, () => this.inTime()],
-      [9, () => this.proven()],
-      [10, () => this.toldAlike()],
-      [11, () => this.checkpointed()],
+    const names = [
+      "approved",
+      "keyed",
+      "allowedFirst",
+      "chained",
+      "certified",
+      "usedOnce",
+      "coSigned",
+      "inOrder",
+      "inTime",
+      "proven",
+      "toldAlike",
+      "checkpointed",
     ];
+    return names.map((name) => [name, () => this[name]()]);
   }
 
   record(token, kind) {
@@ -123,6 +125,15 @@ class Story {
     }
     const used = this.told.filter(({ out }) => out === "consumed").map(({ seq }) => seq);
     demand(new Set(used).size === used.length);
+  }
+
+  /** The car says by which of its paired passkeys a key was signed as well; so must what the service kept. */
+  coSigned() {
+    for (const { jti, cid } of this.keys) {
+      const kept = cid === undefined ? undefined : hashText(cid);
+      const used = this.told.filter((one) => one.jti === jti && one.out === "consumed");
+      demand(used.every(({ own }) => own === kept));
+    }
   }
 
   inOrder() {

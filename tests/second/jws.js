@@ -8,7 +8,7 @@ const form = (typ, alg, names, most) => ({ typ, alg, names, most });
 export const KEY = form("tl-key+jwt", "Ed25519", "kid", 2048);
 export const PROOF = form("tl-pop+jwt", "ES256", "jwk", 2048);
 export const FRESH = form("tl-fresh+jwt", "Ed25519", "kid", 4096);
-export const BUNDLE = form("tl-bundle+jwt", "Ed25519", "kid", 8192);
+export const BUNDLE = form("tl-bundle+jwt", "Ed25519", "kid", 16_384);
 export const RECEIPT = form("tl-receipt+jwt", "Ed25519", "kid", 4096);
 export const RECORD = form("tl-record+jwt", "Ed25519", "kid", 2048);
 

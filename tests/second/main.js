@@ -68,6 +68,9 @@ const ACTIONS = {
     const { claims, trust } = await readBundle(exact({ bundle }), exact(roots));
     return { outcome: "taken", version: Number(claims.version), kids: [...trust.keys.keys()].sort() };
   },
+  async jwks({ jwks }) {
+    return { outcome: "trusted", kids: [...Trust.ofJwks(exact(jwks)).keys.keys()] };
+  },
   async receipts({ receipts, key, unit, first }) {
     const told = await readChain(receipts, { key, unit, head: first ? GENESIS : null });
     return { outcome: "follows", outs: told.map(({ out }) => out) };

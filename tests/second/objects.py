@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
-from keys.car.jwk import b64, unb64
+from keys.car.jwk import b64, sha256_b64, unb64
 from tests.second.draft import (
     COMMAND,
     DATED,
@@ -18,6 +18,7 @@ from tests.second.draft import (
     Draft,
     Raw,
     Token,
+    dump,
 )
 from tests.second.wording import broken, deep, escaped, spaced, twin
 
@@ -95,7 +96,8 @@ def a_number(draft: Draft, rng: Random) -> None:
 
 def a_member_less(draft: Draft, rng: Random) -> None:
     token = a_token(draft, rng)
-    token.claims.pop(rng.choice(sorted(token.claims)))
+    if token.claims:
+        token.claims.pop(rng.choice(sorted(token.claims)))
 
 
 def revocations(draft: Draft, rng: Random) -> None:
@@ -177,7 +179,7 @@ def header(draft: Draft, rng: Random) -> None:
             name = rng.choice(sorted(more))
             token.header[name] = more[name]
         case _:
-            token.header.pop(rng.choice(sorted(token.header)))
+            token.header.pop(rng.choice(["alg", "typ", "kid", "jwk"]), None)
 
 
 def signer(draft: Draft, rng: Random) -> None:
@@ -217,6 +219,11 @@ def phone(draft: Draft, rng: Random) -> None:
             )
             return
     draft.proof.header["jwk"] = jwk
+    if (
+        rng.random() < 0.7 and {"kty", "crv", "x"} <= jwk.keys()
+    ):  # then it is no other device's: is it a key at all?
+        named = {name: jwk[name] for name in ("crv", "kty", "x", "y") if name in jwk}
+        draft.key.claims["cnf"] = {"jkt": sha256_b64(dump(named).encode())}
 
 
 def encoding(draft: Draft, rng: Random) -> None:

@@ -29,7 +29,8 @@ export function checkOwner(claims, owners) {
     said.type === "webauthn.get" &&
     said.challenge === ownerChallenge(claims) &&
     said.origin === owner.origin &&
-    (said.crossOrigin ?? ("crossOrigin" in said)) === false;
+    (!("crossOrigin" in said) || said.crossOrigin === false) &&
+    !("topOrigin" in said);
   if (!meant) throw new Unacceptable("claims");
   if (authenticator.length < 37 || !authenticator.subarray(0, 32).equals(sha256(Buffer.from(owner.rp_id)))) {
     throw new Unacceptable("claims");

@@ -86,40 +86,46 @@ export class Trust {
   }
 }
 
-function rootsOf(document) {
-  checkRoots(document);
-  const known = new Map();
-  for (const key of document.keys) {
-    checkEd25519(key.x);
-    if (key.kid !== thumbprint(key) || known.has(key.kid)) no();
-    known.set(key.kid, key);
+/** Roots `{threshold, keys}`: each named by its thumbprint, none twice. */
+class Roots {
+  constructor(document) {
+    checkRoots(document);
+    this.threshold = Number(document.threshold);
+    this.keys = new Map();
+    for (const key of document.keys) {
+      checkEd25519(key.x);
+      if (key.kid !== thumbprint(key) || this.keys.has(key.kid)) no();
+      this.keys.set(key.kid, key);
+    }
   }
-  return known;
+
+  /** Whether enough of them signed; who signed twice is one. */
+  async agree(tokens, read) {
+    const signed = new Set();
+    for (const [place, { signer }] of read.entries()) {
+      const root = this.keys.get(signer);
+      if (root !== undefined && (await holds(tokens[place], BUNDLE, root))) signed.add(signer);
+    }
+    return signed.size >= this.threshold;
+  }
 }
 
+const MOST_SIGNATURES = 8;
+
 /**
- * A trust bundle: one payload, signed by the threshold of the roots that we hold and, where it names other roots,
- * by the threshold of those as well. Gives its claims and the trust that they make.
+ * A trust bundle `{bundle: [jws, ...]}`: one payload, signed by enough of the roots that we hold and by enough of
+ * those that it names. Gives its claims and the trust that they make.
  */
-export async function readBundle(document, roots) {
-  if (!isObject(document) || Object.keys(document).join() !== "bundle" || !Array.isArray(document.bundle)) {
-    throw new Unacceptable("form");
-  }
-  if (document.bundle.length < 1 || document.bundle.length > 6) throw new Unacceptable("form");
-  const read = document.bundle.map((token) => readObject(token, BUNDLE));
+export async function readBundle(document, heldRoots) {
+  const tokens = isObject(document) && Object.keys(document).length === 1 ? document.bundle : null;
+  if (!Array.isArray(tokens) || tokens.length < 1 || tokens.length > MOST_SIGNATURES) throw new Unacceptable("form");
+  const read = tokens.map((token) => readObject(token, BUNDLE));
+  if (new Set(tokens.map((token) => token.split(".")[1])).size !== 1) throw new Unacceptable("form");
+  if (!(await new Roots(heldRoots).agree(tokens, read))) throw new Unacceptable("signature");
   const [{ claims }] = read;
-  const payloads = new Set(document.bundle.map((token) => token.split(".")[1]));
-  if (payloads.size !== 1) throw new Unacceptable("claims");
   checkBundle(claims);
-  const [held, named] = [rootsOf(roots), rootsOf(claims.roots)];
-  const signed = new Set();
-  for (const [place, parts] of read.entries()) {
-    const root = held.get(parts.signer) ?? named.get(parts.signer) ?? no();
-    if (!(await holds(document.bundle[place], BUNDLE, root))) throw new Unacceptable("signature");
-    signed.add(parts.signer);
-  }
-  for (const circle of [held, named]) {
-    if ([...signed].filter((kid) => circle.has(kid)).length < 2) no();
-  }
+  const named = new Roots(claims.roots);
+  if (!(await named.agree(tokens, read))) throw new Unacceptable("signature");
+  if (claims.keys.some(({ kid }) => named.keys.has(kid))) throw new Unacceptable("claims");
   return { claims, trust: new Trust(claims.keys, claims.version, claims.exp) };
 }

@@ -75,6 +75,7 @@ export function allow({ claims, issuer }, { trust, policy, clock, kept, fresh, w
   checkTrust(claims, trust, { usable, latest });
   const news = [fresh, kept].filter((one) => one !== null);
   if (fresh === null) checkAge(claims, kept, policy, { usable, latest });
+  if (news.some((one) => (one.bundle ?? 0n) > trust.version)) throw new Refused("stale_trust");
   checkTime(claims, issuer, policy, { usable, earliest, latest });
   if (news.some(({ rev }) => rev.dead.includes(claims.jti) || claims.seq < rev.min_seq)) {
     throw new Refused("revoked");

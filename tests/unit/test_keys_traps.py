@@ -78,7 +78,19 @@ def test_missing_exp_and_wrong_typ_and_aud_list() -> None:
     assert refused(forge(key_header(), listed, ISSUER)) is Fault.CLAIMS
 
 
-@pytest.mark.parametrize("more", [{"use": "enc"}, {"key_ops": ["encrypt"]}, {"d": "x" * 43}, {"use": None}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"use": "enc"},
+        {"key_ops": ["encrypt"]},
+        {"d": "x" * 43},
+        {"use": None},
+        {"nbf": None},
+        {"exp": None},
+        {"exp": -1},
+        {"exp": 1.0},
+    ],
+)
 def test_keys_come_only_with_their_purpose(more: dict[str, Any]) -> None:
     entry = {**published("key", ISSUER), **more}
     with pytest.raises(BadTrust):
