@@ -94,7 +94,10 @@ def test_the_same_keys_are_trusted() -> None:
         {"keys": [good], "more": 1},
         {"keys": good},
     ]
-    theirs = [said["outcome"] for said in ask({"action": "jwks", "jwks": document} for document in documents)]
+    theirs = [
+        said["outcome"]
+        for said in ask({"action": "jwks", "jwks": json.dumps(document)} for document in documents)
+    ]
     assert theirs == [first_jwks(document) for document in documents]
     assert theirs.count("trusted") == 1
 
