@@ -16,6 +16,7 @@ from keys.car.verify import Refusal
 from tests.keys_world import ISSUER, PHONE, published
 from tests.second.compare import disagreements, run
 from tests.second.peer import Missing, ask, installed
+from tests.second.vectors import VECTORS, case_of, refused_keys
 from tests.unit.test_keys_evidence import CA, JWKS, OTHER_CA, ROOTS, STORIES, file, pem
 from tests.unit.test_keys_traps import low_order_encodings
 
@@ -38,6 +39,44 @@ def test_ten_thousand_presentations_end_alike() -> None:
     seen = Counter(one.ours["outcome"] for one in results)
     assert set(seen) == {"granted", *(set(Refusal) - NOT_OF_THE_VERIFIER)}
     assert min(seen.values()) >= 20, seen
+
+
+def test_it_reads_every_vector() -> None:
+    openings = VECTORS["openings"]
+    said = ask(case_of(opening) for opening in openings)
+    assert [one["outcome"] for one in said] == [opening["outcome"] for opening in openings]
+    refused = ask(refused_keys())
+    assert [one["outcome"] for one in refused] == ["refused"] * len(VECTORS["refused_keys"])
+    for one, vector in zip(refused, VECTORS["refused_keys"], strict=True):
+        assert vector["fault"] in {one["fault"], None}
+
+
+def test_it_follows_the_receipts_of_the_vectors() -> None:
+    receipts = [one["token"] for one in VECTORS["receipts"]]
+    key, unit = VECTORS["keys"]["unit"]["jwk"], VECTORS["unit"]
+    runs = [receipts, receipts[1:], receipts[::2], receipts[::-1], [receipts[0], *receipts]]
+    case = {"action": "receipts", "key": key, "unit": unit, "first": True}
+    told = ask(
+        [
+            *({**case, "receipts": run} for run in runs),
+            {**case, "receipts": receipts[1:], "first": False},
+            {**case, "receipts": receipts, "key": VECTORS["keys"]["key"]["jwk"]},
+            {**case, "receipts": receipts, "unit": "vu_7bbbbbbbbbbbbbbb"},
+        ]
+    )
+    outcomes = ["follows", *["broken"] * 4, "follows", "unacceptable", "unacceptable"]
+    assert [one["outcome"] for one in told] == outcomes
+    assert told[0]["outs"] == ["consumed", "opened", "closed", "locked"]
+
+
+def test_it_takes_and_refuses_the_bundles_of_the_vectors() -> None:
+    bundles = VECTORS["bundles"]
+    case = {"action": "bundle", "roots": bundles["roots"]}
+    taken = ask({**case, "bundle": one["bundle"]} for one in bundles["taken"])
+    assert [one.get("version") for one in taken] == [one["claims"]["version"] for one in bundles["taken"]]
+    refused = ask({**case, "bundle": one["bundle"]} for one in bundles["refused"])
+    for one, vector in zip(refused, bundles["refused"], strict=True):
+        assert one["outcome"] == "unacceptable", vector["why"]
 
 
 def first_json(data: bytes) -> str:
