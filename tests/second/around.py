@@ -90,6 +90,8 @@ def challenge(draft: Draft, rng: Random) -> None:
 def meant_for_another(draft: Draft, rng: Random) -> None:
     name, value = rng.choice([("aud", OTHER_UNIT), ("ath", "A" * 43), ("act", "open:trunk+cabin")])
     token = rng.choice([draft.proof, draft.key]) if name != "ath" else draft.proof
+    if name == "aud" and rng.random() < 0.5:
+        token = draft.add_fresh() if rng.random() < 0.5 or draft.kept is None else draft.kept
     token.claims[name] = value
 
 

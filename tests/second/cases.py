@@ -25,6 +25,7 @@ from tests.second.objects import (
     a_member_less,
     a_number,
     another_object,
+    edges,
     encoding,
     header,
     large,
@@ -38,6 +39,7 @@ from tests.second.objects import (
 RARE: Final[tuple[Change, ...]] = (
     large,
     another_object,
+    edges,
     phone,
     car,
     policy,

@@ -100,6 +100,30 @@ def a_member_less(draft: Draft, rng: Random) -> None:
         token.claims.pop(rng.choice(sorted(token.claims)))
 
 
+EDGES: Final[dict[str, list[Any]]] = {
+    "fra": [0, 1, 86_399, 86_400, 86_401],
+    "tbv": [0, -1, 2**53 - 1, 2**53],
+    "seq": [0, 1, 2**53 - 1, 2**53],
+    "iat": [0, -1, 2**37, 2**37 + 1],
+    "nbf": [0, -1, 2**37, 2**37 + 1],
+    "exp": [0, -1, 2**37, 2**37 + 1],
+    "dlv": ["dlv_" + "7" * length for length in (1, 3, 4, 5, 80, 81, 82, 83)] + ["dlv__7k3m", "dlv_-7k3m", "dlv_i7k3m", "dlv_7-._i"],
+    "jti": ["A" * 21, "A" * 22, "A" * 23, "A" * 21 + "-", "A" * 21 + "+", "A" * 21 + "."],
+    "aud": ["vu_" + "7" * 15, "vu_" + "7" * 16, "vu_" + "7" * 17],
+    "geo": [[48.1371, 11.5751, radius] for radius in (9, 9.999, 10, 100_000, 100_000.5)],
+}  # fmt: skip
+
+
+def edges(draft: Draft, rng: Random) -> None:
+    """One claim just within or just beyond its bounds."""
+    name = rng.choice(sorted(EDGES))
+    others = [one for one in (draft.kept, draft.fresh, draft.proof) if one is not None and name in one.claims]
+    token = rng.choice([draft.key, draft.key, *others])
+    token.claims[name] = rng.choice(EDGES[name])
+    if name == "geo":
+        draft.context["car"]["position"] = rng.choice([[48.1371, 11.5751], [48.1371, 11.57511]])
+
+
 def revocations(draft: Draft, rng: Random) -> None:
     token = draft.add_fresh() if rng.random() < 0.5 else draft.kept
     if token is None or not isinstance(token.claims.get("rev"), dict):
