@@ -51,14 +51,13 @@ Geo = Annotated[
 """Latitude, longitude in degrees (WGS 84), radius in metres."""
 
 
-AS_SIGNED: Final = object()
-"""Context of validating what was signed, in contrast to what we are about to sign."""
-
-
 class Claims(BaseModel):
     """Base of all: frozen, closed, and no value is converted into another type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    as_signed: ClassVar[object] = object()
+    """Context of validating what was signed, in contrast to what we are about to sign."""
 
     may_be_absent: ClassVar[frozenset[str]] = frozenset()
     """Members with a value by default that need not be said. All others must be, though we need not name them."""
@@ -70,14 +69,14 @@ class Claims(BaseModel):
         An optional member is absent or has a value: null would be a second spelling of absent.
         """
         try:
-            return cls.model_validate(dict(claims), context=AS_SIGNED)
+            return cls.model_validate(dict(claims), context=cls.as_signed)
         except ValidationError as cause:
             raise Unacceptable(Fault.CLAIMS) from cause
 
     @model_validator(mode="before")
     @classmethod
     def _said_in_one_way(cls, value: object, info: ValidationInfo) -> object:
-        if info.context is AS_SIGNED and isinstance(value, dict):
+        if info.context is cls.as_signed and isinstance(value, dict):
             always = _always_said(cls)
             if not always <= value.keys() or any(member is None for member in value.values()):
                 raise ValueError("a member is not said, or null")

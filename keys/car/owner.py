@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePub
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from keys.car.claims import KeyClaims
+from keys.car.claims import KeyClaims, OwnerSignature
 from keys.car.jwk import b64, unb64
 from keys.car.jws import Fault, Unacceptable, read_json
 
@@ -52,12 +52,11 @@ def check_owner(claims: KeyClaims, owners: Mapping[str, OwnerKey]) -> OwnerKey:
     owner = owners.get(own.cid) if own is not None else None
     if own is None or owner is None:
         raise Unacceptable(Fault.SIGNER)
-    try:
-        auth, client, signature = unb64(own.authData), unb64(own.clientData), unb64(own.sig)
-    except ValueError as cause:
-        raise Unacceptable(Fault.FORM) from cause
-    _check_client(client, owner, owner_challenge(claims.wire()))
-    _check_authenticator(auth, owner)
+    auth, client, signature = _members(own)
+    if _check_client(client, owner_challenge(claims.wire())) != owner.origin:
+        raise Unacceptable(Fault.CLAIMS)
+    if _check_authenticator(auth) != hashlib.sha256(owner.rp_id.encode()).digest():
+        raise Unacceptable(Fault.CLAIMS)
     signed = auth + hashlib.sha256(client).digest()
     try:
         if isinstance(owner.public, Ed25519PublicKey):
@@ -69,21 +68,42 @@ def check_owner(claims: KeyClaims, owners: Mapping[str, OwnerKey]) -> OwnerKey:
     return owner
 
 
-def _check_client(client: bytes, owner: OwnerKey, challenge: bytes) -> None:
+def check_gesture(claims: KeyClaims) -> None:
+    """All of that which needs no paired key: for the service, which must not hand on what no car would take.
+
+    Raises ``Unacceptable``.
+    """
+    if claims.own is None:
+        raise Unacceptable(Fault.SIGNER)
+    auth, client, _ = _members(claims.own)
+    _check_client(client, owner_challenge(claims.wire()))
+    _check_authenticator(auth)
+
+
+def _members(own: OwnerSignature) -> tuple[bytes, bytes, bytes]:
+    try:
+        return unb64(own.authData), unb64(own.clientData), unb64(own.sig)
+    except ValueError as cause:
+        raise Unacceptable(Fault.FORM) from cause
+
+
+def _check_client(client: bytes, challenge: bytes) -> object:
+    """The origin that the browser names, once all else is as it must be."""
     said = read_json(client)
-    wanted = {"type": "webauthn.get", "challenge": b64(challenge), "origin": owner.origin}
+    wanted = {"type": "webauthn.get", "challenge": b64(challenge)}
     # nothing of it is secret: compared as values, whatever type or text stands there
     if any(said.get(name) != value for name, value in wanted.items()):
         raise Unacceptable(Fault.CLAIMS)
     if said.get("crossOrigin", False) is not False or "topOrigin" in said:
         raise Unacceptable(Fault.CLAIMS)
+    return said.get("origin")
 
 
-def _check_authenticator(auth: bytes, owner: OwnerKey) -> None:
-    if len(auth) < _SHORTEST or auth[:32] != hashlib.sha256(owner.rp_id.encode()).digest():
+def _check_authenticator(auth: bytes) -> bytes:
+    """The hash of the domain whose passkey it is, once somebody was there and verified."""
+    if len(auth) < _SHORTEST or not auth[32] & _UP or not auth[32] & _UV:
         raise Unacceptable(Fault.CLAIMS)
-    if not auth[32] & _UP or not auth[32] & _UV:
-        raise Unacceptable(Fault.CLAIMS)
+    return auth[:32]
 
 
 def canonical(value: object) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from keys.car.claims import AS_SIGNED, Act, Claims, DeliveryText, Jti, Millis, Seconds, Seq, Sha256, UnitText
+from keys.car.claims import Act, Claims, DeliveryText, Jti, Millis, Seconds, Seq, Sha256, UnitText
 from keys.car.jws import RECORD, Fault, Unacceptable
 from keys.car.trust import TrustedKeys
 
@@ -60,6 +60,6 @@ def read_record(token: object, *, trust: TrustedKeys) -> Record:
     """The record, if the service's key of purpose ``log`` signed it. Raises ``Unacceptable``."""
     claims = dict(trust.verified(token, RECORD, "log"))
     try:
-        return _RECORD.validate_python(claims, context=AS_SIGNED)
+        return _RECORD.validate_python(claims, context=Claims.as_signed)
     except ValidationError as cause:
         raise Unacceptable(Fault.CLAIMS) from cause
