@@ -209,6 +209,7 @@ _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "not_lifted": ("jti",),
     "indeterminate": ("jti",),
     "revoked": ("rev",),
+    "owner_key_changed": ("owner",),
 }
 
 
@@ -219,11 +220,24 @@ class UnitClock(Claims):
     u: Millis
 
 
+class OwnerState(Claims):
+    """The owner keys paired at a car after a change at the car.
+
+    ``hash``: SHA-256 of the whole set, ``cids``: of each credential id's base64url; ``required``: no key opens
+    without the co-signature of one of them.
+    """
+
+    hash: Sha256
+    required: bool
+    cids: Annotated[tuple[Sha256, ...], BeforeValidator(_as_tuple), Field(max_length=8)]
+
+
 class ReceiptClaims(Claims):
     """One link of a unit's receipt chain.
 
     ``n`` counts from 1; ``prev`` is SHA-256 of the former receipt's compact form (43 times ``A`` before the
     first); ``at`` is Unix milliseconds of the unit's clock. ``jti``, ``seq``, ``dlv`` are all there or none.
+    ``own`` (with ``consumed``): whose co-signature held, by SHA-256 of the credential id's base64url.
     """
 
     iss: UnitText
@@ -241,6 +255,8 @@ class ReceiptClaims(Claims):
     via: Literal["mqtt", "local"] | None = None
     gen: Count | None = None
     rev: Count | None = None
+    owner: OwnerState | None = None
+    own: Sha256 | None = None
 
     @model_validator(mode="after")
     def _says_enough(self) -> Self:

@@ -215,7 +215,7 @@ const RECORDS = {
 };
 
 export function checkRecord(value) {
-  if (!Object.hasOwn(RECORDS, value.rec)) wrong();
+  if (typeof value.rec !== "string" || !Object.hasOwn(RECORDS, value.rec)) wrong();
   RECORDS[value.rec](value);
 }
 

@@ -106,7 +106,7 @@ def _same_own(own: dict[str, str]) -> dict[str, Any]:
     return own
 
 
-@dataclass
+@dataclass(eq=False)
 class Token:
     """A signed object to be: ``claims`` and ``header`` as values, then as text, then the compact form."""
 

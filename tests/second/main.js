@@ -1,7 +1,9 @@
 // Speaks JSON lines: a case in, what this verifier makes of it out. See tests/second/peer.py.
 import { createInterface } from "node:readline";
 
+import { checkRecord } from "./claims.js";
 import { judge, rootsOf } from "./evidence.js";
+import { RECORD } from "./jws.js";
 import { ownerChallenge } from "./owner.js";
 import { GENESIS, readChain } from "./receipts.js";
 import { Unacceptable, readJson } from "./strict.js";
@@ -74,6 +76,10 @@ const ACTIONS = {
   async receipts({ receipts, key, unit, first }) {
     const told = await readChain(receipts, { key, unit, head: first ? GENESIS : null });
     return { outcome: "follows", outs: told.map(({ out }) => out) };
+  },
+  async record({ record, jwks }) {
+    const { rec } = await Trust.ofJwks(exact(jwks)).read(record, RECORD, "log", checkRecord);
+    return { outcome: rec };
   },
   async evidence({ file, authorities, jwks }) {
     const roots = authorities === null ? null : rootsOf(authorities, exact(jwks));
