@@ -55,7 +55,7 @@ COMMON: Final[tuple[Change, ...]] = (
 HARMLESS: Final[tuple[Change, ...]] = (owner, news, bundle, place, window, revocations, hours, hours, car)
 
 
-def cases(count: int, seed: int) -> Iterator[dict[str, Any]]:
+def cases(count: int, seed: str) -> Iterator[dict[str, Any]]:
     """So many presentations; the same seed makes the same (but for the numbers that ES256 draws)."""
     rng = Random(seed)
     for _ in range(count):

@@ -21,7 +21,7 @@ class Result:
         return f"ours {self.ours}, second {self.theirs}: {self.case}"
 
 
-def run(count: int, seed: int) -> list[Result]:
+def run(count: int, seed: str) -> list[Result]:
     """So many generated presentations, judged by both at the same time."""
     made, ours = [], []
     with Peer() as peer:

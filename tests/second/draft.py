@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from random import Random
 from typing import Any, Final
 
@@ -131,7 +131,7 @@ _BY_KID: Final = {
 }
 
 
-@cache
+@lru_cache(maxsize=1_024)
 def _signed(kid: str, signed: str) -> bytes:
     return signature(_BY_KID[kid], signed.encode())
 

@@ -34,7 +34,7 @@ def second() -> None:
 
 
 def test_ten_thousand_presentations_end_alike() -> None:
-    results = run(CASES, seed=20_260)
+    results = run(CASES, seed="docs/keys.md")
     assert [str(one) for one in disagreements(results)[:3]] == []
     seen = Counter(one.ours["outcome"] for one in results)
     assert set(seen) == {"granted", *(set(Refusal) - NOT_OF_THE_VERIFIER)}
