@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
@@ -221,7 +220,7 @@ class Draft:
             },
             "kept": None if self.kept is None else self.kept.made(),
             "challenge": self.challenge,
-            **deepcopy(self.context),
+            **self.context,
         }
 
     def _own(self) -> dict[str, Any]:
