@@ -2,6 +2,7 @@
 import { createInterface } from "node:readline";
 
 import { checkRecord } from "./claims.js";
+import { Clock } from "./clock.js";
 import { judge, rootsOf } from "./evidence.js";
 import { RECORD } from "./jws.js";
 import { ownerChallenge } from "./owner.js";
@@ -89,6 +90,16 @@ const ACTIONS = {
   async json({ bytes, depth }) {
     readJson(Buffer.from(bytes, "base64"), depth);
     return { outcome: "read" };
+  },
+  async clock({ floor, steps }) {
+    const clock = new Clock(floor);
+    const readings = steps.map(({ up, wall, what, iat, drawn }) => {
+      if (what === "prove") clock.prove(up, iat, drawn);
+      if (what === "hear") clock.hear(iat);
+      if (what === "floor") clock.raiseFloor(up, iat);
+      return clock.read(up, wall);
+    });
+    return { outcome: "read", readings };
   },
   async challenge({ claims }) {
     return { outcome: ownerChallenge(exact(claims)) };
