@@ -7,8 +7,16 @@ from tests.second.draft import DATED, NOW, OTHER_UNIT, Draft, Raw
 from tests.second.wording import broken, escaped, twin
 
 
+def at_the_edge(draft: Draft, rng: Random) -> None:
+    """Half of the time the clock stands so that its bounds are whole seconds, or a millisecond beside them."""
+    if rng.random() < 0.5:
+        u = rng.choice([0, 1, 1_000, 2_000, 60_000])
+        draft.context["clock"] |= {"at": NOW * 1000 + rng.choice([0, 0, u, -u, -1, 1]), "u": u}
+
+
 def hours(draft: Draft, rng: Random) -> None:
     """The key's times at the very edges of what the clock says."""
+    at_the_edge(draft, rng)
     at, u = draft.context["clock"]["at"], draft.context["clock"]["u"]
     claims = draft.key.claims
     match rng.randrange(5):
@@ -40,6 +48,7 @@ def clock(draft: Draft, rng: Random) -> None:
 
 def news(draft: Draft, rng: Random) -> None:
     """The list that is kept: none, old to the second, over; or news for the challenge, or for another one."""
+    at_the_edge(draft, rng)
     clock = draft.context["clock"]
     latest = clock["at"] + clock["u"]
     fra = rng.choice([None, 0, 1, 60, 600, 3_600, 86_399, 86_400])
@@ -62,6 +71,7 @@ def news(draft: Draft, rng: Random) -> None:
 
 
 def bundle(draft: Draft, rng: Random) -> None:
+    at_the_edge(draft, rng)
     trust, clock = draft.context["trust"], draft.context["clock"]
     trust["version"] = rng.choice([0, 1, 5, 2**53 - 1])
     if rng.random() < 0.6:
@@ -69,7 +79,9 @@ def bundle(draft: Draft, rng: Random) -> None:
     trust["expires"] = rng.choice(
         [None, (clock["at"] + clock["u"]) // 1000 + rng.choice([-1, 0, 1, 2]), NOW + 90_000]
     )
-    if rng.random() < 0.2:
+    if rng.random() < 0.15:
+        clock["state"] = "unset"
+    if rng.random() < 0.1:
         trust["jwks"]["keys"] = [one for one in trust["jwks"]["keys"] if one["purpose"] != "key"]
 
 
