@@ -6,7 +6,7 @@ import { Clock } from "./clock.js";
 import { judge, rootsOf } from "./evidence.js";
 import { RECORD } from "./jws.js";
 import { ownerChallenge } from "./owner.js";
-import { GENESIS, readChain } from "./receipts.js";
+import { BrokenChain, GENESIS, readChain } from "./receipts.js";
 import { Unacceptable, readJson } from "./strict.js";
 import { Trust, readBundle } from "./trust.js";
 import { Refused, Unit, allow } from "./verifier.js";
@@ -106,15 +106,29 @@ const ACTIONS = {
   },
 };
 
-for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+async function answer(line) {
   const { action, ...given } = JSON.parse(line).case;
-  let answer;
   try {
-    answer = await ACTIONS[action](given);
+    return await ACTIONS[action](given);
   } catch (cause) {
-    if (cause instanceof Unacceptable) answer = { outcome: "unacceptable", fault: cause.fault };
-    else if (cause.constructor.name === "BrokenChain") answer = { outcome: "broken" };
-    else answer = { outcome: `failed: ${cause.stack}` };
+    if (cause instanceof Unacceptable) return { outcome: "unacceptable", fault: cause.fault };
+    if (cause instanceof BrokenChain) return { outcome: "broken" };
+    return { outcome: `failed: ${cause.stack}` };
   }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
+
+const AT_ONCE = 16;
+let asked = [];
+
+/** Answers go out in the order of the cases. */
+async function tell() {
+  const answers = await Promise.all(asked);
+  asked = [];
+  for (const one of answers) process.stdout.write(`${JSON.stringify(one)}\n`);
+}
+
+for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+  asked.push(answer(line));
+  if (asked.length === AT_ONCE) await tell();
+}
+await tell();
