@@ -33,6 +33,10 @@ def hours(draft: Draft, rng: Random) -> None:
             claims["exp"] = claims["nbf"] + rng.choice([21_599, 21_600, 21_601, 0, -1, 86_400])
         case _:
             draft.key.signer, draft.key.header["kid"] = DATED, DATED.kid
+            for dated in (one for one in draft.context["trust"]["jwks"]["keys"] if one["kid"] == DATED.kid):
+                dated[rng.choice(["nbf", "exp"])] = (at + rng.choice([-u, u])) // 1000 + rng.choice(
+                    [-1, 0, 1]
+                )
 
 
 def clock(draft: Draft, rng: Random) -> None:
@@ -74,6 +78,9 @@ def bundle(draft: Draft, rng: Random) -> None:
     at_the_edge(draft, rng)
     trust, clock = draft.context["trust"], draft.context["clock"]
     trust["version"] = rng.choice([0, 1, 5, 2**53 - 1])
+    news = [one for one in (draft.kept, draft.fresh) if one is not None]
+    if news and rng.random() < 0.4:
+        rng.choice(news).claims["bundle"] = max(0, trust["version"] + rng.choice([-1, 0, 1]))
     if rng.random() < 0.6:
         draft.key.claims["tbv"] = max(0, trust["version"] + rng.choice([-1, 0, 1]))
     trust["expires"] = rng.choice(

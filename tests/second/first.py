@@ -2,7 +2,7 @@
 
 import json
 from datetime import timedelta
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from keys.car.challenge import Challenges
@@ -52,14 +52,14 @@ def present(case: dict[str, Any]) -> dict[str, Any]:
     return {"outcome": "granted", "window": after, "challenge": bool(challenges._open)}
 
 
-@cache
+@lru_cache(maxsize=256)
 def _trust(text: str) -> TrustedKeys:
     said = json.loads(text)
     pinned = TrustedKeys.from_jwks(said["jwks"])
     return TrustedKeys(pinned._keys, version=said["version"], expires=said["expires"])
 
 
-@cache
+@lru_cache(maxsize=256)
 def _policy(text: str) -> Policy:
     said = json.loads(text)
     spans = ("longest_window", "list_age", "clock_error", "challenge_life")
@@ -70,7 +70,7 @@ def _policy(text: str) -> Policy:
     )
 
 
-@cache
+@lru_cache(maxsize=256)
 def _owner(text: str) -> OwnerKey:
     said = json.loads(text)
     jwk = said["jwk"]
