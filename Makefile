@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := spine keys people vehicle_gateway webhooks delivery vehicle_unit trunkline
 
-.PHONY: setup check test unit-tests demo bench chaos crash fuzz docs clean
+.PHONY: setup check test unit-tests demo bench chaos crash fuzz second docs clean
 
 setup: .venv/.installed
 
@@ -39,6 +39,9 @@ crash: setup
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+second: setup
+	$(BIN)/python -m tests.second $(ARGS)
 
 docs: setup
 	$(BIN)/python -m trunkline.documents

@@ -9,7 +9,7 @@ from tests.softhsm import hsm
 
 __all__ = ["hsm"]  # a fixture, found here by name
 
-PACKAGES = ("mosquitto", "chromium", "softhsm2")
+PACKAGES = ("mosquitto", "chromium", "softhsm2", "nodejs")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,9 +1,18 @@
 """What signed objects say: strict, closed sets of claims (keys.md 3.1, 3.2). Anything else is refused."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from keys.car.jws import Fault, Unacceptable
 
@@ -50,22 +59,43 @@ class Claims(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    as_signed: ClassVar[object] = object()
+    """Context of validating what was signed, in contrast to what we are about to sign."""
+
+    may_be_absent: ClassVar[frozenset[str]] = frozenset()
+    """Members with a value by default that need not be said. All others must be, though we need not name them."""
+
     @classmethod
     def of(cls, claims: Mapping[str, Any]) -> Self:
         """Claims of verified bytes. Raises ``Unacceptable`` with ``claims``.
 
         An optional member is absent or has a value: null would be a second spelling of absent.
         """
-        if any(member is None for member in claims.values()):
-            raise Unacceptable(Fault.CLAIMS)
         try:
-            return cls.model_validate(dict(claims))
+            return cls.model_validate(dict(claims), context=cls.as_signed)
         except ValidationError as cause:
             raise Unacceptable(Fault.CLAIMS) from cause
+
+    @model_validator(mode="before")
+    @classmethod
+    def _said_in_one_way(cls, value: object, info: ValidationInfo) -> object:
+        if info.context is cls.as_signed and isinstance(value, dict):
+            always = _always_said(cls)
+            if not always <= value.keys() or any(member is None for member in value.values()):
+                raise ValueError("a member is not said, or null")
+        return value
 
     def wire(self) -> dict[str, Any]:
         """The claims as they are signed: absent members are absent, not null."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+@cache
+def _always_said(kind: type[Claims]) -> frozenset[str]:
+    """The members whose default is a value, not absence."""
+    fields = kind.model_fields.items()
+    said = {name for name, one in fields if not one.is_required() and one.default is not None}
+    return frozenset(said) - kind.may_be_absent
 
 
 class Confirmation(Claims):
@@ -147,6 +177,7 @@ class FreshClaims(Claims):
 
     aud: UnitText
     nonce: Literal[""] | Sha256 = ""
+    may_be_absent = frozenset({"bundle"})
     iat: Seconds
     exp: Seconds
     bundle: Count = 0

@@ -60,10 +60,11 @@ def verify_file(data: bytes, roots: Roots | None) -> Report:
     """Judge a file. Without ``roots`` it can at best agree with itself. Never raises, whatever the bytes."""
     try:
         file = EvidenceFile.read(data)
-        own = Roots.of("".join(file.authorities), file.jwks)
+        # what a file says of its own roots is not even read where there are others: nobody signed it
+        believed = roots or Roots.of("".join(file.authorities), file.jwks)
     except (NotEvidence, BadRoots) as cause:
         return Report((Check("the file is evidence of form 1", ok=False, why=str(cause)),), "broken")
-    judge = _Judge(file, roots or own)
+    judge = _Judge(file, believed)
     checks = [Check("the file is evidence of form 1", ok=True)]
     for what, ask in judge.questions():
         try:
@@ -226,8 +227,8 @@ class _Judge:
         numbers = {chain_hash(arrived.receipt): claims.n for claims, arrived in self._pairs()}
         levels = {one.question: one.level for one in self._approvals}
         for fact in self._file.facts:
-            kind, digest = fact.get("kind"), str(fact.get("receipt_hash"))
-            if "receipt_hash" in fact and (digest not in numbers or numbers[digest] != fact.get("n")):
+            kind, digest, n = fact.get("kind"), str(fact.get("receipt_hash")), fact.get("n")
+            if "receipt_hash" in fact and (numbers.get(digest), int) != (n, type(n)):
                 raise _Wrong(f"{kind} leans on a receipt that is not here")
             if kind == "delivery.approved" and levels.get(str(fact.get("question"))) != fact.get("level"):
                 raise _Wrong("an approval is told otherwise than it is signed")

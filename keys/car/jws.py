@@ -196,15 +196,15 @@ def holds(alg: Alg, key: PublicKey, signed: bytes, signature: bytes) -> bool:
 
 
 def read_json(data: bytes, *, depth: int = _DEPTH) -> dict[str, Any]:
-    """An object of strict JSON: no name twice, no NaN, no endless number, not deeper than ``depth``.
+    """An object of strict JSON: no name twice, no NaN, no endless number, no half of a pair, at most ``depth``.
 
-    Raises ``Unacceptable`` with ``json``.
+    Half of a surrogate pair is no text that UTF-8 could say (RFC 7493). Raises ``Unacceptable`` with ``json``.
     """
     try:
         value = _STRICT.decode(data.decode("utf-8"))
     except (ValueError, RecursionError) as cause:
         raise Unacceptable(Fault.JSON) from cause
-    if not isinstance(value, dict) or _deeper_than(value, depth):
+    if not isinstance(value, dict) or _unfit(value, depth):
         raise Unacceptable(Fault.JSON)
     return value
 
@@ -233,15 +233,16 @@ def _short(text: str) -> int:
     return int(text)
 
 
-def _deeper_than(value: object, levels: int) -> bool:
+def _unfit(value: object, levels: int) -> bool:
+    """Whether it goes deeper than so many levels, or holds a text that no UTF-8 can say."""
+    if isinstance(value, str):
+        return not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value)
     if not isinstance(value, dict | list):
         return False
     if levels == 0:
         return True
-    for item in value.values() if isinstance(value, dict) else value:
-        if isinstance(item, dict | list) and _deeper_than(item, levels - 1):
-            return True
-    return False
+    inner = (*value, *value.values()) if isinstance(value, dict) else value
+    return any(_unfit(item, levels - 1) for item in inner)
 
 
 _STRICT: Final = json.JSONDecoder(

@@ -80,6 +80,6 @@ def read_record(token: object, *, trust: TrustedKeys) -> Record:
     """The record, if the service's key of purpose ``log`` signed it. Raises ``Unacceptable``."""
     claims = dict(trust.verified(token, RECORD, "log"))
     try:
-        return _RECORD.validate_python(claims)
+        return _RECORD.validate_python(claims, context=Claims.as_signed)
     except ValidationError as cause:
         raise Unacceptable(Fault.CLAIMS) from cause

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, get_args
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from keys.car.jwk import BadKey, ed25519_from_jwk, thumbprint
 from keys.car.jws import Fault, Form, Parts, Unacceptable, read, verify
@@ -36,6 +36,14 @@ class PublishedKey(BaseModel):
     purpose: Purpose
     nbf: Annotated[int, Field(ge=0)] | None = None
     exp: Annotated[int, Field(ge=0)] | None = None
+
+    @field_validator("nbf", "exp")
+    @classmethod
+    def _said(cls, bound: int | None) -> int:
+        """A bound that is said has a value: null would be a second spelling of absent."""
+        if bound is None:
+            raise ValueError("null")
+        return bound
 
 
 class _Jwks(BaseModel):

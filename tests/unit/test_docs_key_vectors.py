@@ -1,7 +1,6 @@
 """docs/vectors/keys.json: the bytes of docs/keys.md, read and written by our own code."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keys.car.challenge import Challenges
 from keys.car.claims import FreshClaims, KeyClaims
+from keys.car.fresh import read_answer
 from keys.car.jwk import b64, sha256_b64, unb64
 from keys.car.jws import (
     COMMAND,
@@ -17,8 +17,10 @@ from keys.car.jws import (
     KEY,
     PROOF,
     RECEIPT,
+    Alg,
     Form,
     SigningKey,
+    Unacceptable,
     read,
     sign,
     verify,
@@ -29,11 +31,12 @@ from keys.car.receipt import GENESIS, Head, chain_hash, verify_chain
 from keys.car.trust import TrustedKeys
 from keys.car.verify import Car, KeyRefused, Presented, Reading, Refusal, allow, prove
 from keys.car.window import Standing, Window
+from tests.second import first
+from tests.second.vectors import VECTORS, case_of
 from vehicle_unit.record import Record
 
-FILE = Path(__file__).parents[2] / "docs" / "vectors" / "keys.json"
-VECTORS: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
-FORMS = {"key": KEY, "proof": PROOF, "fresh": FRESH, "cmd": COMMAND}
+FORMS = {"key": KEY, "proof": PROOF, "fresh": FRESH, "answer": FRESH, "cmd": COMMAND}
+BUNDLE = Form("tl-bundle+jwt", Alg.ED25519, "kid", 16_384)
 PARKED = Car(
     parked=True, ignition_on=False, speed_kmh=0, doors_shut=True, position=Position(*VECTORS["position"])
 )
@@ -41,7 +44,7 @@ PARKED = Car(
 
 def private(name: str) -> SigningKey:
     d = unb64(VECTORS["keys"][name]["d"])
-    if name == "device":
+    if VECTORS["keys"][name]["jwk"]["kty"] == "EC":
         return SigningKey.of(ec.derive_private_key(int.from_bytes(d, "big"), ec.SECP256R1()))
     return SigningKey.of(Ed25519PrivateKey.from_private_bytes(d))
 
@@ -113,6 +116,42 @@ def test_the_opening_is_granted() -> None:
     )
     assert granted.window == Window().mark(7)
     assert granted.key_hash == VECTORS["objects"]["proof"]["claims"]["ath"]
+
+
+@pytest.mark.parametrize("said", VECTORS["openings"], ids=lambda said: said["why"])
+def test_every_opening_ends_as_it_says(said: dict[str, Any]) -> None:
+    assert sign(said["claims"], form=KEY, key=private("key")) == said["key"]
+    ended = first.present(case_of(said))
+    assert ended["outcome"] == said["outcome"]
+    if said["outcome"] == "granted":
+        floor, bitmap = int(ended["window"]["floor"]), int(ended["window"]["bitmap"], 16)
+        assert Window(floor, bitmap).standing(said["claims"]["seq"]) is Standing.USED
+    else:
+        assert ended["proven"] is (said["outcome"] != "refused")
+
+
+def test_the_openings_show_every_code_of_the_verifier() -> None:
+    shown = {said["outcome"] for said in VECTORS["openings"]}
+    assert shown == {"granted", *(set(Refusal) - {Refusal.BUSY, Refusal.INTERNAL})}
+
+
+def test_news_for_the_challenge() -> None:
+    said = VECTORS["objects"]["answer"]
+    taken = read_answer(said["token"], trust=trust(), unit=VECTORS["unit"], nonce=VECTORS["challenge"])
+    assert taken.wire() == said["claims"]
+    with pytest.raises(Unacceptable):
+        read_answer(said["token"], trust=trust(), unit=VECTORS["unit"], nonce="A" * 43)
+
+
+@pytest.mark.parametrize("said", VECTORS["bundles"]["taken"], ids=lambda said: said["why"])
+def test_bundles_are_written_to_the_byte(said: dict[str, Any]) -> None:
+    keys = [private(name) for name in said["signers"]]
+    assert [sign(said["claims"], form=BUNDLE, key=key) for key in keys] == said["bundle"]
+    for token, key in zip(said["bundle"], keys, strict=True):
+        parts = read(token, BUNDLE)
+        assert parts.signer == key.kid
+        assert verify(parts, key.private.public_key()) == said["claims"]
+    assert len({token.split(".")[1] for token in said["bundle"]}) == 1
 
 
 @pytest.mark.parametrize("case", VECTORS["refused_keys"], ids=lambda case: case["why"])

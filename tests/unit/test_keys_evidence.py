@@ -182,6 +182,13 @@ def test_a_file_made_up_with_keys_of_ones_own_is_no_evidence() -> None:
     assert judge(forged).verdict == "broken"
 
 
+def test_what_a_file_says_of_its_own_roots_counts_for_nothing_beside_others() -> None:
+    for own in ({"authorities": ["nonsense"]}, {"jwks": {}}):
+        document = {**file(), **own}
+        assert judge(document).verified
+        assert judge(document, None).verdict == "broken"
+
+
 SIGNED: dict[str, Callable[[dict[str, Any]], tuple[Any, Any]]] = {
     "approval": lambda one: (one["approvals"], 0),
     "key": lambda one: (one["keys"], 0),
@@ -303,7 +310,7 @@ def test_the_services_account_must_agree() -> None:
         document = file()
         document["facts"][0].update(change)
         assert wrong(document) == "the service's account agrees with what is signed"
-    for change in ({"n": 7}, {"receipt_hash": "F" * 43}):
+    for change in ({"n": 7}, {"n": 6.0}, {"receipt_hash": "F" * 43}):
         document = file()
         document["facts"][1].update(change)
         assert wrong(document) == "the service's account agrees with what is signed"

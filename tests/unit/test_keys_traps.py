@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from keys.car.claims import KeyClaims
+from keys.car.claims import FreshClaims, KeyClaims
 from keys.car.jwk import BadKey, b64, ed25519_from_bytes, ed25519_from_jwk, unb64
 from keys.car.jws import COMMAND, FORMS, FRESH, KEY, Alg, Fault, SigningKey, Unacceptable, holds, read, sign
 from keys.car.trust import BadTrust, TrustedKeys
@@ -78,7 +78,19 @@ def test_missing_exp_and_wrong_typ_and_aud_list() -> None:
     assert refused(forge(key_header(), listed, ISSUER)) is Fault.CLAIMS
 
 
-@pytest.mark.parametrize("more", [{"use": "enc"}, {"key_ops": ["encrypt"]}, {"d": "x" * 43}, {"use": None}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"use": "enc"},
+        {"key_ops": ["encrypt"]},
+        {"d": "x" * 43},
+        {"use": None},
+        {"nbf": None},
+        {"exp": None},
+        {"exp": -1},
+        {"exp": 1.0},
+    ],
+)
 def test_keys_come_only_with_their_purpose(more: dict[str, Any]) -> None:
     entry = {**published("key", ISSUER), **more}
     with pytest.raises(BadTrust):
@@ -186,7 +198,7 @@ def test_kinds_are_not_interchangeable() -> None:
     "payload",
     ["[]", "1", '"x"', "null", "{", '{"a": NaN}', '{"a": Infinity}', '{"a": -Infinity}', '{"a": 1e999}',
      '{"a":' + "[" * 8 + "]" * 8 + "}", '{"a":' + "[" * 700 + "]" * 700 + "}", "\ufeff{}", '{"a": 01}', "{}x",
-     '{"a": ' + "1" * 30 + "}"],
+     '{"a": ' + "1" * 30 + "}", '{"a": ["\\ud800"]}', '{"\\udfff": 1}', '{"a": "\\ude00\\ud83d"}'],
 )  # fmt: skip
 def test_only_strict_shallow_json_objects(payload: str) -> None:
     assert refused(forge(key_header(), payload, ISSUER)) in {Fault.JSON, Fault.SIZE}
@@ -220,6 +232,18 @@ def test_sizes() -> None:
 def test_the_claims_are_a_closed_set(member: str, value: Any) -> None:
     assert refused(forge(key_header(), {**GOOD, member: value}, ISSUER)) is Fault.CLAIMS
     assert bare(forge(header(), {**GOOD, "name": "Ada"}, ISSUER), verify_iat=False, verify_nbf=False)
+
+
+def test_members_with_a_fixed_value_are_said_all_the_same() -> None:
+    silent = {name: value for name, value in GOOD.items() if name != "iss"}
+    assert refused(forge(key_header(), silent, ISSUER)) is Fault.CLAIMS
+    for nonce in ({"nonce": ""}, {}):
+        said = {"aud": UNIT, "iat": 1, "exp": 2, "rev": {"version": 1, "min_seq": 0, "dead": []}, **nonce}
+        if nonce:
+            assert FreshClaims.of(said).nonce == ""
+        else:
+            with pytest.raises(Unacceptable):
+                FreshClaims.of(said)
 
 
 @pytest.mark.parametrize("token", ["", ".", "..", "a.b", "a.b.c.d", None, 7, b"x", TOKEN.encode(), TOKEN + "\n",
