@@ -3,6 +3,7 @@
 import aiohttp
 from playwright.async_api import Page, expect
 
+from keys.car.jws import KEY, read
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
 from tests.journey.stand import Cast, Stand, until
 from trunkline.play import link_token
@@ -66,6 +67,18 @@ async def test_an_owner_approves_from_the_mail_and_the_delivery_goes_on(
 
     await page.reload()
     await expect(page.locator("#outcome")).to_have_text("Approved")
+
+
+async def test_an_owner_lets_it_open_without_any_network(cast: Cast, web: Chromium) -> None:
+    """The choice stands beside the answer, and goes into the key."""
+    delivery, path = await asked(cast, reference="garage")
+    page = await look(web, path)
+    await expect(page.get_by_label("It needs the courier's network, or the car's")).to_be_checked()
+    await page.get_by_label("It works without any network").check()
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page.locator("#outcome")).to_have_text("Approved")
+    key = await cast.courier.key(delivery)
+    assert read(key, KEY).claims["fra"] == 86_400
 
 
 async def test_a_mail_scanner_decides_nothing_and_uses_nothing_up(cast: Cast, web: Chromium) -> None:
