@@ -13,7 +13,7 @@ from vehicle_unit.disk import Disk
 
 MAGIC: Final = b"TLR1"
 CARRYING: Final = b"TLR2"
-"""Instead of ``MAGIC``: a receipt stands behind the record, and neither counts without the other whole."""
+"""Instead of ``MAGIC``: a receipt stands behind the record. If that is torn the number is used all the same."""
 BESIDE: Final = struct.Struct(">H")
 """Behind such a record: length of the receipt 2, the receipt, CRC-32 of all before it in the slot 4."""
 LAYOUT: Final = struct.Struct(">4sQQ32sQIII")
@@ -59,11 +59,11 @@ class Record:
 
     @classmethod
     def unpacked(cls, data: bytes) -> Self | None:
-        """The record of a slot; None where it, or what it carries, is torn, empty or not ours."""
-        held = _held(data)
-        if held is None:
+        """The record of a slot, whatever stands behind it; None where it is torn, empty or not ours."""
+        data = data[:SIZE]
+        if data[:4] not in {MAGIC, CARRYING} or not _crc_holds(data):
             return None
-        _, generation, floor, bitmap, clock_floor, bundle, revocation, _ = LAYOUT.unpack(held[:SIZE])
+        _, generation, floor, bitmap, clock_floor, bundle, revocation, _ = LAYOUT.unpack(data)
         window = Window(floor, int.from_bytes(bitmap, "big"))
         return cls(generation, window, clock_floor, bundle, revocation)
 
@@ -159,20 +159,17 @@ class RecordStore:
 
 
 def carried(data: bytes) -> str | None:
-    """The receipt that stands behind the record of a whole slot."""
-    held = _held(data)
-    return None if held is None or len(held) == SIZE else held[SIZE + BESIDE.size : -4].decode("ascii")
+    """The receipt that stands behind the record of a slot; None where there is none, or it is torn.
 
-
-def _held(data: bytes) -> bytes | None:
-    """What counts of a slot: the record, with what it carries; the rest is of former generations."""
-    if data[:4] == MAGIC:
-        return data[:SIZE] if _crc_holds(data[:SIZE]) else None
+    Torn means that the write never ended, so nothing has opened on its strength.
+    """
     if data[:4] != CARRYING or len(data) < SIZE + BESIDE.size or not _crc_holds(data[:SIZE]):
         return None
     (length,) = BESIDE.unpack_from(data, SIZE)
     whole = data[: SIZE + BESIDE.size + length + 4]
-    return whole if len(whole) == SIZE + BESIDE.size + length + 4 and _crc_holds(whole) else None
+    if len(whole) != SIZE + BESIDE.size + length + 4 or not _crc_holds(whole):
+        return None
+    return whole[SIZE + BESIDE.size : -4].decode("ascii")
 
 
 def _crc_holds(data: bytes) -> bool:

@@ -32,7 +32,7 @@ _LOW_ORDER_Y: Final = frozenset(
 """The y coordinates of the eight points of small order; with both signs and y >= p they have 14 encodings."""
 
 
-_PLAIN: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
+_quoted: Final = json.encoder.encode_basestring_ascii
 
 
 class BadKey(ValueError):
@@ -116,10 +116,13 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     """The RFC 7638 SHA-256 thumbprint of an OKP or EC JWK: our ``kid`` and ``cnf.jkt``."""
     names = ("crv", "kty", "x", "y") if jwk.get("kty") == "EC" else ("crv", "kty", "x")
     try:
-        members = {name: jwk[name] for name in names}
+        # sorted already, without white space: what a JSON encoder would write, without building one
+        told = ",".join(f'"{name}":{_quoted(jwk[name])}' for name in names)
     except KeyError as cause:
         raise BadKey(f"{cause} is missing") from cause
-    return sha256_b64(_PLAIN.encode(members).encode())
+    except TypeError as cause:
+        raise BadKey("a member is no text") from cause
+    return sha256_b64(f"{{{told}}}".encode())
 
 
 def _coordinate(value: object) -> bytes:

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
-from tests.crash.life import remember_signatures
+from tests.crash.life import Broken
 from tests.crash.run import DISKS, play
+from tests.crash.signatures import remember_signatures
 
 _LOT = 100
 """Lives that a process plays before it reports."""
+_TOLD = 10_000
+"""Runs after which a line says how far it is."""
 
 
 def main() -> int:
@@ -37,8 +40,8 @@ def main() -> int:
     with ProcessPoolExecutor(given.processes, initializer=_begin) as pool:
         for told in pool.map(_lot, lots):
             runs, found = runs + told[0], found + told[1]
-            if sys.stderr.isatty():
-                sys.stderr.write(f"\r{runs} runs, {len(found)} found")
+            if runs // _TOLD > (runs - told[0]) // _TOLD:
+                sys.stderr.write(f"{runs} runs, {len(found)} found\n")
     for each in found[:20]:
         print(f"FOUND {each}")
     took = time.monotonic() - began
@@ -66,7 +69,7 @@ async def _play(numbers: list[int]) -> tuple[int, list[str]]:
     for number in numbers:
         try:
             runs += await play(number)
-        except Exception as broken:  # whatever it is, it is found
+        except (Exception, Broken) as broken:  # whatever it is, it is found
             where = traceback.extract_tb(broken.__traceback__)[-1]
             found.append(f"--only {number}: {type(broken).__name__}: {broken} ({where.name})")
     return runs, found

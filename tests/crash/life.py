@@ -7,24 +7,18 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import joserfc.jws
-from joserfc.jwk import OKPKey
-
-from keys.car import jws
-from keys.car.claims import ReceiptClaims
-from keys.car.receipt import GENESIS, chain_hash, read_receipt
+from keys.car.receipt import GENESIS, chain_hash
 from keys.car.verify import Presented
 from keys.car.window import Standing
 from tests.crash.platter import FOLDER, Platter, PowerCut
+from tests.crash.signatures import read_once
 from tests.unit.unit_rig import (
     DELIVERY,
-    RECEIPT_KEY,
     T0,
-    UNIT,
     FakeTime,
     command,
     identity,
@@ -42,29 +36,17 @@ from vehicle_unit.unit import Unit, UnitOptions
 from vehicle_unit.vehicle import Vehicle
 
 KEYS: Final = 3
+_BY_HAND: Final = "cmd_0123456789abcdef.1.x"
 _SLOT: Final = 1_024
 """Bytes: no slot ever grows beyond it."""
 _NOT_AT_ONCE: Final = timedelta(seconds=60)
 LIMITS: Final = UnitLimits(
     compact_after=6, link_burst=10**6, refusal_time=timedelta(0), latch_feedback=_NOT_AT_ONCE
 )
-_REGISTRY: Final = joserfc.jws.JWSRegistry(algorithms=["Ed25519"], strict_check_header=False)
 
 
-class Broken(Exception):
-    """An invariant of keys.md 3.8 does not hold."""
-
-
-def remember_signatures() -> None:
-    """Verify each signature once: the same few keys, proofs and lists come in every life."""
-    real, known = jws.holds, dict[tuple[bytes, bytes], bool]()
-
-    def holds(alg: jws.Alg, key: jws.PublicKey, signed: bytes, signature: bytes) -> bool:
-        if (signed, signature) not in known:
-            known[signed, signature] = real(alg, key, signed, signature)
-        return known[signed, signature]
-
-    jws.holds = holds
+class Broken(BaseException):
+    """An invariant of keys.md 3.8 does not hold. Not an ``Exception``: the unit must not handle it."""
 
 
 @cache
@@ -85,18 +67,6 @@ def _command(op: str, n: int, life: int) -> bytes:
 @cache
 def _proof(seq: int, challenge: str) -> str:
     return proof_of(_key(seq), challenge)
-
-
-@lru_cache(maxsize=10_000)
-def _claims(token: str) -> ReceiptClaims:
-    return ReceiptClaims.of(jws.read(token, jws.RECEIPT).claims)
-
-
-def verified(token: str) -> ReceiptClaims:
-    """A receipt, by us and by joserfc."""
-    oracle = OKPKey.import_key(dict(RECEIPT_KEY.jwk))
-    joserfc.jws.deserialize_compact(token, oracle, registry=_REGISTRY)
-    return read_receipt(token, key=RECEIPT_KEY.private.public_key(), unit=UNIT)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -173,10 +143,15 @@ class Life:
 
     # ---- what happens
 
-    async def present(self, seq: int) -> str:
-        """A courier presents a key, by hand or through a command; the answer's code."""
+    async def present(self, seq: int, *, by_command: bool = True) -> str:
+        """A courier presents a key; the answer's code."""
         unit, self.world.presenting = self.unit, seq
         challenge = unit.openings.challenge(DELIVERY).data["challenge"]
+        if not by_command:
+            presented = Presented(_key(seq), _proof(seq, challenge))
+            answer = await unit.openings.present(presented, link=DELIVERY, command=_BY_HAND, arrived=0.0)
+            self._note()
+            return answer.code
         args = {"delivery": DELIVERY, "key": _key(seq), "proof": _proof(seq, challenge)}
         token = command("present", args, n=self.platter.calls + 100 * len(self.world.boots) + 10_000)
         answers: list[Any] = []
@@ -276,7 +251,7 @@ class Life:
             answer = await unit.openings.present(
                 Presented(key, proof),
                 link="stranger",
-                command="cmd_0123456789abcdef.1.x",
+                command=_BY_HAND,
                 arrived=self.world.time.up,
             )
             if answer.code != "refused":
@@ -290,7 +265,7 @@ class Life:
     # ---- what must hold
 
     def _hear(self, token: str) -> None:
-        claims = _claims(token)
+        claims = read_once(token)
         if self.world.said.setdefault(claims.n, token) != token:
             raise Broken(f"(9) two receipts {claims.n}")
 
@@ -333,10 +308,12 @@ class Life:
             raise Broken(f"(9) receipt {max(said)} was said and is gone, the last is {held.last}")
         prev = GENESIS
         for n in sorted(said):
-            if _claims(said[n]).prev != prev:
+            if read_once(said[n]).prev != prev:
                 raise Broken(f"(9) receipt {n} does not follow")
             prev = chain_hash(said[n])
-        consumed = Counter(_claims(token).seq for token in said.values() if _claims(token).out == "consumed")
+        consumed = Counter(
+            read_once(token).seq for token in said.values() if read_once(token).out == "consumed"
+        )
         if any(count > 1 for count in consumed.values()):
             raise Broken("(9) a number was consumed twice")
         if any(consumed[seq] != 1 for seq in self.world.opened):
@@ -344,8 +321,7 @@ class Life:
 
     def end(self) -> None:
         """The process is gone."""
-        if hasattr(self, "unit"):
-            self.unit.latch.stop()
+        self.unit.latch.stop()
 
 
 @cache

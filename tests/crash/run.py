@@ -4,8 +4,9 @@ import random
 from typing import Final
 
 from keys.car.window import Standing
-from tests.crash.life import KEYS, Broken, Life, World, provisioned, verified
+from tests.crash.life import KEYS, Broken, Life, World, provisioned
 from tests.crash.platter import Platter, PowerCut
+from tests.crash.signatures import verified
 from vehicle_unit.lock import Lock
 from vehicle_unit.record import NotWritten
 
@@ -74,7 +75,7 @@ async def _present(life: Life, seq: int) -> None:
     assert record is not None
     unused = record.window.standing(seq) is Standing.UNUSED
     before = life.world.opened[seq]
-    code = await life.present(seq)
+    code = await life.present(seq, by_command=False)
     if (life.world.opened[seq] - before, code == "opened") != (
         (1, True) if unused and listed else (0, False)
     ):

@@ -316,7 +316,8 @@ async def test_power_cut_before_every_write_opens_no_key_twice(tmp_path: Path, w
             assert seen.count("consumed") >= opened_before  # durable before the latch
             window = unit.record.current.window
             used = [seq for seq in (1, 2) if window.standing(seq) is Standing.USED]
-            assert len(used) == seen.count("consumed")
+            # one more where the power went in the write and tore the receipt behind the record
+            assert len(used) - seen.count("consumed") in {0, 1}
             for token in tokens:
                 await rig_open(after, unit, token)
         assert after.releases + len(used) <= 2  # at most once for each number, over both lives
