@@ -79,11 +79,13 @@ class RecordStore:
         self._disk = disk
         self.current: Record | None = None
         self.beside: str | None = None
-        for slot in SLOTS:
-            data = disk.read(slot) or b""
-            record = Record.unpacked(data)
-            if record is not None and (self.current is None or record.generation > self.current.generation):
-                self.current, self.beside = record, carried(data)
+        slots = [
+            (record, data) for data in map(disk.read, SLOTS) if data and (record := Record.unpacked(data))
+        ]
+        for record, data in sorted(slots, key=lambda slot: slot[0].generation):
+            self.current = record
+            # torn behind the newer record, it may stand whole behind the former: one receipt goes along
+            self.beside = (carried(data) or self.beside) if data.startswith(CARRYING) else None
 
     def provision(self) -> None:
         """Write generation 1 in a unit that has no record file yet; elsewhere change nothing."""

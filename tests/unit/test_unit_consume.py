@@ -109,6 +109,18 @@ def test_the_carried_receipt_goes_along_until_it_landed() -> None:
     assert told(started(disk, boot=2)[1]) == ["consumed", "opened"]
 
 
+def test_torn_behind_the_newer_record_it_still_stands_behind_the_former() -> None:
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    token = consume(record, receipts)
+    record.advance(revocation_version=1)
+    slot = SLOTS[record.current.generation & 1]
+    disk.files[slot] = disk.files[slot][: SIZE + 20]
+    after, kept = started(disk, boot=2)
+    assert after.current.revocation_version == 1
+    assert [one.token for one in kept.pending()] == [token]
+
+
 def test_a_second_key_waits_until_the_former_receipt_landed() -> None:
     disk = FadingDisk()
     record, receipts = started(disk)
