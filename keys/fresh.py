@@ -66,7 +66,7 @@ class Freshness:
     def __init__(self, store: Store, limits: KeysLimits, signing: SigningKeys | None) -> None:
         self._store = store
         self._limits = limits
-        self._signer = signing.signer("fresh") if signing else None
+        self._signing = signing
 
     async def ask(self, *, vehicle: VehicleId, unit: UnitId, nonce: str, now: datetime) -> Asked:
         """Have an answer signed for a challenge of ``unit``, once.
@@ -109,15 +109,14 @@ class Freshness:
         ``request``: the unit's own message, empty where somebody in front of the unit asked. A nonce that is
         too old to be answered in time, or none at all, is left alone.
         """
-        signer = self._signer
-        if signer is None or now - asked_at > self._limits.fresh_within:
+        if self._signing is None or now - asked_at > self._limits.fresh_within:
             return
         try:
             check_nonce(nonce)
         except BadNonce:
             log.warning("fresh_not_signed", extra={"unit": unit, "reason": "nonce"})
             return
-        subject = answers_id(vehicle)
+        signer, subject = self._signing.signer("fresh"), answers_id(vehicle)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             answers = _read(saved[subject])
@@ -175,6 +174,7 @@ def _sign(ledger: Ledger, signer: Signer, unit: UnitId, nonce: str, limits: Keys
         nonce=nonce,
         iat=iat,
         exp=iat + int(limits.list_life.total_seconds()),
+        bundle=signer.tbv,
         last=ledger.numbers.last,
         rev=ListClaims(
             version=ledger.list.version,

@@ -92,9 +92,10 @@ def published_key(
     key: SigningKey, purpose: Purpose, *, nbf: int | None = None, exp: int | None = None
 ) -> PublishedKey:
     """The entry of a service key in a bundle; ``nbf`` and ``exp`` in Unix seconds."""
+    bounds = {name: bound for name, bound in (("nbf", nbf), ("exp", exp)) if bound is not None}
     return PublishedKey(
         kty="OKP", crv="Ed25519", x=key.jwk["x"], kid=key.kid, alg="Ed25519", use="sig", purpose=purpose,
-        nbf=nbf, exp=exp,
+        **bounds,
     )  # fmt: skip
 
 

@@ -141,6 +141,7 @@ class Freshness:
             floor=floor,
             clock_floor=claims.iat,
             revocation_version=claims.rev.version,
+            bundle_version=self._revocations.bundle_version,
         )
         _log.error("record.begun_again", extra={"floor": floor, "generation": generation})
         self._revocations.keep(signed, claims)

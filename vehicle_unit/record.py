@@ -93,7 +93,7 @@ class RecordStore:
             self._write(Record(1, Window()))
 
     def begin_again(
-        self, *, generation: int, floor: int, clock_floor: int, revocation_version: int
+        self, *, generation: int, floor: int, clock_floor: int, revocation_version: int, bundle_version: int
     ) -> Record:
         """Write a first record where both slots are bad: every number below ``floor`` counts as used.
 
@@ -107,6 +107,7 @@ class RecordStore:
                 generation,
                 Window(floor),
                 clock_floor=clock_floor,
+                bundle_version=bundle_version,
                 revocation_version=revocation_version,
             )
         )

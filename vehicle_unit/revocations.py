@@ -38,6 +38,11 @@ class Revocations:
         self._receipts = receipts
         self.current = self._kept()
 
+    @property
+    def bundle_version(self) -> int:
+        """Of the trust bundle by which lists are read now."""
+        return self._trust.version
+
     def take(self, signed: str) -> Receipt | None:
         """A list came: keep it if it is newer. Gives the receipt ``revoked`` when its version is new to us.
 

@@ -93,6 +93,8 @@ class Trust(TrustedKeys):
             if lowered is not None:
                 self._clock.lower(lowered)
         self._clock.hear(claims.iat)
+        if record is not None:
+            self._clock.raise_floor(claims.iat)
         self._roots = claims.roots
         self._become(bundle.trust)
         _log.info("trust.in_force", extra={"unit": self._unit, "bundle_version": self.version})

@@ -134,7 +134,7 @@ async def test_only_a_challenge_is_taken_and_old_answers_are_erased(desk: Desk) 
 
 
 async def test_a_process_that_does_not_sign_only_asks(desk: Desk) -> None:
-    desk.keys.fresh._signer = None
+    desk.keys.fresh._signing = None
     fact = FreshAsked(at=desk.clock.now(), vehicle=VEHICLE, unit=UnitId(UNIT), nonce=NONCE)
     await desk.tell(fact)
     assert await desk.settle() == ["fresh.asked"]

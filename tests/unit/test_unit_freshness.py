@@ -423,4 +423,4 @@ def test_a_record_that_is_there_is_never_begun_again() -> None:
     store = RecordStore(disk)
     store.provision()
     with pytest.raises(NotWritten):
-        store.begin_again(generation=9, floor=0, clock_floor=0, revocation_version=0)
+        store.begin_again(generation=9, floor=0, clock_floor=0, revocation_version=0, bundle_version=0)

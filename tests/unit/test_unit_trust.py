@@ -58,6 +58,7 @@ class Car:
     def start(self) -> None:
         options = UnitOptions(lifts_after=None, shuts_after=None, limits=QUICK)
         self.unit = Unit(self._identity, options, disk=self.disk, time=self.time)
+        self.unit.clock.prove(int(self.time.now), drawn=self.time.up)
 
     async def opens(self, issuer: SigningKey, **more: Any) -> str:
         """What becomes of a fresh key by this issuer; a refusal's code, or "opened"."""
@@ -263,6 +264,8 @@ async def test_a_floor_set_wrongly_is_lowered_once_by_naming_the_unit(car: Car) 
     mine = claims(3, *OLD_KEYS, at=T0 - 100, floors={UNIT: T0 - 5_000})
     assert car.unit.take_bundle(signed(mine))
     assert car.unit.record.current.clock_floor == T0 - 100  # the roots' own signature is older than now
+    assert car.unit.clock.read().state == "unset"
+    assert car.unit.clock.prove(T0, drawn=car.time.up)
     assert car.unit.clock.read().state == "synced"
     car.unit.record.advance(clock_floor=far)
     assert not car.unit.take_bundle(signed(mine))
