@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-MAX_FRAME: Final = 8_192
+MAX_FRAME: Final = 16_384
 """Greatest length of a frame's JSON, in bytes."""
 LENGTH: Final = 4
 """Bytes before each frame that say its length, big endian."""

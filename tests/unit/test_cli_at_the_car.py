@@ -231,7 +231,7 @@ def test_a_car_with_old_trust_gets_the_bundle_and_opens(hand: Hand) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [(404, {}), (200, {"bundle": "a.b.c"}), (200, []), (200, {"bundle": ["x" * 9_000]})]
+    "answer", [(404, {}), (200, {"bundle": "a.b.c"}), (200, []), (200, {"bundle": ["x" * 17_000]})]
 )
 def test_without_a_bundle_the_car_s_no_stands(hand: Hand, answer: tuple[int, Any]) -> None:
     answers = {"session": SESSION, "trust.json": answer}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from keys.car import bundle
 from keys.car.jwk import b64
 from keys.car.jws import SigningKey, Unacceptable
 from tests.second.draft import Raw, dump, signature
@@ -14,8 +15,6 @@ from tests.second.peer import Missing, ask, installed
 from tests.second.vectors import VECTORS
 from tests.second.wording import broken, escaped, spaced, twin
 from tests.unit.test_docs_key_vectors import private
-
-bundle = pytest.importorskip("keys.car.bundle", reason="keys.car.bundle is missing")
 
 BUNDLES = VECTORS["bundles"]
 ROOTS = [private(f"root{one}") for one in (1, 2, 3)]

@@ -11,10 +11,6 @@ from tests.second.peer import Missing, ask, installed
 from vehicle_unit.clock import UnitClock
 from vehicle_unit.limits import UnitLimits
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(UnitClock, "prove"), reason="UnitClock.prove is missing: news for a nonce do not set the time"
-)
-
 
 @dataclass
 class Clocks:
