@@ -21,6 +21,11 @@ _PACKER: Final[Any] = HiredisRespSerializer()
 _NOTHING: Final = object()
 
 
+def pack(command: Sequence[Word]) -> bytes:
+    """A command as it is sent. Raises for what cannot be: to who asks, before anybody waits for its answer."""
+    return b"".join(_PACKER.pack(*command))
+
+
 class Pipe(asyncio.Protocol):
     """Answers are str, int, list or None; a refusal is a ``RedisError`` as the future's exception.
 
@@ -38,7 +43,7 @@ class Pipe(asyncio.Protocol):
             encoding="utf-8",
             notEnoughData=_NOTHING,
         )
-        self._outbox: list[Sequence[Word]] = []
+        self._outbox: list[bytes] = []
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._held = False
         self._flushing = False
@@ -62,8 +67,8 @@ class Pipe(asyncio.Protocol):
         """How many answers are awaited."""
         return len(self._waiting)
 
-    def post(self, command: Sequence[Word], future: asyncio.Future[Any]) -> None:
-        """Send a command in this turn of the loop; its answer comes through ``future``."""
+    def post(self, command: bytes, future: asyncio.Future[Any]) -> None:
+        """Send a packed command in this turn of the loop; its answer comes through ``future``."""
         self._outbox.append(command)
         self._waiting.append(future)
         if not self._flushing and not self._held:
@@ -99,7 +104,7 @@ class Pipe(asyncio.Protocol):
         self._flushing = False
         if self._outbox and not self._held and not self.lost.done():
             outbox, self._outbox = self._outbox, []
-            self._transport.write(b"".join(part for command in outbox for part in _PACKER.pack(*command)))
+            self._transport.write(b"".join(outbox))
 
     def _deliver(self, answer: object) -> None:
         if not self._waiting:

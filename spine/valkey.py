@@ -8,7 +8,7 @@ from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, RedisError, ResponseError
 
-from spine.pipe import Pipe, Word
+from spine.pipe import Pipe, Word, pack
 from spine.problems import Kind, Problem
 
 __all__ = ["CommandRejected", "Listening", "StoreDown", "Valkey", "Word"]
@@ -168,31 +168,36 @@ class _Line:
 
     def __init__(self, connect: Callable[[], AbstractConnection]) -> None:
         self._connect = connect
-        self._early: list[tuple[Sequence[Word], asyncio.Future[Any]]] = []
+        self._early: list[tuple[bytes, asyncio.Future[Any]]] = []
         self._pipe: Pipe | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def ask(self, command: Sequence[Word], *, asking: bool = False) -> Any:  # noqa: ANN401
+        answer = self.post(command, asking=asking)
         try:
-            return await self.post(command, asking=asking)
+            return await answer
         except (RedisError, OSError) as refused:
             raise _meaning(refused) from refused
 
     async def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
+        answers = [self._post(packed) for packed in [pack(command) for command in commands]]
         try:
-            return list(await asyncio.gather(*[self.post(command) for command in commands]))
+            return list(await asyncio.gather(*answers))
         except (RedisError, OSError) as refused:
             raise _meaning(refused) from refused
 
     def post(self, command: Sequence[Word], *, asking: bool = False) -> asyncio.Future[Any]:
         """Hand a command over; the answer comes through the future, a refusal as redis-py has it."""
+        return self._post(pack(command), asking=asking)
+
+    def _post(self, packed: bytes, *, asking: bool = False) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._serve(), name="valkey-line")
         if asking:
-            self._hand_over(("ASKING",), loop.create_future())
+            self._hand_over(pack(("ASKING",)), loop.create_future())
         future: asyncio.Future[Any] = loop.create_future()
-        self._hand_over(command, future)
+        self._hand_over(packed, future)
         return future
 
     async def close(self) -> None:
@@ -200,12 +205,20 @@ class _Line:
             self._task.cancel()
             await asyncio.wait([self._task])
             self._task = None
+        self._fail_early("closed")  # a task that was cancelled before its first step did nothing at all
 
-    def _hand_over(self, command: Sequence[Word], future: asyncio.Future[Any]) -> None:
+    def _hand_over(self, packed: bytes, future: asyncio.Future[Any]) -> None:
         if self._pipe is None:
-            self._early.append((command, future))
+            self._early.append((packed, future))
         else:
-            self._pipe.post(command, future)
+            self._pipe.post(packed, future)
+
+    def _fail_early(self, reason: str) -> None:
+        early, self._early = self._early, []
+        for _, future in early:
+            if not future.done():
+                future.set_exception(ConnectionError(reason))
+                future.exception()  # nobody may be left to look
 
     async def _serve(self) -> None:
         """Live as long as the connection; when it is lost, everyone who waits is told so."""
@@ -213,8 +226,8 @@ class _Line:
         try:
             self._pipe = await _opened(self._connect())
             early, self._early = self._early, []
-            for command, future in early:
-                self._pipe.post(command, future)
+            for packed, future in early:
+                self._pipe.post(packed, future)
             reason = await _watched(self._pipe)
         except StoreDown as down:
             reason = down.detail
@@ -223,11 +236,7 @@ class _Line:
             pipe, self._pipe = self._pipe, None
             if pipe is not None:
                 pipe.close(reason)
-            early, self._early = self._early, []
-            for _, future in early:
-                if not future.done():
-                    future.set_exception(ConnectionError(reason))
-                    future.exception()  # nobody may be left to look
+            self._fail_early(reason)
 
 
 async def _opened(connection: AbstractConnection) -> Pipe:
@@ -263,7 +272,7 @@ class Listening:
         words = ("XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", self._stream, after)
         if self._pipe.lost.done():
             raise StoreDown(self._pipe.lost.result())
-        self._pipe.post(words, answer)
+        self._pipe.post(pack(words), answer)
         try:
             async with asyncio.timeout(block_ms / 1000 + _ANSWER_WITHIN):
                 found = await answer

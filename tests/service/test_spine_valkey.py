@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+from typing import Any
 
 import pytest
+from redis.exceptions import RedisError
 
 from spine import valkey as door
 from spine.house import House, StoreUnfit, init_house, open_house
@@ -70,6 +72,31 @@ async def test_someone_who_gives_up_waiting_shifts_no_answers(valkey: Valkey) ->
         task.cancel()
     answers = await asyncio.gather(*asked, return_exceptions=True)
     assert [a for n, a in enumerate(answers) if n % 3] == [str(n) for n in range(50) if n % 3]
+
+
+@pytest.mark.parametrize("word", ["\ud800", None, [1]])
+async def test_what_cannot_be_sent_is_its_asker_s_mistake_and_shifts_no_answers(
+    valkey: Valkey, word: Any
+) -> None:
+    await valkey.ask("SET", "a", "1")
+    good = asyncio.create_task(valkey.ask("GET", "a"))
+    bad = asyncio.create_task(valkey.ask("SET", "b", word))
+    late = asyncio.create_task(valkey.ask_all([("GET", "none"), ("GET", "a")]))
+    answers = await asyncio.gather(good, bad, late, return_exceptions=True)
+    assert (answers[0], answers[2]) == ("1", [None, "1"])
+    assert isinstance(answers[1], ValueError | RedisError)
+    with pytest.raises((ValueError, RedisError)):
+        await valkey.ask_all([("GET", "a"), ("SET", "b", word)])
+    assert await valkey.ask("GET", "a") == "1"
+
+
+async def test_who_asked_before_the_line_began_hears_that_it_is_closed() -> None:
+    valkey = Valkey.at("redis://127.0.0.1:1/0")
+    asked = asyncio.ensure_future(valkey.ask("GET", "a"))
+    await asyncio.sleep(0)
+    await valkey.close()
+    with pytest.raises(StoreDown):
+        await asyncio.wait_for(asked, 5)
 
 
 async def test_a_server_that_hangs_counts_as_down(monkeypatch: pytest.MonkeyPatch) -> None:
