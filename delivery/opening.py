@@ -2,14 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import ClassVar, Final
 
 from delivery.ahead import LookAhead, Sight, Subjects
 from delivery.answers import BOOT, Answer, answer_by, answer_of
+from delivery.attempt import Attempt, Raced
 from delivery.courier import Device, assigned, near
 from delivery.freshness import News, Tail, brought, impatient
 from delivery.model import Arrival, Opening, Read
@@ -143,7 +143,7 @@ class AtTheCar:
             try:
                 attempt = await self._attempt(seen, device, proof, position=position, reason=reason)
                 outcome = await self._commit(attempt)
-            except _Raced:
+            except Raced:
                 continue
             except Problem:
                 # a copy of this very tap may have used the key meanwhile: its answer is the answer
@@ -161,7 +161,7 @@ class AtTheCar:
 
     async def _attempt(
         self, seen: Sight, device: Device, proof: str, *, position: Point | None, reason: str
-    ) -> "_Attempt":
+    ) -> Attempt:
         """One tap, ready to be committed on what was read."""
         read, now, limits = seen.read, self._deliveries.clock.now(), self._deliveries.limits
         key = read.body.key
@@ -189,9 +189,9 @@ class AtTheCar:
         def decide(here: Read, others: Mapping[str, Saved]) -> Turn:
             assigned(here, device)
             if (here.body.openings, here.body.opening, here.body.key) != (n - 1, read.body.opening, key):
-                raise _Raced
+                raise Raced
             if others[key.key].version != beside.key.saved.version:
-                raise _Raced
+                raise Raced
             here.require(Act.OPEN)
             made = planned.decide(others)
             if made is None:
@@ -205,16 +205,16 @@ class AtTheCar:
             )
             return Turn(body, [started], writes=made.writes, others=made.facts)
 
-        return _Attempt(seen.saved, beside.key.saved, planned, now, decide)
+        return Attempt(seen.saved, beside.key.saved, planned, now, decide)
 
-    async def _commit(self, attempt: "_Attempt") -> Outcome:
+    async def _commit(self, attempt: Attempt) -> Outcome:
         """One commit starts the opening and makes its command."""
         delivery, planned = attempt.saved.id, attempt.planned
 
         def decided(saved: Mapping[str, Saved]) -> Change:
             read = Read.of(saved[delivery])
             if read is None:
-                raise _Raced
+                raise Raced
             return self._deliveries.commit(read, attempt.decide(read, saved), attempt.now)
 
         loaded = {delivery: attempt.saved, attempt.key_id: attempt.key, **planned.loaded}
@@ -329,25 +329,6 @@ class AtTheCar:
             now=self._deliveries.clock.now(),
             found=found,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """One tap before its commit: the delivery as it was read, and what is to become of it."""
-
-    saved: Saved
-    key: Saved
-    planned: Planned
-    now: datetime
-    decide: Callable[[Read, Mapping[str, Saved]], Turn]
-
-    @property
-    def key_id(self) -> KeyId:
-        return KeyId(self.key.id)
-
-
-class _Raced(Exception):
-    """The delivery changed between our look and our commit: look again."""
 
 
 def _vehicle(read: Read) -> VehicleId:

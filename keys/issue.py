@@ -4,10 +4,9 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from keys.approvals import Approvals
-from keys.car.claims import Confirmation, KeyClaims
 from keys.car.jwk import b64, sha256_b64
 from keys.car.jws import payload_bytes
 from keys.checkpoints import Checkpoints
@@ -37,8 +36,6 @@ from keys.problems import (
     KeyAlive,
     KeyOver,
     NoSuchKey,
-    NotSignedYet,
-    NotYourKey,
     OwnerMustSign,
     TooManyKeys,
     TooSoon,
@@ -48,6 +45,7 @@ from keys.revocation import Revoking
 from keys.signer import DecisionCheck, KeySigner, ServerTime, StoreTime
 from keys.signing import Signer, SigningKeys
 from keys.states import HOW, LIVE, State
+from keys.wording import claims_of, in_hand_of
 from spine.clock import Clock
 from spine.facts import Fact
 from spine.facts.delivery import DeliveryApproved
@@ -170,7 +168,7 @@ class Keys:
         """
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
-            if _in_hand(saved[key], jkt, now):
+            if in_hand_of(saved[key], jkt, now):
                 return None
             ledger = Ledger(saved, read_key(saved[key])[1].unit, now=now, limits=self._limits)
             ledger.body(key).handed_out = True
@@ -181,7 +179,7 @@ class Keys:
             return ledger.change()
 
         before = await self._store.load(key)
-        if (token := _in_hand(before, jkt, now)) is not None:
+        if (token := in_hand_of(before, jkt, now)) is not None:
             return token
         unit = read_key(before)[1].unit
         outcome = await self._store.change([key, numbers_id(unit), list_id(unit)], decide)
@@ -193,7 +191,7 @@ class Keys:
     async def in_hand(self, key: KeyId, *, jkt: str, now: datetime) -> InHand:
         """The token, if it was handed out before; changes nothing. Raises what ``hand_out`` raises."""
         saved = await self._store.load(key)
-        return InHand(_in_hand(saved, jkt, now), saved)
+        return InHand(in_hand_of(saved, jkt, now), saved)
 
     async def view(self, key: KeyId) -> KeyView:
         """What may be known of a key. Raises ``NoSuchKey``."""
@@ -312,7 +310,7 @@ class Keys:
         numbers.last, numbers.iat = numbers.last + 1, body.iat
         numbers.live[wanted.key] = LiveKey(seq=numbers.last, exp=body.exp)
         body.jti, body.seq, body.kid = jti, numbers.last, signer.kid
-        claims = _claims(wanted, body) | ({"tbv": signer.tbv} if signer.tbv else {})
+        claims = claims_of(wanted, body) | ({"tbv": signer.tbv} if signer.tbv else {})
         body.claims, body.claims_hash = claims, sha256_b64(payload_bytes(claims))
         ledger.tell(wanted.key, drafted(ledger, wanted.key) if draft else issued(ledger, wanted.key))
 
@@ -331,32 +329,3 @@ class Keys:
             raise TooManyKeys(f"{len(numbers.live)} keys of this car are alive")
         if len(numbers.live) + len(ledger.list.dead) >= self._limits.dead_listed:
             raise TooManyKeys("too many keys of this car were revoked and have not run out")
-
-
-def _in_hand(saved: Saved, jkt: str, now: datetime) -> str | None:
-    """The token of a key that its courier has already; None where it is good and nobody has it yet."""
-    state, body = read_key(saved)
-    key = KeyId(saved.id)
-    if jkt != body.jkt and state in LIVE:
-        raise NotYourKey(key)
-    if state in {State.DRAFT, State.ISSUED}:
-        raise NotSignedYet(key, retry_after=1)
-    if state not in {State.SIGNED, State.HANDED_OUT} or now >= at(body.exp):
-        raise KeyOver(key)
-    return body.token if state is State.HANDED_OUT else None
-
-
-def _claims(wanted: Wanted, body: KeyBody) -> dict[str, Any]:
-    return KeyClaims(
-        aud=body.unit,
-        jti=body.jti,
-        seq=body.seq,
-        iat=body.iat,
-        nbf=body.nbf,
-        exp=body.exp,
-        cnf=Confirmation(jkt=body.jkt),
-        act=wanted.act,
-        dlv=body.delivery,
-        geo=wanted.geo,
-        fra=wanted.fra,
-    ).wire()

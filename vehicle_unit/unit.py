@@ -4,36 +4,32 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from keys.car.challenge import Challenges
 from keys.car.jws import Unacceptable, read_json
-from keys.car.place import Position
 from vehicle_gateway import wire
-from vehicle_gateway.link import Incoming, Link, LinkLimits
+from vehicle_gateway.link import Incoming, Link
 from vehicle_unit import boot, pairing, provisioning
 from vehicle_unit.clock import SystemTime, Time, UnitClock
 from vehicle_unit.commands import Commands
+from vehicle_unit.configuring import Configuration
 from vehicle_unit.control import Control
 from vehicle_unit.disk import Disk, FolderDisk
-from vehicle_unit.executed import Answer, Executed
+from vehicle_unit.executed import Executed
 from vehicle_unit.freshness import Freshness, NoRoom
 from vehicle_unit.latch import Latch
-from vehicle_unit.limits import UnitLimits
 from vehicle_unit.local import Local
-from vehicle_unit.local_limits import LocalLimits
 from vehicle_unit.local_server import LocalServer
 from vehicle_unit.lock import Act, Lock
 from vehicle_unit.opening import Openings, Verifier
+from vehicle_unit.options import UnitOptions
 from vehicle_unit.outbox import Outbox
 from vehicle_unit.owners import Owners
-from vehicle_unit.presence import Mode, Presence
-from vehicle_unit.provisioning import Identity, NotProvisioned
+from vehicle_unit.presence import Presence
+from vehicle_unit.provisioning import Identity
 from vehicle_unit.receipts import Receipts
 from vehicle_unit.record import NotWritten, RecordStore
 from vehicle_unit.revocations import Revocations
@@ -42,24 +38,9 @@ from vehicle_unit.trust import Trust
 from vehicle_unit.uplink import Uplink
 from vehicle_unit.vehicle import Value, Vehicle
 
+__all__ = ["Unit", "UnitOptions", "run"]
+
 _log = logging.getLogger("trunkline.vehicle_unit")
-
-
-@dataclass(frozen=True)
-class UnitOptions:
-    """How a simulated car behaves. ``lifts_after``, ``shuts_after``: the person at the boot; None: never."""
-
-    lifts_after: timedelta | None = timedelta(seconds=1)
-    shuts_after: timedelta | None = timedelta(seconds=3)
-    position: Position | None = None
-    mode: Mode = Mode.AWAKE
-    durable: bool = True
-    """False skips fsync: for load tests of the server only."""
-    control: bool = True
-    """Listen on ``control.sock`` in the unit's folder."""
-    limits: UnitLimits = field(default_factory=UnitLimits)
-    link: LinkLimits = field(default_factory=LinkLimits)
-    local: LocalLimits = field(default_factory=LocalLimits)
 
 
 class Unit:
@@ -158,13 +139,14 @@ class Unit:
         )
         where = options.local.address
         self.phones = None if where is None else LocalServer(self.local, *where)
+        self.configuration = Configuration(identity.folder, limits.heartbeat)
         self.commands = Commands(
             verifier=verifier,
             executed=self.executed,
             openings=self.openings,
             latch=self.latch,
             uplink=self.uplink,
-            configure=self._configure,
+            configure=self.configuration.configure,
             limits=limits,
         )
         self.presence = Presence(
@@ -177,7 +159,6 @@ class Unit:
         self.presence.go(options.mode)
         self.link = self._make_link()
         self.uplink.link = self.presence.link = self.link
-        self._heartbeat = limits.heartbeat
         self._working: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -334,7 +315,7 @@ class Unit:
             if self.clock.uptime() - asked >= every:
                 asked = self.clock.uptime()
                 self._ask_for_the_time()
-            if self.clock.uptime() - beat >= self._heartbeat.total_seconds():
+            if self.clock.uptime() - beat >= self.configuration.heartbeat.total_seconds():
                 beat = self.clock.uptime()
                 self.uplink.telemetry({"Vehicle.Speed": self.vehicle.speed_kmh, **self.vehicle.place()})
 
@@ -347,30 +328,6 @@ class Unit:
             if provisioning.life_left(self.identity.folder, now) < limits.renew_within:
                 self.uplink.ask("cert", provisioning.renewal_request(self.identity, now))
             await asyncio.sleep(limits.renew_every.total_seconds())
-
-    def _configure(self, args: Mapping[str, Any]) -> Answer:
-        """``cfg`` sets how often we report and brings renewed certificates; nothing the verifier reads."""
-        unknown = set(args) - {"certificates", "heartbeat_seconds", "version"}
-        if unknown:
-            return Answer("refused", "not_supported")
-        beat = args.get("heartbeat_seconds", self._heartbeat.total_seconds())
-        if not isinstance(beat, int | float) or not 5 <= beat <= 3600:
-            return Answer("refused", "bad_value")
-        self._heartbeat = timedelta(seconds=beat)
-        if "certificates" in args:
-            return self._take_certificates(args["certificates"])
-        return Answer("done")
-
-    def _take_certificates(self, pems: object) -> Answer:
-        if not isinstance(pems, dict) or not all(isinstance(pem, str) for pem in pems.values()):
-            return Answer("refused", "bad_value")
-        try:
-            provisioning.check_certificates(self.identity.folder, pems)
-        except NotProvisioned as cause:
-            _log.warning("certificates.refused", extra={"why": str(cause)})
-            return Answer("refused", "bad_value")
-        provisioning.store_certificates(self.identity.folder, pems)
-        return Answer("done")
 
 
 async def run(directory: Path, options: UnitOptions | None = None) -> None:

@@ -108,7 +108,7 @@ async def test_news_for_another_challenge_are_not_brought(home: DeliveryHouse) -
 
 async def test_where_nobody_signs_the_courier_is_told_and_nothing_was_opened(home: DeliveryHouse) -> None:
     delivery = await home.arrived()
-    home.keys.fresh._signer = None
+    home.keys.fresh._signing = None
     async with home.living(asking(home, fresh=True, given=[])):
         with pytest.raises(NewsMissing) as told:
             await home.desk.at_the_car.challenge(home.device, delivery, wait=0.3)
@@ -140,7 +140,7 @@ async def test_nobody_else_gets_any(home: DeliveryHouse) -> None:
     await home.keys.revoke(key.key, reason="test", now=home.now)
     with pytest.raises(KeyOver):
         await home.desk.away.fresh(home.device, delivery, NONCE, wait=0)
-    home.keys.fresh._signer = None
+    home.keys.fresh._signing = None
     await home.settle()
     assert "fresh.asked" not in [entry.kind for entry in home.seen]
 

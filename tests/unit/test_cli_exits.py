@@ -36,6 +36,8 @@ NO = [
     (("doctor", "--only", "nothing"), 64),
     (("evidence", "verify", "/there/is/no/such/file"), 2),
     (("courier", "prove", "challenge", "--token", "x", "--key", "/there/is/no/such/file"), 2),
+    (("courier", "prove", "-3halleng3", "--token", "x", "--key", "/there/is/no/such/file"), 2),
+    (("courier", "prove", "--challenge", "--token", "x", "--key", "/there/is/no/such/file"), 2),
     (("unit", "--dir", "/there/is/no/unit"), 2),
     (("unit", "tell", "{}", "--dir", "/there/is/no/unit"), 2),
     (("vehicle", "enrol", "-"), 2),

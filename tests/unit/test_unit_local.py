@@ -371,7 +371,7 @@ async def test_what_fails_inside_is_told_and_the_next_is_answered(
 
 async def test_a_bundle_goes_to_who_takes_bundles(rig: Rig) -> None:
     async with rig.unit() as unit, listening(unit) as port, phone(port) as caller:
-        assert (await caller.ask(local.bring_bundle(("a.b.c",)))).no == "not_supported"
+        assert (await caller.ask(local.bring_bundle(("a.b.c",)))).no == "refused", "this unit knows no roots"
         brought: list[object] = []
 
         def take(document: object) -> bool:

@@ -251,6 +251,7 @@ async def test_what_was_set_at_enrolment_holds_until_somebody_sets_it_at_the_car
     enrolled = made.enrolled.model_copy(update={"policy": Policy(require_owner=True)})
     unit = Unit(replace(made, enrolled=enrolled), UnitOptions(limits=QUICK), disk=rig.disk,
                 vehicle=rig.vehicle, time=rig.time)  # fmt: skip
+    unit.clock.prove(int(rig.time.now), drawn=rig.time.up)
     unit.start()
     unit.revocations.take(revocations())
     assert (await rig.present(unit, key_token())).code == "owner_signature"

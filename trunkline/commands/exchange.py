@@ -4,10 +4,12 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
+DRAWN: Final = {"ignore_unknown_options": True}
+"""Of a command whose argument was drawn at random (base64url): one in 64 begins with a hyphen."""
 AsJson = Annotated[
     bool, typer.Option("--json", help="One JSON document a line on stdout, problems as JSON on stderr.")
 ]

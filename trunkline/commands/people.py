@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkline.commands.exchange import AsJson, read_document, show
+from trunkline.commands.exchange import DRAWN, AsJson, read_document, show
 
 if TYPE_CHECKING:
     from trunkline.desk import Desk
@@ -143,7 +143,7 @@ def courier_assertion(courier: CourierName, key: KeyFile, url: Url = "") -> None
     print(sign(load_key(key), courier=courier, url=_url(url), now=SystemClock().now()))
 
 
-@couriers.command("prove")
+@couriers.command("prove", context_settings=DRAWN)
 def courier_prove(
     challenge: Annotated[str, typer.Argument(help="The car's challenge.")],
     token: Annotated[str, typer.Option(help="The delivery key, or @FILE.")],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkline.commands.exchange import AsJson, read_document, say, show
+from trunkline.commands.exchange import DRAWN, AsJson, read_document, say, show
 from trunkline.commands.keys import restored
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def rotate(
     show(_at_desk(work), as_json=as_json)
 
 
-@app.command()
+@app.command(context_settings=DRAWN)
 def remove(
     kid: Annotated[str, typer.Argument(help="The key's thumbprint, as `keys show` names it.")],
     out: Out = Path("trust-draft.json"),

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trunkline.commands.exchange import AsJson, Document, read_document, say, show
+from trunkline.commands.exchange import DRAWN, AsJson, Document, read_document, say, show
 from trunkline.lines import start_logging
 
 Directory = Annotated[
@@ -150,7 +150,7 @@ def pair_owner(key: Document, directory: Directory = Path("unit"), as_json: AsJs
     _answered(asyncio.run(ask(directory, {"pair_owner": document})), as_json=as_json)
 
 
-@unit_app.command("unpair-owner")
+@unit_app.command("unpair-owner", context_settings=DRAWN)
 def unpair_owner(
     credential: Annotated[str, typer.Argument(help="The credential id; empty with --all.")] = "",
     every: Annotated[
