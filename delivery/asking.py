@@ -142,14 +142,16 @@ class Asking:
                 if body.courier != named:
                     return None  # ``courier_named`` asks with a draft for the other device
                 planned = Planned(n=number_of(draft.key), epoch=body.epoch)
-                body = body.but(draft=draft.key, planned=planned, approve_by=min(body.approve_by, draft.exp))
+                body = body.but(draft=draft.key, planned=planned)
             if body.courier != named:
                 # assigned while we looked: the question shows nobody, so nobody is held to it
                 body = body.but(courier=body.courier.but(named=False)) if body.courier else body
             shown = courier if body.courier == named else None
-            asks = Read(id=read.id, state=read.state, body=body)
+            # The carrier reads `approve_by`: it must not tell that there is a car, and what it wants.
+            until = body.approve_by if draft is None else min(body.approve_by, draft.exp)
+            asks = Read(id=read.id, state=read.state, body=body.but(approve_by=until))
             asked = questions.put(question, asks, carrier, shown, nonce=nonce, draft=draft)
-            fact = told(DeliveryAsked, asks, now, question=question, approve_by=body.approve_by)
+            fact = told(DeliveryAsked, asks, now, question=question, approve_by=until)
             return Turn(body, [fact], writes={question: Write("open", asked.model_dump_json())})
 
         await self._deliveries.change(first.id, decide, also=[question])

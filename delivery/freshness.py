@@ -13,6 +13,7 @@ from delivery.service import Deliveries
 from keys.car.claims import DEFAULT_FRA
 from keys.car.jws import PROOF, Unacceptable, read
 from keys.fresh import Asked
+from keys.model import read_key
 from spine.facts.keys import FreshSigned
 from spine.ids import DeliveryId, UnitId, VehicleId, partition_of
 from spine.log import Entry
@@ -124,6 +125,8 @@ class AwayFromNetwork:
         if key is None or vehicle is None or key.dead or key.jkt != device.jkt or found.over:
             raise NoKey("there is no key for this device now")
         await slowly(self._rates, "fresh", delivery, limits.challenges_most, now)
-        await self._keys.in_hand(key.key, jkt=device.jkt, now=now)
+        held = await self._keys.in_hand(key.key, jkt=device.jkt, now=now)
         unit = await self._cars.unit(vehicle)
+        if read_key(held.saved)[1].unit != unit:
+            raise NoKey("this key is for a unit that is no longer in the car")
         return await self._news.obtain(vehicle, unit, challenge, wait=wait)

@@ -120,6 +120,8 @@ def _of_boot(read: Read, fact: BootNews, now: datetime) -> Turn | None:
     if last is not None and last.unit == fact.unit and fact.n <= last.n:
         return None
     body = read.body.but(receipt=Receipt(unit=fact.unit, n=fact.n))
+    if _of_former(read, fact):
+        return Turn(body)
     said: DeliveryFact
     match fact:
         case k.KeyRefused():
@@ -144,6 +146,14 @@ def _of_boot(read: Read, fact: BootNews, now: datetime) -> Turn | None:
         case _:
             said = told(DeliveryUnsure, read, now)
     return _turn(read, body, said)
+
+
+def _of_former(read: Read, fact: k.KeyFact) -> bool:
+    """Whether it ends an opening by an earlier key, told late, while a newer one has not opened yet."""
+    key = read.body.key
+    if key is None or not key.signed or read.state is not State.ARRIVED:
+        return False
+    return isinstance(fact, k.BootClosed | k.BootLocked | k.BootNotLifted) and number_of(fact.key) < key.n
 
 
 def _locked(read: Read, body: Delivery, fact: k.BootLocked, now: datetime) -> Turn:

@@ -119,7 +119,7 @@ def carrier_view(read: Read) -> DeliveryOut:
         courier=body.courier.courier if body.courier else None,
         successor=body.successor,
         predecessor=body.predecessor,
-        key=key_out(read),
+        key=key_out(read) if approved else KeyOut(state="none"),
         refusal=body.refusal,
         failure=body.failure,
         times=times,

@@ -3,21 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from keys.car.claims import KeyClaims, OwnerSignature, OwnerState
 from keys.car.jwk import b64, sha256_b64
-from keys.car.jws import Unacceptable, payload_bytes
+from keys.car.jws import KEY, Unacceptable, payload_bytes
 from keys.car.owner import check_gesture, owner_challenge
 from keys.car.owner_keys import cid_hash
 from keys.ledger import Ledger
 from keys.limits import KeysLimits
 from keys.model import KeyBody, Numbers, at, list_id, numbers_id, read_key
 from keys.problems import NoSuchKey, OwnerMustSign, OwnerSignatureWrong
+from keys.signing import SigningKeys
 from keys.states import State
 from spine.facts.keys import KeyDrafted, KeyIssued, KeyLapsed
 from spine.ids import KeyId, UnitId
 from spine.store import Ack, Change, Saved, Store
+
+_AROUND: Final = 118 + 2 + 86
+"""Characters of a key beside its payload: header, two dots, signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +51,21 @@ class Draft:
         if cid_hash(own.cid) not in self.owner.cids:
             raise OwnerSignatureWrong("the car does not know this passkey")
         try:
-            check_gesture(KeyClaims.of({**self.claims, "own": own.wire()}))
+            signed = KeyClaims.of({**self.claims, "own": own.wire()})
+            check_gesture(signed)
         except Unacceptable as cause:
             raise OwnerSignatureWrong("this is no signature of a passkey over this key") from cause
+        if len(b64(payload_bytes(signed.wire()))) + _AROUND > KEY.max_bytes:
+            raise OwnerSignatureWrong("this passkey's signature is too long for the car")
 
 
 class Drafts:
     """Reads drafts in any process; in ``work`` turns them into keys for the signer."""
 
-    def __init__(self, store: Store, limits: KeysLimits) -> None:
+    def __init__(self, store: Store, limits: KeysLimits, signing: SigningKeys | None = None) -> None:
         self._store = store
         self._limits = limits
+        self._signing = signing
 
     async def required(self, unit: UnitId) -> bool:
         """Whether the unit said, signed, that it opens for no key without its owner's passkey."""
@@ -71,7 +79,9 @@ class Drafts:
     async def turn(self, key: KeyId, own: OwnerSignature, *, now: datetime, ack: Ack | None = None) -> None:
         """The owner signed: the draft becomes a key that the signer signs next. Past ``exp`` it lapses.
 
-        What is no draft any more stays as it is. Raises ``NoSuchKey``.
+        Not before the window is near (keys.md 3.9): called again then, it does. Which of our keys will sign is
+        decided here, because the one of the asking may be gone by now; the owner did not sign that name. What
+        is no draft any more stays as it is. Raises ``NoSuchKey``.
         """
         _, before = read_key(await self._store.load(key))
 
@@ -82,7 +92,11 @@ class Drafts:
                 return None
             if now >= at(body.exp):
                 ledger.tell(key, KeyLapsed(**ledger.about(key)))
+            elif at(body.nbf) - now > self._limits.ahead:
+                return None
             else:
+                if self._signing is not None:
+                    body.kid = self._signing.signer("key").kid
                 _sign_with(body, own)
                 ledger.tell(key, issued(ledger, key))
             return ledger.change()

@@ -9,7 +9,7 @@ from keys.car.receipt import Head, chain_hash, follows
 from keys.limits import KeysLimits
 from keys.model import Chain, chain_id
 from spine.ids import UnitId
-from spine.store import Store
+from spine.store import Change, Saved, Store, Write
 
 _BEGINS: Final = "consumed"
 
@@ -57,13 +57,24 @@ def told_ahead(link: Link, held: Mapping[int, Link], told: Collection[int]) -> l
 async def room_for(store: Store, unit: UnitId, numbers: Iterable[int], limits: KeysLimits) -> bool:
     """Whether receipts that another brings for a unit may be taken, of these chain numbers.
 
-    They may use half of the room for those that wait: a unit whose own receipts find none is quarantined.
+    They may use half of the room for those that wait: a unit whose own receipts find none is quarantined. The
+    room is taken here, in one commit: what was let in and is not read yet counts too.
     """
-    chain = Chain.model_validate_json((await store.load(chain_id(unit))).body)
-    if chain.resumes:  # the car's own next receipt says where its chain goes on after a backup came back
-        return False
-    waiting = chain.held.keys() | {n for n in numbers if n > chain.n}
-    return len(waiting) <= limits.receipts_held // 2
+    subject, wanted, room = chain_id(unit), set(numbers), [False]
+
+    def decide(saved: Mapping[str, Saved]) -> Change | None:
+        chain = Chain.model_validate_json(saved[subject].body)
+        waiting = chain.held.keys() | {n for n in (*chain.coming, *wanted) if n > chain.n}
+        # the car's own next receipt says where its chain goes on after a backup came back
+        room[0] = not chain.resumes and len(waiting) <= limits.receipts_held // 2
+        coming = sorted(waiting - chain.held.keys())
+        if not room[0] or coming == chain.coming:
+            return None
+        chain.coming = coming
+        return Change({subject: Write("open", chain.model_dump_json())})
+
+    await store.change([subject], decide)
+    return room[0]
 
 
 def _continues(before: Link, link: Link) -> bool:

@@ -22,8 +22,8 @@ from spine.store import Ack, Change, Saved, Store, Write
 log = logging.getLogger("trunkline.keys")
 
 _NONCE: TypeAdapter[str] = TypeAdapter(Sha256)
-_MOST = 8
-"""A unit has at most eight open challenges."""
+_MOST = 64
+"""Answers kept of a car, the oldest forgotten first: more than couriers may ask for while one is young."""
 
 
 @dataclass(frozen=True, slots=True)

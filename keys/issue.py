@@ -114,7 +114,7 @@ class Keys:
         self._limits = limits
         self._signing = signing
         self._random = random
-        self.drafts = Drafts(store, limits)
+        self.drafts = Drafts(store, limits, signing)
         self._revoking = Revoking(store, limits, signing)
         self.fresh = Freshness(store, limits, signing)
         self._work: Work | None = None

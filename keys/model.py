@@ -127,7 +127,8 @@ class Chain(_Body):
     """``chn_<unit body>``: where the unit's receipt chain stands.
 
     ``recent``: hashes of the latest receipts by number; ``held``: receipts whose predecessors have not come;
-    ``ahead``: numbers of those among them that were told already (``keys.early``); ``rejected``: hashes of
+    ``ahead``: numbers of those among them that were told already, ``coming``: those that a phone was promised
+    room for (``keys.early``); ``rejected``: hashes of
     receipts already reported; ``resumes``: the store came back from a backup, so the next receipt of a higher
     number is taken as it is, and the chain goes on from there.
     """
@@ -138,6 +139,7 @@ class Chain(_Body):
     recent: dict[int, str] = {}
     held: dict[int, str] = {}
     ahead: list[int] = []
+    coming: list[int] = []
     rejected: list[str] = []
     resumes: bool = False
 

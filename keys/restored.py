@@ -55,7 +55,7 @@ class Restored:
             last = ledger.numbers.last
             ledger.facts.append(NumbersJumped(at=now, vehicle=vehicle, unit=unit, former=former, last=last))
             chain = Chain.model_validate_json(saved[chain_id(unit)].body)
-            chain.resumes, chain.held = True, {}
+            chain.resumes, chain.held, chain.coming = True, {}, []
             ledger.also(chain_id(unit), Write("open", chain.model_dump_json()))
             jumped.append(Jumped(vehicle, unit, former, last))
             return ledger.change()

@@ -97,6 +97,12 @@ class UnitClock:
         self.raise_floor(iat)
         return True
 
+    def too_old(self, iat: int) -> bool:
+        """Whether what is said to be signed now is further below our time than two clocks may be apart."""
+        now = self._now()
+        least = self._floor if now is None else max(self._floor, now.low)
+        return least - iat > self._limits.clock_behind.total_seconds()
+
     def lower(self, floor: int) -> None:
         """Begin again from ``floor`` (Unix seconds), unset: a bundle of the roots names this unit."""
         self._floor = self._heard = float(floor)

@@ -158,4 +158,5 @@ class Commands:
 def _link(args: Mapping[str, Any]) -> str | None:
     """Over MQTT there is one open challenge per delivery: its id names the link."""
     link = args.get("delivery", args.get("link"))
-    return link if isinstance(link, str) and 0 < len(link) <= 100 else None
+    ours = isinstance(link, str) and 0 < len(link) <= 100 and not link.startswith("local:")
+    return link if ours else None

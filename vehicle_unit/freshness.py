@@ -103,7 +103,8 @@ class Freshness:
         nonce or knows an older list than we do, ``NoRoom``, ``NotWritten``, ``OSError``.
         """
         claims = self._revocations.read_answer(signed, nonce=nonce)
-        if claims.rev.version > MAX_VERSION:
+        # What answers a nonce of ours was signed just now: an old date on it is not the key service's word.
+        if claims.rev.version > MAX_VERSION or self._clock.too_old(claims.iat):
             raise Unacceptable(Fault.CLAIMS)
         if self._record.current is None:
             return self._begin_again(signed, claims, drawn)
@@ -120,7 +121,7 @@ class Freshness:
 
     def _begin_again(self, signed: str, claims: FreshClaims, drawn: float) -> Taken:
         """After amnesia. The receipt goes first: what it says is true from now on even if the power goes."""
-        if claims.last is None:
+        if claims.last is None or claims.rev.version < self._receipts.last_list:
             raise Unacceptable(Fault.CLAIMS)
         if not self._receipts.room_for(1):
             raise NoRoom

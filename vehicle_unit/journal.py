@@ -33,6 +33,8 @@ class Journal:
         raw = data.split(b"\n")
         tail = raw.pop()  # empty when the file ends well
         texts = [_text(line) for line in raw]
+        if raw and texts[0] is None and raw[0][_CRC + 1 :].startswith(b"head "):
+            raise Damaged(self._name)  # it was put there by a replacement, never appended: not a torn end
         if every_line_was_synced and None in texts[:-1]:
             raise Damaged(self._name)
         held = [text for text in texts if text is not None]

@@ -81,11 +81,17 @@ class Latch:
                 case Act.DRIVE_LOCK:
                     self._motor.drive_lock()
                 case _:
-                    self._on_act(act)
+                    self._tell(act)
         if self.state is not former:
             _log.info("lock.state", extra={"former": former.value, "state": self.state.value})
             self._moved.set()
             self._on_state(self.state)
+
+    def _tell(self, act: Act) -> None:
+        try:
+            self._on_act(act)
+        except Exception:  # noqa: BLE001  # whatever hears it, the lock is driven as its table says
+            _log.exception("lock.act_not_told", extra={"act": act.value})
 
     def _set_timer(self) -> None:
         self.stop()

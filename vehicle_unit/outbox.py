@@ -1,6 +1,7 @@
 """What waits for the server: bounded, crash-safe, most urgent first (vehicle protocol, rules 3 and 4)."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +14,8 @@ from vehicle_unit.journal import Journal
 from vehicle_unit.limits import UnitLimits
 
 FILE: Final = "outbox.log"
+
+_log = logging.getLogger("trunkline.vehicle_unit")
 
 
 class Urgency(IntEnum):
@@ -160,10 +163,14 @@ class Outbox:
 
     def _forget(self, item: Item) -> None:
         self._items.pop(item.id, None)
-        if item.durable:
+        if not item.durable:
+            return
+        try:
             self._journal.append(f"done {item.id}", sync=False)
             if self._journal.lines > self._limits.compact_after:
                 self._journal.rewrite([kept.line() for kept in self._items.values() if kept.durable])
+        except OSError:
+            _log.exception("outbox.not_settled")  # it costs one repetition after a restart, and ends nothing
 
     def _throw_away_less_urgent_than(self, urgency: Urgency) -> None:
         least = max(self._items.values(), key=lambda item: (item.urgency, item.seq is None))

@@ -187,9 +187,9 @@ class Receipts:
                 assert claims.dlv is not None
                 opening = Opening(claims.jti, claims.seq, claims.dlv, claims.cmd, claims.via or "mqtt")
                 said = {"consumed"}
-            elif opening is not None and claims.jti == opening.jti:
-                said.add(claims.out)
-        if opening is None or said & ENDS or (said == {"consumed", "refused"}):
+            elif opening is not None and claims.jti == opening.jti and claims.out != "refused":
+                said.add(claims.out)  # a second tap's refusal says nothing of the first one's opening
+        if opening is None or said & ENDS:
             return None
         return opening, frozenset(said)
 
@@ -311,6 +311,12 @@ class Receipts:
         pending = self.pending()
         if len(pending) * 2 > self._journal.lines:
             return
+        record = self._record.current
+        if record is not None and self.generation >= record.generation:
+            try:
+                self._record.advance()  # the last use stands in both slots before its receipt may go
+            except NotWritten:
+                return
         head = {
             "n": self._head.n,
             "hash": self._head.hash,

@@ -36,7 +36,14 @@ class Revocations:
         self._clock = clock
         self._record = record
         self._receipts = receipts
-        self.current = self._kept()
+        self._held = self._kept()
+
+    @property
+    def current(self) -> FreshClaims | None:
+        """The list in force: only the one whose version the record has, also where a newer one could not be kept."""
+        held, record = self._held, self._record.current
+        known = held is not None and record is not None and held.rev.version == record.revocation_version
+        return held if known else None
 
     @property
     def bundle_version(self) -> int:
@@ -67,11 +74,11 @@ class Revocations:
         Raises ``OSError``; then no list counts after the next start, until another comes.
         """
         self._disk.replace(FILE, signed.encode())
-        self.current = claims
+        self._held = claims
 
     def look_again(self) -> None:
         """After another trust bundle: a list whose signer was removed no longer counts."""
-        self.current = self._kept()
+        self._held = self._kept()
 
     def confirm(self) -> Receipt | None:
         """The receipt for the list in force, if none was made yet and there is room for it."""
@@ -92,7 +99,7 @@ class Revocations:
             self._record.advance(window=window, revocation_version=offered.rev.version)
         self._disk.replace(FILE, signed.encode())
         self._clock.hear(offered.iat)
-        self.current = offered
+        self._held = offered
 
     def _kept(self) -> FreshClaims | None:
         data, record = self._disk.read(FILE), self._record.current

@@ -36,6 +36,7 @@ class Trust(TrustedKeys):
         self._asked = -math.inf
         self.in_force = False
         given = identity.bundle
+        self._given = 0 if given is None else given.claims.version
         self._roots: Roots | None = None if given is None else given.claims.roots
         if given is None and (record.current is None or record.current.bundle_version == 0):
             self._become(identity.trust)  # enrolled before there were bundles
@@ -79,7 +80,7 @@ class Trust(TrustedKeys):
     def _least(self) -> int:
         """The lowest version that may count."""
         record = self._record.current
-        return max(self.version, record.bundle_version if record is not None else 0)
+        return max(self.version, self._given, record.bundle_version if record is not None else 0)
 
     def _settle(self, bundle: Bundle) -> None:
         claims, record = bundle.claims, self._record.current

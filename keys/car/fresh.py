@@ -43,7 +43,9 @@ def _read(token: object, trust: TrustedKeys, unit: str) -> FreshClaims:
     parts = read(token, FRESH)
     signer = trust.signer(parts, "fresh")
     claims = FreshClaims.of(verify(parts, signer.public))
-    if claims.iat < (signer.not_before or 0) or (signer.not_after and claims.iat >= signer.not_after):
+    if claims.iat < (signer.not_before or 0) or (
+        signer.not_after is not None and claims.iat >= signer.not_after
+    ):
         raise Unacceptable(Fault.SIGNER)
     if claims.aud != unit:
         raise Unacceptable(Fault.AUDIENCE)

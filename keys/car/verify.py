@@ -1,7 +1,7 @@
 """Check a key inside the car, offline and without a clock. The order is the contract (keys.md 3.3)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -59,9 +59,9 @@ class KeyRefused(Exception):
 class Presented:
     """What a courier brings: the key's and the proof's compact form, and what is fresh for the challenge."""
 
-    key: str
-    proof: str
-    fresh: str | None = None
+    key: str = field(repr=False)
+    proof: str = field(repr=False)
+    fresh: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

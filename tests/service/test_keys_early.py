@@ -1,13 +1,16 @@
 """Receipts that a phone brings before the car can: told as far as they are unbroken, once, and judged all the same."""
 
+import asyncio
 from itertools import permutations
 
 import pytest
 
 from keys.car.jwk import b64
+from keys.limits import KeysLimits
 from keys.model import Chain
 from keys.states import State
 from spine.facts.keys import BootOpened, KeyConsumed, ReceiptRejected
+from spine.ids import UnitId
 from tests.keys_world import UNIT
 from tests.service.keys_desk import Desk, desk
 
@@ -24,6 +27,16 @@ async def chain(desk: Desk) -> Chain:
 
 def reasons(desk: Desk) -> list[str]:
     return [fact.reason for fact in desk.seen if isinstance(fact, ReceiptRejected)]
+
+
+async def test_room_that_was_promised_counts_before_its_receipts_are_read(desk: Desk) -> None:
+    """Phones that ask side by side, or faster than ``work`` reads, get no more room than is there."""
+    half = KeysLimits().receipts_held // 2
+    asked = [range(2 + 16 * n, 18 + 16 * n) for n in range(5)]
+    given = await asyncio.gather(*(desk.keys.room_for(UnitId(UNIT), numbers) for numbers in asked))
+    assert sum(given) * 16 <= half < (sum(given) + 1) * 16
+    granted = next(numbers for numbers, room in zip(asked, given, strict=True) if room)
+    assert await desk.keys.room_for(UnitId(UNIT), granted), "the same again takes no more"
 
 
 async def test_an_opening_is_told_although_the_car_s_earlier_receipts_have_not_come(desk: Desk) -> None:

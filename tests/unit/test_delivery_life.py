@@ -193,6 +193,20 @@ def test_a_replacement_begins_at_the_car_again() -> None:
     )
 
 
+@pytest.mark.parametrize("fact", [k.BootClosed, k.BootLocked, k.BootNotLifted])
+def test_the_late_end_of_an_earlier_key_s_opening_ends_nothing_of_the_newer_key(fact: type[Base]) -> None:
+    newer = read(State.ARRIVED, key=key(key="key_3k3maaaaaaaaaaaa.2", n=2))
+    heard_late = after(newer, receipt(fact, 3))
+    assert heard_late.state is State.ARRIVED
+    assert (heard_late.body.closed_at, heard_late.body.locked_at) == (None, None)
+    assert heard_late.body.receipt == Receipt(unit=UNIT, n=3)
+
+
+def test_an_opening_by_an_earlier_key_is_told_all_the_same() -> None:
+    newer = read(State.ARRIVED, key=key(key="key_3k3maaaaaaaaaaaa.2", n=2))
+    assert after(newer, receipt(k.BootOpened, 3)).body.opened_at is not None
+
+
 @pytest.mark.parametrize("state", State)
 def test_facts_are_only_told_where_the_table_has_them(state: State) -> None:
     for fact in NEWS:
