@@ -69,7 +69,7 @@ SECRETS: Final = (
         "64 keys revoked",
         lambda unit: unit.revocations.take(revocations(2, dead=tuple(map(_jti, range(64))))),
     ),
-    Case("no list", lambda unit: setattr(unit.revocations, "current", None)),
+    Case("no list", lambda unit: setattr(unit.revocations, "_held", None)),
     Case("amnesia", lambda unit: setattr(unit.record, "current", None)),
     Case("clock behind", lambda unit: unit.clock.hear(T0 + 50_000)),
     Case("driving", lambda unit: unit.vehicle.change(speed_kmh=50.0, parked=False, ignition_on=True)),
@@ -85,6 +85,7 @@ def unit_of(folder: Path, *, refusal_time: timedelta, time: FakeTime) -> Unit:
     limits = UnitLimits(link_burst=10**6, refusal_time=refusal_time, receipts_kept=10**6)
     options = UnitOptions(lifts_after=None, shuts_after=None, limits=limits)
     unit = Unit(identity(folder), options, disk=disk, time=time)
+    unit.clock.prove(int(time.now), drawn=time.up)
     unit.start()
     unit.revocations.take(revocations())
     return unit

@@ -83,7 +83,7 @@ def _line(ours: list[list[float]], theirs: list[list[float]], hot: list[float], 
 
 
 def _disk(path: Path) -> list[float]:
-    """Milliseconds of durable writes in the same folder: an opening waits for five, the peer for none."""
+    """Milliseconds of durable writes in the same folder: an opening waits for four, the peer for none."""
     took = []
     with path.open("wb", buffering=0) as file:
         for _ in range(20):

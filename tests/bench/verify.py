@@ -109,6 +109,7 @@ class _Car:
             drive()
 
         self._unit.motor.drive_open = driven  # type: ignore[method-assign]
+        self._unit.clock.prove(int(self._time.now), drawn=self._time.up)
         self._unit.start()
         self._unit.revocations.take(revocations())
         self.probe = os.open(folder / "probe", os.O_RDWR | os.O_CREAT, 0o600)

@@ -217,7 +217,7 @@ async def test_the_hours_are_fixed_at_the_asking_and_so_is_the_time_to_answer(st
     delivery = await asked(strict, window=window)
     content = (await question(strict, delivery)).content()
     found = await strict.read(delivery)
-    assert found.body.approve_by <= strict.now + 6 * HOUR
+    assert found.body.approve_by == strict.now + 20 * HOUR, "what the carrier reads tells nothing"
     assert content["sign"]["end"] == (strict.now + 6 * HOUR).isoformat()
     signed = await own(strict, delivery)
     token = await strict.link(delivery)
@@ -226,6 +226,16 @@ async def test_the_hours_are_fixed_at_the_asking_and_so_is_the_time_to_answer(st
         await strict.desk.deciding.by_link(
             token, "approve", (await question(strict, delivery)).digest, own=signed
         )
+
+
+async def test_the_key_of_a_later_window_is_made_when_it_is_near(strict: DeliveryHouse) -> None:
+    delivery = await asked(strict, window=later_window(strict))
+    await strict.decide(delivery, own=await own(strict, delivery))
+    await strict.settle()
+    assert await strict.state(delivery) is State.APPROVED
+    await strict.later(2 * HOUR)
+    await strict.settle()
+    assert await strict.state(delivery) is State.KEYED
 
 
 async def test_a_signature_for_one_delivery_is_none_for_another(strict: DeliveryHouse) -> None:

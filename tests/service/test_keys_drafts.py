@@ -130,6 +130,12 @@ async def test_a_draft_may_be_drawn_up_days_before(desk: Desk, drafts: Drafts) -
     assert (draft.nbf, draft.exp) == (start, start + 6 * HOUR)  # its hours are fixed at the asking
     await drafts.turn(draft.key, own(draft), now=desk.clock.now())
     await desk.settle()
+    assert (
+        await state(desk, draft.key) is State.DRAFT
+    )  # signed when its window is near, by the key of that day
+    desk.clock.set(start - timedelta(hours=2))
+    await drafts.turn(draft.key, own(draft), now=desk.clock.now())
+    await desk.settle()
     assert await state(desk, draft.key) is State.SIGNED
 
 

@@ -173,7 +173,7 @@ async def test_opened_by_hand_makes_no_receipt(rig: Rig) -> None:
         ),
         (lambda rig, unit: rig.time.pass_by(90_000), "stale_trust"),
         (lambda rig, unit: unit.clock.hear(T0 + 7_000), "clock_untrusted"),
-        (lambda rig, unit: setattr(unit.revocations, "current", None), "stale_trust"),
+        (lambda rig, unit: setattr(unit.revocations, "_held", None), "stale_trust"),
         (lambda rig, unit: setattr(unit.record, "current", None), "stale_trust"),
     ],
 )

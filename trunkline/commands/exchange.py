@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-DRAWN: Final = {"ignore_unknown_options": True}
-"""Of a command whose argument was drawn at random (base64url): one in 64 begins with a hyphen."""
+DRAWN: Final = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+"""Of a command whose argument was drawn at random (base64url): one in 64 begins with a hyphen, some with an h later."""
 AsJson = Annotated[
     bool, typer.Option("--json", help="One JSON document a line on stdout, problems as JSON on stderr.")
 ]
