@@ -1,5 +1,6 @@
 """A car without network: opened over its local link, told by the phone or by the car when it is back, and provable."""
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from keys.car.evidence_file import SERVICE_KEYS_FILE, VEHICLE_CA_FILE
 from tests.journey.stand import Cast, Stand, finish, ready_to_open, until
 from tests.journey.test_delivery import _verified
+from tests.second.peer import Missing, installed
+from tests.second.peer import ask as second
 from trunkline.processes import free_port
 from vehicle_unit.control import ask
 
@@ -66,12 +70,29 @@ async def open_by_link(garage: Garage, token: str, folder: Path, *more: str) -> 
     return await garage.stand.by_hand(garage.stand.stage.command, "courier", "open", *words)
 
 
+def second_opinion(stand: Stand, file: Path) -> dict[str, Any]:
+    """What the verifier in JavaScript says of the same file, by the same roots from outside."""
+    roots = stand.directory / "roots"
+    try:
+        installed()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    case = {
+        "action": "evidence",
+        "file": base64.b64encode(file.read_bytes()).decode(),
+        "authorities": (roots / VEHICLE_CA_FILE).read_text("utf-8"),
+        "jwks": json.loads((roots / SERVICE_KEYS_FILE).read_bytes()),
+    }
+    return second([case])[0]
+
+
 async def evidence_holds(cast: Cast, stand: Stand, delivery: str, folder: Path) -> list[dict[str, Any]]:
     """The file verifies with no server; gives what it says of the boot."""
     document = await cast.carrier.evidence(delivery)
     file = folder / "evidence.json"
     file.write_text(json.dumps(document), "utf-8")
     assert _verified(stand, file)
+    assert second_opinion(stand, file) == {"outcome": "verified", "failed": []}
     return [fact for fact in document["facts"] if fact["kind"].startswith("boot.")]
 
 
