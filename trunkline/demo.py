@@ -193,6 +193,7 @@ async def deliver(cast: Cast, timeline: Timeline) -> str:
         "owner", f"follows the link in the mail and approves (level link, shown {asked['shown'][:12]}...)"
     )
     token = await cast.courier.key(delivery)
+    await cast.carrier.wait_for(delivery, {"keyed"})  # the key service is a moment ahead of the delivery
     timeline.say("keys", "a single-use key is signed, bound to the courier's device")
     await cast.courier.arrive(delivery)
     timeline.say("courier", "sets out, stands in front of the car")

@@ -241,6 +241,7 @@ async def ready_to_open(
     )
     await decide(cast.owner, delivery)
     token = await courier.key(delivery)
+    await carrier.wait_for(delivery, {"keyed"})  # the key service is a moment ahead of the delivery
     await courier.arrive(delivery)
     return delivery, token
 
