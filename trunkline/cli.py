@@ -11,6 +11,7 @@ from trunkline.commands import (
     cars,
     demo,
     evidence,
+    faults,
     install,
     linked,
     logs,
@@ -62,6 +63,7 @@ at_the_car.register(people.couriers)
 linked.register(people.owners)
 owner_keys.register(people.owners)
 app.add_typer(evidence.app, name="evidence")
+app.add_typer(faults.app, name="faults")
 app.add_typer(logs.app, name="log")
 app.add_typer(maintenance.app, name="maintenance")
 
