@@ -31,6 +31,10 @@ def test_each_language_says_all_of_it_in_whole_sentences(language: str) -> None:
             assert sentence[0].isupper()
             assert sentence.endswith(".")
             assert len(sentence) <= 200
+    for name in texts["range"]:
+        for low, high in (part.split("-") for part in name.split()):
+            assert len(low) == len(high) == 5
+            assert low <= high
 
 
 def test_every_generic_code_has_system_severity_and_words(capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,5 +60,6 @@ def test_every_generic_code_has_system_severity_and_words(capsys: pytest.Capture
             # our own words, not the table's
             assert row["description"].casefold() not in told.means.casefold()
         chosen[explain(row["code"], judged).by] += 1
+    assert chosen["code"] >= 150
     with capsys.disabled():
         print(f"\ncodes explained: {dict(chosen)}; severity: {dict(severities)}; by: {dict(sources)}")
