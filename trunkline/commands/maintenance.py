@@ -23,13 +23,15 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Play a file of scans through the policy, with no store. Exit 2 where a line was no scan; the others still count."""
+    from maintenance.code_table import kept
     from maintenance.replay import BadLine, play
     from maintenance.rules import FaultRules
+    from trunkline.commands.places import default_data_directory
 
-    bad = 0
+    bad, maker = 0, kept(default_data_directory()).severities
     source = sys.stdin if str(file) == "-" else file.open(encoding="utf-8", errors="replace")
     with source:
-        for told in play(source, FaultRules()):
+        for told in play(source, FaultRules(), maker):
             if isinstance(told, BadLine):
                 bad += 1
                 sys.stderr.write(f"line {told.number}: {told.why}\n")
