@@ -65,3 +65,7 @@ class Keyspace:
     def archived(self, partition: int) -> str:
         """Hash: the newest segment written away: its number, its last position, its hash."""
         return self.at(partition, "archived")
+
+    def told(self, partition: int, owner: str) -> list[str]:
+        """A subscriber's stream, the sorted set of what is in it, and the hash of its marks (see streams.lua)."""
+        return [self.at(partition, kind, owner) for kind in ("told", "told-known", "told-marks")]
