@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from delivery.deciding import PAGE, Deciding
+from delivery.events import CarrierNamed, OwnersEventOut
 from delivery.model import Read
 from delivery.ports import Carriers, Couriers, Persons
 from delivery.problems import NoSuchDelivery
@@ -101,17 +102,18 @@ class Composing:
             return None
         if not await self._still_concerned(person, read):
             return None
-        asked = asked_out(read, question)
-        return {
-            "delivery": read.id,
-            "state": read.state.value,
-            "livemode": read.body.livemode,
-            "vehicle": read.body.vehicle,
-            "carrier": {"id": read.body.carrier, "name": await self._carrier(read)},
-            "window": read.body.window.model_dump(mode="json"),
-            "key": key_out(read).model_dump(mode="json"),
-            "question": asked.model_dump(mode="json") if asked else None,
-        }
+        told = OwnersEventOut(
+            delivery=read.id,
+            state=read.state,
+            livemode=read.body.livemode,
+            vehicle=read.body.vehicle,
+            carrier=CarrierNamed(id=read.body.carrier, name=await self._carrier(read)),
+            window=read.body.window,
+            key=key_out(read),
+            question=asked_out(read, question),
+            page=f"{self._public_url}/deliveries/{read.id}",
+        )
+        return told.model_dump(mode="json")
 
     async def _letter(self, brief: Brief, read: Read, person: PersonId) -> Letter | None:
         view = await self._persons.view(person)

@@ -22,7 +22,7 @@ from delivery.opening import AtTheCar
 from delivery.owner import OwnerDesk
 from delivery.photos import Photos
 from delivery.placing import Placing
-from delivery.ports import Cars, Endpoints, Engine, Keys
+from delivery.ports import Cars, Endpoints, Engine, Keys, Subscribers
 from delivery.reactions import Reactions
 from delivery.rules import RuleBook
 from delivery.service import Deliveries
@@ -61,9 +61,9 @@ class Desk:
     composing: Composing
     evidence: Evidence
 
-    def news(self, engine: Engine, endpoints: Endpoints) -> News:
+    def news(self, engine: Engine, endpoints: Endpoints, subscribers: Subscribers) -> News:
         """The reaction that queues news; apart, because the engine composes with ``composing``."""
-        return News(self.deliveries, self.people.cars, engine, endpoints)
+        return News(self.deliveries, self.people.cars, engine, endpoints, subscribers)
 
 
 def decisions(

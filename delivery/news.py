@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Final
 
 from delivery.model import Read
-from delivery.ports import CarPeople, Endpoints, Engine, Received
+from delivery.ports import CarPeople, Endpoints, Engine, Received, Subscribers
 from delivery.problems import NoSuchDelivery
 from delivery.service import Deliveries
 from delivery.views import SEEN_BY_OWNERS, carrier_type
 from people.model import RoleOnCar
 from spine.facts.delivery import DeliveryAsked, DeliveryFact
-from spine.ids import EndpointId, PersonId
+from spine.ids import EndpointId, PersonId, named_after
 from webhooks.messages import Outgoing, message_id
 
 KINDS: Final = frozenset(str(fact.model_fields["kind"].default) for fact in DeliveryFact.__args__)
@@ -30,15 +30,24 @@ MAILED: Final = ALARMS | {
 
 
 class News:
-    """Queues what a fact means for people and systems. Read twice, the same messages are found queued."""
+    """Queues what a fact means for people and systems. Read twice, the same messages are found queued.
+
+    Whoever hears of it has it in the own stream first: an address that misses a message can ask there.
+    """
 
     def __init__(
-        self, deliveries: Deliveries, people: CarPeople, engine: Engine, endpoints: Endpoints
+        self,
+        deliveries: Deliveries,
+        people: CarPeople,
+        engine: Engine,
+        endpoints: Endpoints,
+        subscribers: Subscribers,
     ) -> None:
         self._deliveries = deliveries
         self._people = people
         self._engine = engine
         self._endpoints = endpoints
+        self._subscribers = subscribers
 
     async def handle(self, received: Received) -> None:
         """One entry of the log."""
@@ -51,6 +60,7 @@ class News:
             return
         type_ = carrier_type(fact.kind, read)
         if type_ is not None:
+            await self._tell(fact.carrier, fact, received.position, type_)
             for endpoint in await self._endpoints.for_subscriber(fact.carrier, type_):
                 await self._queue(fact, read, received.position, type_, endpoint=endpoint)
         if read.body.vehicle is not None and fact.kind in SEEN_BY_OWNERS:
@@ -63,8 +73,13 @@ class News:
         for role in _concerned(fact, read, await self._people.people_of(read.body.vehicle, now=now)):
             if fact.kind in MAILED and _worth_a_mail(fact, read):
                 await self._queue(fact, read, position, fact.kind, person=role.person)
+            await self._tell(role.person, fact, position, fact.kind)
             for endpoint in await self._endpoints.for_subscriber(role.person, fact.kind):
                 await self._queue(fact, read, position, fact.kind, endpoint=endpoint)
+
+    async def _tell(self, subscriber: str, fact: DeliveryFact, position: str, type_: str) -> None:
+        event = named_after("msg", fact.delivery, _what(fact, position))
+        await self._subscribers.tell(subscriber, event, type_, _reference(fact, position), at=fact.at)
 
     async def _queue(
         self,
@@ -79,17 +94,13 @@ class News:
         to = endpoint or person
         if to is None:
             return
-        what = f"{fact.kind.removeprefix('delivery.')}.{position}"
-        reference = {"delivery": fact.delivery, "kind": fact.kind, "position": position}
-        if isinstance(fact, DeliveryAsked):
-            reference["question"] = fact.question
         await self._engine.queue(
             Outgoing(
-                id=message_id(fact.delivery, what, to),
+                id=message_id(fact.delivery, _what(fact, position), to),
                 type=type_,
                 at=fact.at,
                 expires_at=self._worth_until(fact, read),
-                reference=reference,
+                reference=_reference(fact, position),
                 endpoint=endpoint,
                 person=person,
                 interactive=isinstance(fact, DeliveryAsked) or fact.kind in ALARMS,
@@ -101,6 +112,16 @@ class News:
         if isinstance(fact, DeliveryAsked):
             return read.body.approve_by
         return fact.at + (limits.alarm_life if fact.kind in ALARMS else limits.state_news_life)
+
+
+def _what(fact: DeliveryFact, position: str) -> str:
+    return f"{fact.kind.removeprefix('delivery.')}.{position}"
+
+
+def _reference(fact: DeliveryFact, position: str) -> dict[str, str]:
+    """What a body is composed from when it is sent or read: ids and codes only."""
+    reference = {"delivery": fact.delivery, "kind": fact.kind, "position": position}
+    return {**reference, "question": fact.question} if isinstance(fact, DeliveryAsked) else reference
 
 
 def _concerned(fact: DeliveryFact, read: Read, people: Iterable[RoleOnCar]) -> list[RoleOnCar]:

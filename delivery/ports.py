@@ -1,6 +1,6 @@
 """What deliveries ask of the packages below, said by the one who asks: small, and easy to play in a test."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -120,6 +120,14 @@ class Engine(Protocol):
     """News out: one message to one address, composed when it is sent (``webhooks.engine.Engine``)."""
 
     async def queue(self, message: Outgoing, *, ack: Ack | None = None) -> bool: ...
+
+
+class Subscribers(Protocol):
+    """The streams of carriers and persons (``webhooks.subscriptions.Subscriptions``)."""
+
+    async def tell(
+        self, subscriber: str, event: str, type_: str, reference: Mapping[str, str], *, at: datetime
+    ) -> None: ...
 
 
 class Endpoints(Protocol):

@@ -15,7 +15,7 @@ from spine.ids import CarrierId, CourierId, DeliveryId, PersonId, QuestionId, Ve
 NOT_USABLE: Final = "address_not_usable"
 PENDING: Final = "requested"
 
-_TOLD_TO_CARRIERS: Final = frozenset(
+TOLD_TO_CARRIERS: Final = frozenset(
     {
         "delivery.approved", "delivery.keyed", "delivery.en_route", "delivery.arrived", "delivery.opened",
         "delivery.closed", "delivery.delivered", "delivery.refused", "delivery.unsure", "delivery.left_open",
@@ -90,7 +90,7 @@ def carrier_type(kind: str, read: Read) -> str | None:
     if kind in _THE_CARRIERS_OWN:
         return kind
     if read.body.approval is not None:
-        return kind if kind in _TOLD_TO_CARRIERS else None
+        return kind if kind in TOLD_TO_CARRIERS else None
     if kind in {"delivery.unusable", "delivery.expired"}:
         return f"delivery.{NOT_USABLE}"
     if kind == "delivery.declined" and read.body.silently:
@@ -102,7 +102,7 @@ def carrier_view(read: Read) -> DeliveryOut:
     """Never a position, plate, vehicle, person, or what the owner wrote."""
     body = read.body
     approved = body.approval is not None
-    kinds = _TOLD_TO_CARRIERS if approved else _THE_CARRIERS_OWN
+    kinds = TOLD_TO_CARRIERS if approved else _THE_CARRIERS_OWN
     times = {kind.removeprefix("delivery."): at for kind, at in body.times.items() if kind in kinds}
     if body.locked_at is not None:
         times["locked"] = body.locked_at

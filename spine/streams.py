@@ -25,7 +25,7 @@ class CursorMalformed(Problem):
 
 
 class CursorTooOld(Problem):
-    """What follows the cursor is not kept any more, at least in part. ``begin``: the oldest cursor still good."""
+    """What follows the cursor is not kept any more, at least in part. ``members``: for the answer."""
 
     code: ClassVar[str] = "events.cursor_too_old"
     kind: ClassVar[Kind] = Kind.GONE
@@ -35,7 +35,7 @@ class CursorTooOld(Problem):
             f"Events after this cursor are no longer kept. Read the records anew, then go on after {begin}, "
             "or leave `after` out to begin with the oldest event kept."
         )
-        self.begin = begin
+        self.members = {"begin": begin}
 
 
 class CursorUnknown(Problem):
@@ -48,7 +48,7 @@ class CursorUnknown(Problem):
         super().__init__(
             f"This stream never gave that cursor. Read the records anew, then go on after {last}."
         )
-        self.begin = last
+        self.members = {"begin": last}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from spine.valkey import Valkey
 from trunkline import problems
 from trunkline.compose import Ground, Services, ground, services
 from trunkline.delivering import delivery_routes
+from trunkline.eventing import event_routes
 from trunkline.headers import BodyLimit, SecurityHeaders
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
@@ -89,6 +90,7 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
         app.include_router(router)
     app.include_router(people.api.routes(parts.people))
     app.include_router(people.pages.routes(pages))
+    app.include_router(event_routes(parts))
     app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
 
     @app.get("/.well-known/jwks.json", tags=["keys"])

@@ -28,6 +28,7 @@ from spine.log import Log, Tail
 from spine.rates import Rates
 from spine.readers import Reader
 from spine.store import Store
+from spine.streams import Streams
 from spine.timers import Timers
 from spine.valkey import StoreDown, Valkey
 from trunkline import vehicle_list
@@ -46,6 +47,7 @@ from vehicle_gateway.registry import Vehicles
 from vehicle_gateway.renewal import KINDS as RENEWAL_KINDS
 from vehicle_gateway.renewal import Renewals
 from webhooks import history
+from webhooks.dispatch import Composer
 from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine
 from webhooks.guard import Guard
@@ -54,6 +56,7 @@ from webhooks.mail import Mail
 from webhooks.sealing import Seal
 from webhooks.sender import HttpSender
 from webhooks.sources import Sources
+from webhooks.subscriptions import Subscriptions
 
 log = logging.getLogger("trunkline")
 
@@ -87,6 +90,7 @@ class Services:
     endpoints: Endpoints
     sources: Sources
     engine: Engine
+    subscriptions: Subscriptions
     delivery: delivery_desk.Desk
 
 
@@ -170,12 +174,16 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
     mail = Mail(
         mail_door(settings), minter(people.links, delivery.deciding.mint, clock), sender=settings.mail_from
     )
+    composers: dict[str, Composer] = {
+        "people": people_composer(people.letters, settings.people),
+        "delivery": delivery.composing,
+    }
     async with HttpSender(settings.webhooks, guard) as sender:
         engine = Engine(
             store,
             clock,
             settings.webhooks,
-            {"people": people_composer(people.letters, settings.people), "delivery": delivery.composing},
+            composers,
             sender,
             mail,
             endpoints,
@@ -192,6 +200,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
                 endpoints=endpoints,
                 sources=Sources(store, clock, settings.webhooks, keyring),
                 engine=engine,
+                subscriptions=Subscriptions(Streams(base.valkey), clock, settings.webhooks, composers),
                 delivery=delivery,
             )
         finally:
@@ -256,7 +265,7 @@ def readers(parts: Services) -> list[Reader]:
     base = parts.ground
     authority = Pki.open(base.settings.pki_dir, base.settings.gateway)
     renewal = Renewals(base.store, base.clock, base.settings.gateway, authority, parts.commands)
-    news = parts.delivery.news(parts.engine, parts.endpoints)
+    news = parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions)
 
     def reader(group: str, handle: object, kinds: frozenset[str] | None = None) -> Reader:
         return Reader(

@@ -72,6 +72,23 @@ class WebhooksLimits(BaseModel):
         default=timedelta(hours=24),
         description="how long a decision's id and body hash are remembered",
     )
+    stream_age: timedelta = Field(
+        default=timedelta(days=30), description="how long a subscriber's stream keeps what was told"
+    )
+    stream_entries: int = Field(
+        default=20_000, ge=1, le=1_000_000, description="entries of a subscriber's stream, the newest"
+    )
+    stream_scan: int = Field(
+        default=500, ge=1, description="entries looked at for one page of events, filtered ones among them"
+    )
+    stream_life: timedelta = Field(
+        default=timedelta(minutes=15), description="a stream of events ends and the client comes again"
+    )
+    stream_beat: timedelta = Field(
+        default=timedelta(seconds=15), description="a sign of life in a stream in which nothing happens"
+    )
+    streams_each: int = Field(default=8, ge=1, description="streams open at once, per subscriber and process")
+    streams_open: int = Field(default=256, ge=1, description="streams open at once, per process")
     idempotency_for: timedelta = Field(
         default=timedelta(hours=24), description="how long a repeated request is given the same answer"
     )

@@ -49,7 +49,9 @@ def test_an_unlinked_system_stays_unlinked(state: SourceState, what: SourceStep)
 def test_a_message_is_named_after_its_cause() -> None:
     assert MESSAGE == "msg_7k3m9qxd4hwe2a5t.asked.ep.7a1b2c3d4e5f6g7h"
     assert partition_of(MESSAGE) == 7
-    assert wire_id(MESSAGE) == "msg_7k3m9qxd4hwe2a5t-asked-ep-7a1b2c3d4e5f6g7h"
+    assert wire_id(MESSAGE) == "msg_7k3m9qxd4hwe2a5t-asked"
+    other = message_id("dlv_7k3m9qxd4hwe2a5t", "asked", EndpointId("ep_7zzzzzzzzzzzzzzz"))
+    assert wire_id(other) == wire_id(MESSAGE), "two addresses hear of one event"
 
 
 tails = st.text("abc012._-", min_size=3, max_size=80)
@@ -66,12 +68,13 @@ def test_wire_ids_are_clean_and_never_shared(one: str, other: str) -> None:
 def test_the_envelope() -> None:
     body = encode(MESSAGE, "delivery.asked", NOW, "/trunkline", News({"a": "Zoë"}, "dlv_7k3m", 3))
     assert json.loads(body) == {
+        "specversion": "1.0",
         "id": wire_id(MESSAGE),
         "type": "delivery.asked",
         "time": "2030-05-06T09:00:00.000Z",
         "source": "/trunkline",
         "subject": "dlv_7k3m",
-        "sequence": 3,
+        "sequence": "0000000000000000003",
         "data": {"a": "Zoë"},
     }
     assert encode(MESSAGE, "delivery.asked", NOW, "/t", News({})).endswith(b'"source":"/t","data":{}}')
