@@ -31,7 +31,8 @@ from spine.valkey import Valkey
 from trunkline import problems
 from trunkline.compose import Ground, Services, ground, services
 from trunkline.delivering import delivery_routes
-from trunkline.eventing import event_routes
+from trunkline.event_documents import describe_webhooks
+from trunkline.eventing import catalogue, event_routes
 from trunkline.headers import BodyLimit, SecurityHeaders
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
@@ -78,6 +79,7 @@ def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own ty
         openapi_url="/v1/openapi.json",
     )
     problems.install(app)
+    describe_webhooks(app, catalogue())
     app.add_middleware(BodyLimit, limit=BODY_BYTES)
     app.add_middleware(SecurityHeaders)
     return app

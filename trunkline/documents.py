@@ -165,6 +165,22 @@ def asyncapi() -> str:
     return json.dumps(document(), indent=1, sort_keys=True) + "\n"
 
 
+def events() -> str:
+    """Every type of event that a subscriber can hear."""
+    from trunkline.event_documents import page
+    from trunkline.eventing import catalogue
+
+    return page(catalogue())
+
+
+def events_asyncapi() -> str:
+    """Webhooks and streams of events as AsyncAPI 3."""
+    from trunkline.event_documents import asyncapi as described
+    from trunkline.eventing import catalogue
+
+    return json.dumps(described(catalogue()), indent=1, sort_keys=True) + "\n"
+
+
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "facts.md": facts,
     "states.md": states,
@@ -174,6 +190,8 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "command-line.md": command_line,
     "openapi.json": openapi,
     "asyncapi.json": asyncapi,
+    "events.md": events,
+    "events.asyncapi.json": events_asyncapi,
 }
 
 

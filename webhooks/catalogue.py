@@ -68,7 +68,7 @@ class EventType:
     says: str
     subject: str
     heard: Mapping[Hearer, Heard]
-    since: str = "0.2.0"
+    since: str = "0.1.0"
 
 
 class Catalogue:
