@@ -17,6 +17,9 @@ class PeopleLimits(BaseModel):
         timedelta(hours=24), description="The same for the links of invitations and notices, read later."
     )
     session_life: timedelta = Field(timedelta(days=30), description="How long a person's session lasts.")
+    operator_session_life: timedelta = Field(
+        timedelta(minutes=30), description="How long an operator's session in a browser lasts."
+    )
     sessions_per_person: int = Field(
         20, ge=1, le=100, description="Live sessions of one person; one more ends the oldest."
     )

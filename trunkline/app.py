@@ -34,6 +34,7 @@ from trunkline.delivering import delivery_routes
 from trunkline.event_documents import describe_webhooks
 from trunkline.eventing import catalogue, event_routes
 from trunkline.headers import BodyLimit, SecurityHeaders
+from trunkline.operating import operator_routes
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
 from trunkline.trust import NoTrust, PublicKeys
@@ -42,12 +43,15 @@ from webhooks.history import History
 
 log = logging.getLogger("trunkline")
 
+_PAGES = ("trunkline", "people", "delivery", "webhooks")
+"""Packages with templates."""
+
 BODY_BYTES = 2 * 1024 * 1024
 
 
 def templates() -> Environment:
     """Templates of every package; undefined names are errors, everything is escaped."""
-    folders = [str(files(package).joinpath("templates")) for package in ("trunkline", "people", "delivery")]
+    folders = [str(files(package).joinpath("templates")) for package in _PAGES]
     return Environment(
         loader=FileSystemLoader(folders),
         autoescape=select_autoescape(default=True),
@@ -94,6 +98,8 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     app.include_router(people.api.routes(parts.people))
     app.include_router(people.pages.routes(pages))
     app.include_router(event_routes(parts))
+    for router in operator_routes(parts, pages):
+        app.include_router(router)
     app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
 
     @app.get("/.well-known/jwks.json", tags=["keys"])

@@ -46,6 +46,7 @@ from vehicle_gateway.pki import Pki
 from vehicle_gateway.registry import Vehicles
 from vehicle_gateway.renewal import KINDS as RENEWAL_KINDS
 from vehicle_gateway.renewal import Renewals
+from webhooks import lists as webhook_lists
 from webhooks.dispatch import Composer
 from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine
@@ -284,7 +285,12 @@ def readers(parts: Services) -> list[Reader]:
         reader("delivery-news", news.handle, NEWS_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
-        reader("lists", base.index.reaction(delivery_lists.places, people_lists.places, vehicle_list.places)),
+        reader(
+            "lists",
+            base.index.reaction(
+                delivery_lists.places, people_lists.places, vehicle_list.places, webhook_lists.places
+            ),
+        ),
     ]
 
 

@@ -11,6 +11,7 @@ from spine.replay import rebuild
 from trunkline import vehicle_list
 from trunkline.desk import Desk
 from vehicle_gateway.dispatch import GROUP as GATEWAY
+from webhooks import lists as webhook_lists
 
 LISTS: Final = "lists"
 GROUPS: Final = ("keys", "delivery", "delivery-news", "people", "renewal", GATEWAY, LISTS)
@@ -24,8 +25,8 @@ async def rebuild_lists(desk: Desk) -> int:
     jobs = (
         (
             LISTS,
-            (*delivery_lists.NAMES, *people_lists.NAMES, vehicle_list.VEHICLES),
-            (delivery_lists.places, people_lists.places, vehicle_list.places),
+            (*delivery_lists.NAMES, *people_lists.NAMES, vehicle_list.VEHICLES, webhook_lists.ADDRESSES),
+            (delivery_lists.places, people_lists.places, vehicle_list.places, webhook_lists.places),
         ),
     )
     count = 0
