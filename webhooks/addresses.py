@@ -179,7 +179,9 @@ class Wishes:
     def checked(self) -> Self:
         """Each once, in order. Raises ``TypesRefused``, ``FiltersRefused``."""
         types, vehicles = tuple(dict.fromkeys(self.types)), tuple(dict.fromkeys(self.vehicles))
-        if len(self.types) > _TYPES_MOST or not all(len(each) <= 80 and _TYPE.fullmatch(each) for each in types):
+        if len(self.types) > _TYPES_MOST or not all(
+            len(each) <= 80 and _TYPE.fullmatch(each) for each in types
+        ):
             raise TypesRefused("types are such as delivery.opened or delivery.*")
         if len(self.vehicles) > _VEHICLES_MOST or not all(_VEHICLE.fullmatch(each) for each in vehicles):
             raise FiltersRefused("vehicles are ids such as veh_7k3m9qxd4hwe2a5t")
