@@ -42,6 +42,7 @@ class WebhooksLimits(BaseModel):
     )
     lease_margin: timedelta = Field(
         default=timedelta(seconds=15),
+        ge=timedelta(seconds=15),
         description="how long after the longest possible try its message is given to another sender",
     )
     in_flight: int = Field(default=128, ge=1, description="tries on the wire at once, per process")

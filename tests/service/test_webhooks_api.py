@@ -15,9 +15,8 @@ from spine.valkey import Valkey
 from tests.service.conftest import SetClock
 from tests.service.test_webhooks_engine import LIMITS, Office, Sink, compose, make_office, sink
 from webhooks.api import Subscriber, routes
-from webhooks.endpoints import queues_of
+from webhooks.api_mending import mending
 from webhooks.guard import Guard
-from webhooks.history import History
 from webhooks.sender import HttpSender
 from webhooks.signature import Secret
 
@@ -48,7 +47,8 @@ async def http(
     async def problem(request: Request, raised: Problem) -> JSONResponse:
         return JSONResponse({"code": raised.code}, STATUS[raised.kind])
 
-    app.include_router(routes(office.endpoints, History(queues_of(store, LIMITS)), signed_in))
+    app.include_router(routes(office.endpoints, office.engine, signed_in))
+    app.include_router(mending(office.endpoints, office.engine, signed_in, signed_in))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://test", headers={"x-who": CARRIER}

@@ -36,7 +36,7 @@ from webhooks.states import State
 CARRIER = "car_3aaaaaaaaaaaaaaa"
 DELIVERY = "dlv_7k3m9qxd4hwe2a5t"
 SOON = timedelta(milliseconds=400)
-LIMITS = WebhooksLimits(connect_timeout=SOON, total_timeout=SOON, lease_margin=SOON, jitter=0)
+LIMITS = WebhooksLimits(connect_timeout=SOON, total_timeout=SOON, jitter=0)
 
 
 @dataclass
