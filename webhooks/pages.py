@@ -24,6 +24,8 @@ from webhooks.messages import Message, place_of, queue_of
 START: Final = "/operator/webhooks"
 _PAGE: Final = 25
 _ROWS: Final = 25
+_PART_MOST: Final = 16
+"""Characters of a path's part that are surely no secret of a receiver that knows its sender by the address."""
 _HOURS_MOST: Final = 24 * 14
 
 EndpointPath = Annotated[EndpointId, Path(pattern="^ep_[0-9a-hjkmnp-tv-z]{16}$")]
@@ -57,7 +59,7 @@ class Row:
     endpoint: Endpoint
     load: Load
     at: str
-    """Where it goes, without what may be a secret: user, query and fragment."""
+    """Where it goes, without what may be a secret: user, query, long parts of the path."""
     state: str
     mood: str
 
@@ -151,9 +153,10 @@ class _Desk:
         except EndpointUnknown:
             return None
         url = urlsplit(known.url)
+        path = "/".join(f"{part[:4]}…" if len(part) > _PART_MOST else part for part in url.path.split("/"))
         hidden = "?…" if url.query else ""
         state, mood = STATES.get(known.state, (known.state.value, ""))
-        where = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}{hidden}"
+        where = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{path}{hidden}"
         return Row(known, await self._engine.backlog(endpoint), where, state, mood)
 
     async def ping(self, endpoint: EndpointId) -> str:
