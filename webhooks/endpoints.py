@@ -247,7 +247,9 @@ class Endpoints:
             return Change({endpoint: Write(after, kept.model_dump_json())}, [fact])
 
         outcome = await self._store.change([endpoint], decide)
-        if outcome.changed:  # what waits for it ends now, with a row each, and can be recovered later
+        if (
+            outcome.changed
+        ):  # what waits for it ends when it is due, with a row each, and can be recovered later
             place = queue_of(endpoint)
             await self._queues.hold(place.partition, place.address, None, now=now)
 

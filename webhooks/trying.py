@@ -51,19 +51,21 @@ class Trying:
             return self.stumbled(one)
         now = self._clock.now()
         if (reason := self._why_not(kept, target, now)) is not None:
-            if kept.type == PING and kept.endpoint is not None:
-                await self._endpoints.unanswered(kept.endpoint)
-            return self._dropped(one, kept, target, reason, now)
+            return await self._told(kept, self._dropped(one, kept, target, reason, now))
         if target is not None and target.endpoint.state is EndpointState.PENDING and kept.type != PING:
             until = min(target.endpoint.made_at + self._limits.ping_for, now + _PENDING)
             return Ended(one, "back", due_ms=ms_from(until))
         result = await self._dispatch.once(one.id, kept, target)
+        return await self._told(kept, self._after(one, kept, target, result))
+
+    async def _told(self, kept: Kept, ended: Ended) -> Ended:
+        """What came of a ping decides on its address, before it is saved: after a crash it is decided again."""
         if kept.type == PING and kept.endpoint is not None:
-            if result.outcome is Outcome.ACCEPTED:
+            if ended.what == "done":
                 await self._endpoints.answered(kept.endpoint)
-            elif result.outcome is Outcome.HOPELESS:
+            elif ended.what == "dead":
                 await self._endpoints.unanswered(kept.endpoint)
-        return self._after(one, kept, target, result)
+        return ended
 
     def stumbled(self, one: Claimed) -> Ended:
         """It could not even be tried: put back without a try used up."""
