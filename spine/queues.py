@@ -37,7 +37,9 @@ class BacklogHeld(BacklogFull):
     kind: ClassVar[Kind] = Kind.UNAVAILABLE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True
+)  # not frozen: there is one of each try, and frozen ones take three times as long to make
 class Claimed:
     """A leased message. ``n``: tries begun with this one; ``version``: that of the address' subject."""
 
@@ -66,7 +68,9 @@ class Claim:
     wait_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True
+)  # not frozen: there is one of each try, and frozen ones take three times as long to make
 class Settled:
     """What one try came to. ``token``: of its lease. ``due_ms``: when again. ``row``: JSON, empty where none.
 

@@ -22,7 +22,7 @@ Where = tuple[int, str]
 _SPREAD: Final = random.SystemRandom()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ended:
     """A try that ended. ``tried``: what it says of its address, None where nothing does.
 
