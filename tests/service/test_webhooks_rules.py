@@ -1,14 +1,17 @@
 """The engine's rules against a real store and receiver: pings, order, rates, filters, breaker, dead letters, limits."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
 
 from spine.clock import SystemClock
+from spine.facts.people import PersonErased
 from spine.ids import EndpointId, PersonId
 from spine.log import Log
 from spine.store import Ack, LeaseLost, Store
@@ -30,6 +33,7 @@ from webhooks.addresses import FiltersRefused
 from webhooks.dispatch import Brief
 from webhooks.endpoints import EndpointState, EndpointUnknown, Wishes
 from webhooks.engine import BacklogFull, MessageTooLate, MessageUnknown
+from webhooks.forgetting import Forgetting
 from webhooks.guard import Guard
 from webhooks.mail import Letter
 from webhooks.messages import Outgoing, message_id
@@ -421,6 +425,39 @@ async def test_removing_an_address_erases_everything(office: Office, sink: Sink,
     await office.endpoints.remove(endpoint, CARRIER)
     left = [key for key in await valkey.ask("KEYS", "*:q:*") if endpoint.removeprefix("ep_") in key]
     assert left == []
+
+
+async def test_an_erased_person_hears_nothing_any_more(office: Office, sink: Sink, valkey: Valkey) -> None:
+    made, _ = await office.endpoints.add(ZOE, sink.url)
+    await queue(office, made.id, "a")
+    entry = SimpleNamespace(fact=PersonErased(at=office.clock.now(), person=ZOE))
+    for _ in range(2):
+        await Forgetting(office.endpoints).handle(entry)
+    assert await office.endpoints.of(ZOE) == []
+    assert [key for key in await valkey.ask("KEYS", "*:q:*") if made.id[3:] in key] == []
+    await office.engine.sweep()
+    assert sink.got == []
+
+
+async def test_who_was_served_longest_ago_comes_first(store: Store, clock: SetClock, sink: Sink) -> None:
+    limits = LIMITS.model_copy(update={"in_flight": 2, "claim_ahead": 0})
+    async with HttpSender(limits, Guard(dev=True)) as sender:
+        office = make_office(store, clock, sender, {"delivery": compose}, limits)
+        addresses = [(await office.address(f"{sink.url}/{n}"))[0] for n in range(6)]
+        for endpoint in addresses:
+            await queue(office, endpoint, *(f"n{n}" for n in range(10)))
+        sending = office.engine._sending
+        served = []
+        for _ in range(30):
+            clock.advance(timedelta(milliseconds=1))
+            sending._due = dict.fromkeys(sending._due, 0.0)
+            await sending._turn()
+            served += [one.rsplit(".", 1)[1] for one in sending._mine]
+            await office.engine.idle()
+            await sending._turn(claim=False)
+        counts = Counter(served)
+        assert len(counts) == 6
+        assert max(counts.values()) - min(counts.values()) <= 1
 
 
 async def test_mail_takes_no_webhooks_place(store: Store, sink: Sink) -> None:
