@@ -15,7 +15,7 @@ from delivery.states import State
 from delivery.views import asked_out, carrier_view, key_out
 from spine.ids import DeliveryId, PersonId, prefix_of
 from webhooks.dispatch import Brief
-from webhooks.envelope import News
+from webhooks.envelope import News, sequence_of
 from webhooks.mail import Letter, Link
 
 SUBJECTS: Final[Mapping[str, str]] = {
@@ -174,9 +174,3 @@ def _is_shut(read: Read) -> bool:
 
 def _time(at: datetime) -> str:
     return f"{at:%a %d %b %H:%M} UTC"
-
-
-def sequence_of(position: str) -> int:
-    """A log position as a whole number that grows with it (and stays exact in JSON)."""
-    milliseconds, _, n = position.partition("-")
-    return int(milliseconds) * 1000 + min(int(n or 0), 999)

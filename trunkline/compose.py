@@ -23,6 +23,7 @@ from people.service import People, build
 from spine.clock import Clock, SystemClock
 from spine.expiring import Expiring
 from spine.house import House, open_house
+from spine.ids import PersonId
 from spine.index import Index
 from spine.log import Log, Tail
 from spine.rates import Rates
@@ -50,9 +51,16 @@ from webhooks import lists as webhook_lists
 from webhooks.dispatch import Composer
 from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine
+from webhooks.forgetting import GROUP as FORGETTING
+from webhooks.forgetting import KINDS as FORGOTTEN
+from webhooks.forgetting import Forgetting
 from webhooks.guard import Guard
 from webhooks.keyring import Keyring
 from webhooks.mail import Mail
+from webhooks.operational import GROUP as OPERATIONAL
+from webhooks.operational import KINDS as TOLD_OF
+from webhooks.operational import Composing as OperationalComposing
+from webhooks.operational import Operational
 from webhooks.sealing import Seal
 from webhooks.sender import HttpSender
 from webhooks.sources import Sources
@@ -174,7 +182,15 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
     mail = Mail(
         mail_door(settings), minter(people.links, delivery.deciding.mint, clock), sender=settings.mail_from
     )
+
+    async def mail_of(person: PersonId) -> str | None:
+        view = await people.persons.view(person)
+        return view.email if view else None
+
+    operational = OperationalComposing(endpoints, mail_of)
     composers: dict[str, Composer] = {
+        "endpoint": operational,
+        "message": operational,
         "people": people_composer(people.letters, settings.people),
         "delivery": delivery.composing,
     }
@@ -285,6 +301,12 @@ def readers(parts: Services) -> list[Reader]:
         reader("delivery-news", news.handle, NEWS_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
+        reader(FORGETTING, Forgetting(parts.endpoints).handle, FORGOTTEN),
+        reader(
+            OPERATIONAL,
+            Operational(parts.engine, parts.endpoints, parts.subscriptions, base.clock).handle,
+            TOLD_OF,
+        ),
         reader(
             "lists",
             base.index.reaction(

@@ -8,6 +8,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 
 import delivery.events
 import webhooks.api_events
+import webhooks.operational
 from people.access import Access, CarrierPrincipal, PersonPrincipal
 from people.api_parts import problems
 from people.model import Scope
@@ -19,7 +20,7 @@ from webhooks.catalogue import Catalogue, EventType
 
 def catalogue() -> Catalogue:
     """Every type of event that a subscriber of this installation can hear."""
-    every: list[Iterable[EventType]] = [delivery.events.types()]
+    every: list[Iterable[EventType]] = [delivery.events.types(), webhooks.operational.types()]
     return Catalogue(one for types in every for one in types)
 
 

@@ -12,9 +12,21 @@ from trunkline import vehicle_list
 from trunkline.desk import Desk
 from vehicle_gateway.dispatch import GROUP as GATEWAY
 from webhooks import lists as webhook_lists
+from webhooks.forgetting import GROUP as FORGETTING
+from webhooks.operational import GROUP as WEBHOOK_NEWS
 
 LISTS: Final = "lists"
-GROUPS: Final = ("keys", "delivery", "delivery-news", "people", "renewal", GATEWAY, LISTS)
+GROUPS: Final = (
+    "keys",
+    "delivery",
+    "delivery-news",
+    "people",
+    "renewal",
+    GATEWAY,
+    LISTS,
+    FORGETTING,
+    WEBHOOK_NEWS,
+)
 
 
 async def rebuild_lists(desk: Desk) -> int:

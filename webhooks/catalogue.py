@@ -69,6 +69,8 @@ class EventType:
     subject: str
     heard: Mapping[Hearer, Heard]
     since: str = "0.1.0"
+    ordered: bool = True
+    """Whether it has a ``sequence``."""
 
 
 class Catalogue:
@@ -116,7 +118,7 @@ class Catalogue:
             "time": _EXAMPLE_AT.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "source": SOURCE,
             "subject": one.subject,
-            "sequence": f"{1893574800000000:0{SEQUENCE_DIGITS}d}",
+            **({"sequence": f"{1893574800000000:0{SEQUENCE_DIGITS}d}"} if one.ordered else {}),
             "data": dict(one.heard[hearer].example),
         }
 
@@ -128,10 +130,12 @@ class Catalogue:
 def _model(one: EventType, hearer: Hearer) -> type[Event]:
     words = [word.capitalize() for part in one.name.split(".") for word in part.split("_")]
     name: Any = Literal[one.name]
+    unordered: dict[str, Any] = {} if one.ordered else {"sequence": (None, None)}
     return create_model(
         f"{''.join(words)}For{hearer.value.capitalize()}",
         __base__=Event,
         __doc__=one.says,
         type=(name, ...),
         data=(one.heard[hearer].data, ...),
+        **unordered,
     )

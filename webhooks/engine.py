@@ -15,8 +15,9 @@ from spine.clock import Clock
 from spine.ids import EndpointId, prefix_of
 from spine.index import BadCursor
 from spine.problems import Kind, Problem
-from spine.queues import Backlog, BacklogFull, BacklogHeld, Put
-from spine.queues import Kept as Stored
+from spine.queued import Backlog, Put
+from spine.queued import Kept as Stored
+from spine.queues import BacklogFull, BacklogHeld
 from spine.store import Ack, Elsewhere, Store
 from webhooks.attempts import Attempt, drop_row, read_row
 from webhooks.dispatch import Composer, Dispatch

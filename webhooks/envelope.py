@@ -16,6 +16,7 @@ SPECVERSION: Final = "1.0"
 SEQUENCE_DIGITS: Final = 19
 """CloudEvents' extension ``sequence`` is text that sorts: whole numbers of 63 bits, with zeros before them."""
 
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _WIRE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TO_AN_ENDPOINT: Final = re.compile(r"\.ep\.[0-9a-hjkmnp-tv-z]{16}$")
 
@@ -67,4 +68,10 @@ def encode(message: str, type_: str, at: datetime, source: str, news: News) -> b
         "data": dict(news.data),
     }
     said = {name: value for name, value in envelope.items() if value is not None}
-    return json.dumps(said, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _JSON.encode(said).encode()
+
+
+def sequence_of(position: str) -> int:
+    """A log position as a whole number that grows with it (and stays exact in JSON)."""
+    milliseconds, _, n = position.partition("-")
+    return int(milliseconds) * 1000 + min(int(n or 0), 999)

@@ -51,7 +51,7 @@ class Event(StrEnum):
     DISABLED = "disabled"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tried:
     """One try that ended. ``not_before_ms``: until when the receiver asked to be left alone."""
 
@@ -137,6 +137,8 @@ def after(
     ``since_ms``: when the address was enabled. ``spread`` in [0, 1) draws the length of a pause (full jitter).
     """
     happened: list[Happened] = []
+    if tries and all(one.seen is Seen.TAKEN for one in tries):  # nearly always: one step for all of them
+        return _taken(health, tries[-1], happened, limits, count=len(tries)), happened
     for one in tries:
         if one.seen is Seen.TAKEN:
             health = _taken(health, one, happened, limits)
@@ -146,7 +148,9 @@ def after(
     return health, happened
 
 
-def _taken(health: Health, one: Tried, happened: list[Happened], limits: WebhooksLimits) -> Health:
+def _taken(
+    health: Health, one: Tried, happened: list[Happened], limits: WebhooksLimits, count: int = 1
+) -> Health:
     within_ms = round(limits.broken_within.total_seconds() * 1000)
     if health.opened:
         happened.append(Happened(Event.CLOSED))
@@ -154,7 +158,7 @@ def _taken(health: Health, one: Tried, happened: list[Happened], limits: Webhook
         happened.append(Happened(Event.RECOVERED))
     return replace(
         health,
-        taken=health.taken + 1,
+        taken=health.taken + count,
         in_a_row=0,
         opened=0,
         open_until_ms=0,
@@ -162,7 +166,7 @@ def _taken(health: Health, one: Tried, happened: list[Happened], limits: Webhook
         first_failure_ms=0,
         last_taken_ms=max(health.last_taken_ms, one.at_ms),
         told=0,
-        window=_counted(health.window, one.at_ms, good=1, bad=0, within_ms=within_ms),
+        window=_counted(health.window, one.at_ms, good=count, bad=0, within_ms=within_ms),
     )
 
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spine.clock import Clock
-from spine.queues import Claim, Claimed, Queues, claimed
+from spine.queued import Claim, Claimed, Wish
+from spine.queues import Queues, claimed
 from spine.store import StoreDown
 from spine.valkey import Word
 from webhooks.limits import WebhooksLimits
@@ -163,25 +164,26 @@ class Sending:
         due = [each for each in self._due if self._due[each] <= ticks]
         room = self._room(mail=False) + ending[0]
         aside = self._room(mail=True) + ending[1]
-        if not due or room <= 0:
+        if not due or (room <= 0 and aside <= 0):
             return
         self._first += 1
         start = self._first % len(due)
-        due = (due[start:] + due[:start])[:room]
+        due = (due[start:] + due[:start])[: max(room, aside)]
         share, now = max(1, room // len(due)), self._clock.now()
-        mails = max(1, aside // len(due)) if aside > 0 else 0
+        mails = max(1, aside // len(due))
         for partition in due:
-            mine, aside = min(mails, aside), aside - min(mails, aside)
-            call = self._queues.claiming(
-                partition,
-                now=now,
-                most=share,
-                lease=self._limits.lease,
-                sender=self.life,
-                cap=self._limits.in_flight_per_address,
-                aside=(MAIL, mine),
+            mine = max(0, min(mails, aside))
+            aside -= mine
+            wish = Wish(
+                self.life,
+                share if room > 0 else mine,
+                self._limits.lease,
+                self._limits.in_flight_per_address,
+                MAIL,
+                mine,
+                only_aside=room <= 0,
             )
-            turn.calls.append(call)
+            turn.calls.append(self._queues.claiming(partition, wish, now=now))
             turn.claiming.append(partition)
 
     def _room(self, *, mail: bool) -> int:

@@ -9,7 +9,7 @@ from typing import Final
 from spine.clock import Clock
 from spine.facts import FACT
 from spine.ids import EndpointId
-from spine.queues import Claimed
+from spine.queued import Claimed
 from spine.store import StoreDown
 from webhooks.addresses import EndpointState, Target
 from webhooks.attempts import Outcome, Result, drop_row
@@ -42,6 +42,7 @@ class Trying:
         self._reading: dict[EndpointId, asyncio.Task[Target | None]] = {}
         self._random = random.SystemRandom()
         self._keep_ms = int(limits.kept_for.total_seconds() * 1000)
+        self._keep_done_ms = int(limits.delivered_for.total_seconds() * 1000)
 
     async def once(self, one: Claimed, kept: Kept) -> Ended:
         """Try it, or say why not. Raises where a mistake of ours or a store that is down is in the way."""
@@ -51,19 +52,21 @@ class Trying:
             return self.stumbled(one)
         now = self._clock.now()
         if (reason := self._why_not(kept, target, now)) is not None:
-            if kept.type == PING and kept.endpoint is not None:
-                await self._endpoints.unanswered(kept.endpoint)
-            return self._dropped(one, kept, target, reason, now)
+            return await self._told(kept, self._dropped(one, kept, target, reason, now))
         if target is not None and target.endpoint.state is EndpointState.PENDING and kept.type != PING:
             until = min(target.endpoint.made_at + self._limits.ping_for, now + _PENDING)
             return Ended(one, "back", due_ms=ms_from(until))
         result = await self._dispatch.once(one.id, kept, target)
+        return await self._told(kept, self._after(one, kept, target, result))
+
+    async def _told(self, kept: Kept, ended: Ended) -> Ended:
+        """What came of a ping decides on its address, before it is saved: after a crash it is decided again."""
         if kept.type == PING and kept.endpoint is not None:
-            if result.outcome is Outcome.ACCEPTED:
+            if ended.what == "done":
                 await self._endpoints.answered(kept.endpoint)
-            elif result.outcome is Outcome.HOPELESS:
+            elif ended.what == "dead":
                 await self._endpoints.unanswered(kept.endpoint)
-        return self._after(one, kept, target, result)
+        return ended
 
     def stumbled(self, one: Claimed) -> Ended:
         """It could not even be tried: put back without a try used up."""
@@ -106,7 +109,7 @@ class Trying:
             tried = Tried(result.seen, now_ms, one.n, until)
         endpoint = target.endpoint if target is not None else None
         if result.outcome is Outcome.ACCEPTED:
-            return Ended(one, "done", row, keep_ms=self._keep_ms, tried=tried, endpoint=endpoint)
+            return Ended(one, "done", row, keep_ms=self._keep_done_ms, tried=tried, endpoint=endpoint)
         then = self._then(one, kept, result, now)
         if isinstance(then, datetime):
             return Ended(one, "again", row, ms_from(then), tried=tried, endpoint=endpoint)
@@ -161,5 +164,7 @@ class Trying:
         if found is None:
             self._targets.pop(endpoint, None)
         else:
+            if len(self._targets) >= self._limits.addresses_known:
+                self._targets.clear()  # they are read again as they are needed
             self._targets[endpoint] = found
         return found

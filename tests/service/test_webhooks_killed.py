@@ -122,7 +122,7 @@ async def test_nothing_is_lost_when_senders_the_store_and_a_receiver_are_killed(
         whole = asyncio.get_running_loop().time()
         await until(lambda: sink.unique == MESSAGES, within=30)
         assert asyncio.get_running_loop().time() - whole < WHOLE_WITHIN
-        await until(lambda: _settled(office, ids), within=30)
+        await until(lambda: settled(office, ids), within=30)
         await kill(worker)
     assert set(sink.times) == {wire_id(each) for each in ids}, "0 lost"
     assert sum(sink.times.values()) - MESSAGES <= (kills + 1) * MOST_ON_THE_WAY
@@ -144,7 +144,7 @@ async def test_the_store_is_killed_under_a_sender(office: Office, server: Server
         began = asyncio.get_running_loop().time()
         await until(lambda: sink.unique == MESSAGES, within=30)
         assert asyncio.get_running_loop().time() - began < WHOLE_WITHIN
-        await until(lambda: _settled(office, ids), within=30)
+        await until(lambda: settled(office, ids), within=30)
         await kill(worker)
     assert set(sink.times) == {wire_id(each) for each in ids}
     assert sum(sink.times.values()) - MESSAGES <= MOST_ON_THE_WAY
@@ -166,7 +166,8 @@ async def test_another_sender_takes_over_what_a_silent_one_had(office: Office, s
         await kill(other)
 
 
-async def _settled(office: Office, ids: list[str]) -> bool:
+async def settled(office: Office, ids: list[str]) -> bool:
+    """Nothing waits and nothing is on the wire."""
     found = {each.rsplit(".", 2)[2] for each in ids}
     loads = await asyncio.gather(*(office.engine.backlog(f"ep_{each}") for each in found))
     return all(load.waiting + load.in_flight == 0 for load in loads)
