@@ -53,9 +53,6 @@ class NewEndpoint(BaseModel):
     types: list[str] = Field(
         default=[], max_length=50, description="such as delivery.opened, delivery.*; empty: all"
     )
-    vehicles: list[str] = Field(
-        default=[], max_length=500, description="only news of these vehicles; empty: of all"
-    )
     order: Order = Field(
         default="none",
         description="delivery or vehicle: of each, news comes in order, and one that fails holds up those after it",
@@ -79,7 +76,6 @@ class EndpointOut(BaseModel):
     id: EndpointId
     url: str
     types: list[str]
-    vehicles: list[str]
     order: Order
     rate: float
     state: EndpointState = Field(description="pending until it has answered a signed endpoint.ping with 2xx")
@@ -142,7 +138,7 @@ def routes(
     @router.post("", status_code=status.HTTP_201_CREATED)
     async def add(asked: NewEndpoint, subscriber: changing, key: IdempotencyKey = None) -> EndpointMadeOut:
         """Add an address. Its secret is in this answer only. It is enabled once it answers the ping sent to it."""
-        wishes = Wishes(asked.types, asked.vehicles, asked.order, asked.rate)
+        wishes = Wishes(asked.types, order=asked.order, rate=asked.rate)
         made, secret = await endpoints.add(subscriber.id, asked.url, key=key, wishes=wishes)
         return EndpointMadeOut(**endpoint_fields(made, subscriber), secret=secret.reveal())
 
@@ -197,7 +193,6 @@ def endpoint_fields(endpoint: Endpoint, subscriber: Subscriber) -> dict[str, Any
         "types": list(endpoint.types),
         "state": endpoint.state,
         "reason": endpoint.reason,
-        "vehicles": list(endpoint.vehicles),
         "order": endpoint.order,
         "rate": endpoint.rate,
         "made_at": endpoint.made_at,

@@ -213,6 +213,6 @@ async def test_mending_is_nobody_elses(http: httpx.AsyncClient, office: Office) 
         {"since": 1},
     ):
         assert (await http.post(f"{PATH}/{mine}/recover", json=wrong)).status_code == 422
-    for wrong in ({"order": "time"}, {"rate": -1}, {"vehicles": ["car"]}, {"rate": "NaN"}):
+    for wrong in ({"order": "time"}, {"rate": -1}, {"vehicles": ["veh_7abcd"]}, {"rate": "NaN"}):
         body = {"url": "https://shop.example/h"} | wrong
         assert (await http.post(PATH, json=body)).status_code == 422
