@@ -6,6 +6,7 @@ from people.access import Access
 from people.addresses import Addresses
 from people.carriers import Carriers
 from people.cars import Cars
+from people.challenges import Challenges
 from people.courier_tokens import CourierTokens
 from people.couriers import Couriers
 from people.device_keys import DeviceKeys
@@ -17,12 +18,15 @@ from people.limits import PeopleLimits
 from people.mail_links import Mailer, MailLinks
 from people.oauth import CarrierTokens
 from people.operators import Operators
+from people.passkeys import Passkeys
 from people.persons import Persons
 from people.presence import Presence
 from people.pseudonyms import Pseudonyms
 from people.reactions import Reactions
+from people.relying_party import RelyingParty
 from people.sessions import Sessions
 from people.sign_in import Doorkeeper, SignIn
+from people.step_up import StepUp
 from spine.clock import Clock
 from spine.expiring import Expiring
 from spine.index import Index
@@ -40,6 +44,8 @@ class People:
     pseudonyms: Pseudonyms
     persons: Persons
     sessions: Sessions
+    passkeys: Passkeys
+    step_up: StepUp
     links: MailLinks
     letters: Letters
     sign_in: SignIn
@@ -73,6 +79,9 @@ def build(
     pseudonyms = Pseudonyms(secret, partitions)
     persons = Persons(store, pseudonyms, limits)
     sessions = Sessions(store, limits)
+    party = RelyingParty(origin)
+    passkeys = Passkeys(store, party, limits)
+    challenges = Challenges(expiring, limits.passkey_challenge_life)
     links = MailLinks(expiring, origin, limits.mail_link_life)
     doorkeeper = Doorkeeper(rates, pseudonyms, limits)
     presence = Presence(store, expiring, rates, limits)
@@ -93,6 +102,8 @@ def build(
         pseudonyms=pseudonyms,
         persons=persons,
         sessions=sessions,
+        passkeys=passkeys,
+        step_up=StepUp(passkeys, party, challenges, persons, sessions, rates, limits),
         links=links,
         letters=Letters(persons, invitations, changes, links),
         sign_in=SignIn(persons, sessions, links, mailer, doorkeeper),

@@ -118,6 +118,7 @@ class DeliveryHouse:
         }
         await self.store.change([CAR, UNIT], lambda _: Change(writes))
         self.owner = await self.people.owner("owner@example.org")
+        await self.people.choose_link(self.owner)
         people = self.people.people
         self.carrier = (
             await people.carriers.enrol("Fast Parcels", public_jwk=self.phone.jwk, now=self.now)

@@ -160,6 +160,10 @@ class PeopleHouse:
         )
         await self.settle()
 
+    async def choose_link(self, person: PersonId) -> None:
+        """This person approves by mail link."""
+        await self.people.passkeys.choose_link(person, now=self.now)
+
     async def owner(self, email: str, code: str = "ABCD2345", vehicle: VehicleId = CAR) -> PersonId:
         """A person who has claimed a car."""
         person = await self.person(email)
