@@ -4,7 +4,6 @@ A carrier is not told why: its order is answered as one to an address that canno
 ``bar_`` of the car; an owner sees it and lifts it.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -12,7 +11,7 @@ from pydantic import AwareDatetime
 
 from delivery.model import Frozen
 from spine.ids import CarrierId, CourierId, PersonId, VehicleId, named_after
-from spine.store import Change, Saved, Store, Write
+from spine.store import Saved, Write
 
 KEPT: Final = "kept"
 
@@ -61,9 +60,7 @@ class BarredBody(Frozen):
         self, carrier: CarrierId, courier: CourierId | None, until: datetime, now: datetime
     ) -> "BarredBody":
         """After a decline."""
-        kept = [
-            one for one in self.living(now).pauses if (one.carrier, one.courier) != (carrier, courier)
-        ]
+        kept = [one for one in self.living(now).pauses if (one.carrier, one.courier) != (carrier, courier)]
         return self.but(pauses=(*kept, Pause(carrier=carrier, courier=courier, until=until)))
 
     def barred(self, carrier: CarrierId, by: PersonId, now: datetime) -> "BarredBody":
@@ -82,28 +79,6 @@ class BarredBody(Frozen):
     def write(self) -> Write:
         """The saved form."""
         return Write(KEPT, self.model_dump_json())
-
-
-class BarredBook:
-    """Who is barred at which car."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def of(self, vehicle: VehicleId) -> BarredBody:
-        """As it stands, with pauses that are over."""
-        return BarredBody.of(await self._store.load(subject_of(vehicle)))
-
-    async def lift(self, vehicle: VehicleId, carrier: CarrierId) -> None:
-        """An owner lifts bar and pauses of a carrier. Not barred: no change."""
-        subject = subject_of(vehicle)
-
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            before = BarredBody.of(saved[subject])
-            after = before.lifted(carrier)
-            return Change({subject: after.write()}) if after != before else None
-
-        await self._store.change([subject], decide)
 
 
 def subject_of(vehicle: VehicleId) -> str:

@@ -30,7 +30,7 @@ from delivery.service import Deliveries, Turn, told
 from delivery.states import State
 from keys.car.claims import DEFAULT_FRA, Fra, OwnerSignature
 from keys.drafts import Draft, read_draft
-from people.passkeys import Assertion
+from people.assertions import Assertion
 from spine.facts.delivery import DeliveryApproved, DeliveryDeclined, DeliveryDisowned, DeliveryFact
 from spine.ids import CourierId, DeliveryId, PersonId, QuestionId, body_of
 from spine.problems import Kind, Problem
@@ -104,7 +104,7 @@ class Deciding:
             raise LinkUnknown("this link is not known")
         return read, question, link.person
 
-    async def by_link(  # noqa: PLR0913 - all of the answer
+    async def by_link(
         self,
         token: str,
         decision: Decision,

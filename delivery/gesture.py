@@ -13,7 +13,7 @@ from delivery.questions import Decision, Question, canonical
 from keys.car.claims import OwnerSignature
 from keys.car.jwk import b64, unb64
 from keys.car.jws import Unacceptable, read_json
-from people.passkeys import Assertion
+from people.assertions import Assertion, AssertionResponse
 
 _CONTEXT: Final = b"trunkline.approval.v1\x00"
 _SHORTEST: Final = 37
@@ -36,8 +36,8 @@ def is_over(assertion: Assertion, wanted: bytes) -> bool:
     from another answer.
     """
     try:
-        client = read_json(unb64(assertion.response.clientDataJSON))
-        authenticator = unb64(assertion.response.authenticatorData)
+        client = read_json(unb64(assertion.response.client_data))
+        authenticator = unb64(assertion.response.authenticator_data)
     except (Unacceptable, ValueError):
         return False
     named = str(client.get("challenge", "")).encode()
@@ -51,7 +51,7 @@ def is_over(assertion: Assertion, wanted: bytes) -> bool:
 
 def as_assertion(own: OwnerSignature) -> Assertion:
     """The owner's signature over a key, as the assertion that it is (``keys.car.owner``)."""
-    response = {"clientDataJSON": own.clientData, "authenticatorData": own.authData, "signature": own.sig}
-    return Assertion.model_validate(
-        {"id": own.cid, "rawId": own.cid, "response": response, "type": "public-key"}
+    response = AssertionResponse(
+        client_data=own.clientData, authenticator_data=own.authData, signature=own.sig
     )
+    return Assertion(id=own.cid, raw_id=own.cid, response=response)

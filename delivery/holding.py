@@ -69,7 +69,7 @@ def _reached(question: Question, decided: Decided, limits: DeliveryLimits) -> bo
             return decided.own is not None
         case "passkey":
             wanted = challenge(question, decided.answer, decided.fra)
-            return is_over(decided.assertion, wanted)
+            return decided.assertion is not None and is_over(decided.assertion, wanted)
         case "standing":
             rule = standing.holds(
                 decided.record, question.content(), by=decided.by, at=decided.at, limits=limits

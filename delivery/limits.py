@@ -118,10 +118,13 @@ class DeliveryLimits(BaseModel):
 
     # not to tire anybody
     prompts_most: int = Field(
-        default=3, ge=1, description="mails that ask, for one car in an hour; what comes more goes into one list"
+        default=3,
+        ge=1,
+        description="mails that ask, for one car in an hour; what comes more goes into one list",
     )
     prompts_per: timedelta = Field(
-        default=timedelta(hours=1), description="the time in which these are counted; the list comes at its end"
+        default=timedelta(hours=1),
+        description="the time in which these are counted; the list comes at its end",
     )
     quiet_margin: timedelta = Field(
         default=timedelta(hours=1),

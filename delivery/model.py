@@ -168,6 +168,8 @@ class Delivery(Frozen):
     unusable: str | None = None
     """Why the address cannot be used; the carrier is told that it cannot, at ``told_at``, and never why."""
     told_at: AwareDatetime | None = None
+    ask_again_at: AwareDatetime | None = None
+    """The car's draft could not be drawn up at this clock; when to try again."""
     vehicle: VehicleId | None = None
     place: Place = Field(default_factory=Anywhere, repr=False)
     epoch: int = 0

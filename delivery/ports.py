@@ -9,7 +9,7 @@ from delivery.place import Point
 from keys.drafts import Drafts
 from keys.fresh import Freshness
 from keys.model import InHand, Kept, Wanted
-from people.passkeys import Assertion
+from people.assertions import Assertion
 from people.model import CarrierView, CourierView, PersonView, Resolved, RoleOnCar
 from spine.facts import Fact
 from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, UnitId, VehicleId

@@ -92,7 +92,9 @@ class Proving:
             raise LevelTooLow("passkey", "", ())
         levels.check(self._grounds(read, saved, person, now), proof.by, proof.reached)
 
-    def remembered(self, read: Read, saved: Mapping[str, Saved], proof: Proof, now: datetime) -> dict[str, Any]:
+    def remembered(
+        self, read: Read, saved: Mapping[str, Saved], proof: Proof, now: datetime
+    ) -> dict[str, Any]:
         """What to write so that the same is a repeat next time: only for somebody who has a passkey."""
         vehicle, person = read.body.vehicle, proof.answer.by
         if proof.by != "passkey" or vehicle is None or person is None:
@@ -140,7 +142,8 @@ class Proving:
         """A standing approval of this person makes what it names a repeat, also outside of its hours."""
         mine = (one for one in body.rules if one.by == person)
         return [
-            Precedent(one.wish.carrier, former.place_hash(one.wish.place), self._limits.long_after) for one in mine
+            Precedent(one.wish.carrier, former.place_hash(one.wish.place), self._limits.long_after)
+            for one in mine
         ]
 
 

@@ -18,8 +18,8 @@ from delivery.problems import LinkUnknown, OtherDecision, QuestionOver
 from delivery.states import State
 from keys.car.claims import DEFAULT_FRA, MAX_FRA, OwnerSignature
 from keys.drafts import Draft
+from people.assertions import Assertion
 from people.model import CarrierView, CourierView
-from people.passkeys import Assertion
 from spine.ids import PersonId, QuestionId, partition_of, prefix_of
 from spine.store import Saved
 
@@ -178,11 +178,11 @@ def judge(question: Question, state: State, answer: Answer, now: datetime) -> De
         return None
     if state is not State.ASKED or now >= question.expires_at:
         raise QuestionOver("nothing is asked any more")
-    yes, no = answer.decision == "approve", answer.decision == "decline"
+    yes = answer.decision == "approve"
     return Decided(
         answer=answer.decision,
-        silent=(answer.silent or answer.not_me) and no,
-        not_me=answer.not_me and no,
+        silent=(answer.silent or answer.not_me) and not yes,
+        not_me=answer.not_me and not yes,
         by=answer.by,
         level=answer.level,
         at=now,

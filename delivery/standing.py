@@ -17,8 +17,8 @@ from delivery.limits import DeliveryLimits
 from delivery.model import Assigned, Frozen, Read, Window
 from delivery.place import Place
 from delivery.questions import canonical, place_in_words
+from people.assertions import Assertion
 from people.model import CourierView
-from people.passkeys import Assertion
 from spine.ids import CarrierId, DeliveryId, PersonId, VehicleId, named_after
 from spine.store import Saved, Write
 
@@ -108,7 +108,9 @@ def choose(
         return None
     if len(body.recent(now)) >= limits.standing_a_day:
         return None
-    return next((one for one in body.rules if one.by in owners and _fits(one, read, courier, now, limits)), None)
+    return next(
+        (one for one in body.rules if one.by in owners and _fits(one, read, courier, now, limits)), None
+    )
 
 
 def record(rule: Standing, courier: CourierView) -> Mapping[str, str]:
@@ -118,7 +120,12 @@ def record(rule: Standing, courier: CourierView) -> Mapping[str, str]:
 
 
 def holds(
-    kept: Mapping[str, str], content: Mapping[str, Any], *, by: str | None, at: datetime, limits: DeliveryLimits
+    kept: Mapping[str, str],
+    content: Mapping[str, Any],
+    *,
+    by: str | None,
+    at: datetime,
+    limits: DeliveryLimits,
 ) -> Standing | None:
     """The rule of a record, if by that record alone it allowed what was asked (``content``); else None."""
     try:
@@ -169,6 +176,6 @@ def _words(wish: Wish) -> dict[str, Any]:
     return {"carrier": wish.carrier, "place": place_in_words(wish.place), "hours": hours}
 
 
-def living(rules: Iterable[Standing], without: str) -> tuple[Standing, ...]:
+def without(rules: Iterable[Standing], rule: str) -> tuple[Standing, ...]:
     """The rules but one."""
-    return tuple(one for one in rules if one.id != without)
+    return tuple(one for one in rules if one.id != rule)

@@ -57,6 +57,7 @@ class Post:
     """What was queued, by id; an engine keeps each once."""
 
     queued: dict[str, Outgoing] = field(default_factory=dict)
+    withdrawn: set[str] = field(default_factory=set)
 
     async def queue(self, message: Outgoing, *, ack: Ack | None = None) -> bool:
         new = message.checked().id not in self.queued
@@ -65,6 +66,11 @@ class Post:
 
     async def for_subscriber(self, subscriber: str, type_: str) -> Sequence[EndpointId]:
         return [EndpointId(f"ep_{subscriber[4:]}")]
+
+    async def withdraw(self, message: str, *, ack: Ack | None = None) -> bool:
+        new = message in self.queued and message not in self.withdrawn
+        self.withdrawn.add(message)
+        return new
 
     def types(self, to: str) -> list[str]:
         """Types of what was queued for a carrier's or person's endpoint, or (person id) as mail."""

@@ -42,6 +42,7 @@ async def test_every_unusable_address_reads_alike(home: DeliveryHouse) -> None:
     other = (await people.carriers.enrol("Other", now=home.now)).client_id
     await home.desk.placing.place(other, home.order(foreign), livemode=True)
     await home.settle()
+    await home.desk.beforehand.lift(home.owner, CAR, home.carrier)
     silent = await home.asked(parcels=(Parcel(reference="S"),))
     await home.decide(silent, "decline", silent=True)
     blocked = await home.address()
