@@ -90,7 +90,9 @@ def _barred(router: APIRouter, desk: Desk) -> None:
     async def barred(me: Me, vehicle: VehiclePath) -> list[BarredOut]:
         """After "that was not me" until you lift it; after a decline for a while."""
         body = await desk.beforehand.bars(me.id, vehicle)
-        names = {one.carrier: "" for one in (*body.carriers, *body.pauses)}
+        names = dict.fromkeys(
+            [*(one.carrier for one in body.carriers), *(one.carrier for one in body.pauses)], ""
+        )
         for carrier in names:
             view = await desk.people.carriers.view(carrier)
             names[carrier] = view.name if view else ""

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from pydantic import AwareDatetime, Field
 
-from delivery.deciding import SystemAnswer
 from delivery.desk import Desk
 from delivery.model import Read, Window
 from delivery.problems import LinkUnknown
 from delivery.questions import Decision, Question
 from delivery.states import State
+from delivery.system_answers import SystemAnswer
 from delivery.views import CarOut, NeededOut, Out, asked_out, car_out
 from keys.car.claims import Fra, OwnerSignature
 from people.api_parts import In, network_address, problems

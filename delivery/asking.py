@@ -152,9 +152,6 @@ class Asking:
                     return None  # ``courier_named`` asks with a draft for the other device
                 planned = Planned(n=number_of(draft.key), epoch=body.epoch)
                 body = body.but(draft=draft.key, planned=planned)
-            if body.courier != named:
-                # assigned while we looked: the question shows nobody, so nobody is held to it
-                body = body.but(courier=body.courier.but(named=False)) if body.courier else body
             shown = courier if body.courier == named else None
             # The carrier reads `approve_by`: it must not tell that there is a car, and what it wants.
             until = body.approve_by if draft is None else min(body.approve_by, draft.exp)

@@ -4,14 +4,14 @@ import hmac
 import logging
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final
+from typing import Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from delivery import barred
 from delivery.barred import BarredBody
 from delivery.holding import holds
-from delivery.model import Approval, Frozen, Level, Read
+from delivery.model import Approval, Level, Read
 from delivery.ports import CarPeople, Passkeys
 from delivery.problems import LinkUnknown, NoSuchDelivery, OtherDecision, QuestionOver, SignedWithoutFra
 from delivery.proving import Needed, Proof, Proving
@@ -28,12 +28,12 @@ from delivery.questions import (
 )
 from delivery.service import Deliveries, Turn, told
 from delivery.states import State
-from keys.car.claims import DEFAULT_FRA, Fra, OwnerSignature
+from delivery.system_answers import AnswerUnreadable, SystemAnswer
+from keys.car.claims import DEFAULT_FRA, OwnerSignature
 from keys.drafts import Draft, read_draft
 from people.assertions import Assertion
 from spine.facts.delivery import DeliveryApproved, DeliveryDeclined, DeliveryDisowned, DeliveryFact
-from spine.ids import CourierId, DeliveryId, PersonId, QuestionId, body_of
-from spine.problems import Kind, Problem
+from spine.ids import CourierId, DeliveryId, PersonId, QuestionId, VehicleId, body_of
 from spine.store import Change, Saved, Write
 from webhooks import mail
 from webhooks.verified import Verified
@@ -42,24 +42,6 @@ log = logging.getLogger("trunkline.delivery")
 
 PAGE: Final = "/decide"
 """Where a mail's link leads; its token stands in the fragment, so no server and no log sees it."""
-
-
-class AnswerUnreadable(Problem):
-    """The decision's body does not have the members question, shown and decision."""
-
-    code: ClassVar[str] = "decision.unreadable"
-    kind: ClassVar[Kind] = Kind.INVALID
-
-
-class SystemAnswer(Frozen):
-    """What a linked system signs."""
-
-    question: Annotated[QuestionId, Field(pattern=r"^qst_[0-9a-hjkmnp-tv-z]{16}\.[0-9]{1,3}$")]
-    shown: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    decision: Decision
-    silent: bool = False
-    fra: Fra | None = None
-    own: OwnerSignature | None = None
 
 
 class Deciding:
@@ -215,6 +197,11 @@ class Deciding:
         role = await self._people.role_of(person, read.body.vehicle, now=now)
         return role is not None and role.may_approve and role.visible_from <= read.body.requested_at
 
+    async def decides_for(self, person: PersonId, vehicle: VehicleId) -> bool:
+        """Whether this person may answer for the car now."""
+        role = await self._people.role_of(person, vehicle, now=self._deliveries.clock.now())
+        return role is not None and role.may_approve
+
     async def concerns(self, person: PersonId, read: Read) -> bool:
         """Whether this person has a role on the delivery's car, of the time it was requested."""
         if read.body.vehicle is None:
@@ -292,7 +279,9 @@ class Deciding:
                     told(DeliveryDeclined, read, now, silent=decided.silent, **by),
                     *([told(DeliveryDisowned, read, now, **by)] if decided.not_me else []),
                 ]
-                return Turn(read.body.but(silently=decided.silent), facts, writes=writes)
+                return Turn(
+                    read.body.but(silently=decided.silent, disowned=decided.not_me), facts, writes=writes
+                )
             if proof is None:
                 raise QuestionOver("nothing is asked any more")
             self._proving.check(read, saved, proof, now)

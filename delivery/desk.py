@@ -67,7 +67,7 @@ class Desk:
 
     def news(self, engine: Engine, endpoints: Endpoints) -> News:
         """The reaction that queues news; apart, because the engine composes with ``composing``."""
-        return News(self.deliveries, self.people.cars, engine, endpoints)
+        return News(self.deliveries, self.people.cars, self.rules, engine, endpoints)
 
 
 def decisions(
@@ -98,6 +98,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
     index, rates = Index(store.valkey, store.house), Rates(store.valkey)
     fresh, rules = FreshNews(deliveries, keys.fresh, tail), RuleBook(store)
     album = Photos(photos, largest=limits.photo_bytes)
+    waiting = Waiting(deliveries, deciding, index)
     co_signing = CoSigning(deliveries, keys, cars)
     asking = Asking(
         deliveries, people.addresses, people.cars, people.carriers, people.couriers, rules, co_signing
@@ -123,12 +124,12 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         away=AwayFromNetwork(deliveries, cars, keys, rates, fresh),
         brought=Brought(deliveries, keys, Vehicles(store), rates),
         deciding=deciding,
-        waiting=Waiting(deliveries, deciding, index),
+        waiting=waiting,
         asking=asking,
         reactions=reactions,
         due=Due(deliveries, asking, reactions, album),
         composing=Composing(
-            deliveries, deciding, people.persons, people.carriers, people.couriers, public_url=public_url
+            deliveries, deciding, people.persons, people.carriers, waiting, public_url=public_url
         ),
         evidence=Evidence(
             deliveries,

@@ -60,7 +60,7 @@ class Parcel(Frozen):
 
 
 class Assigned(Frozen):
-    """The courier's device that may open. ``named``: whether the owner saw this courier before approving."""
+    """The courier's device that may open. ``named``: before the answer, so no other takes its place."""
 
     courier: CourierId
     jkt: str
@@ -182,6 +182,8 @@ class Delivery(Frozen):
     draft: KeyId | None = None
     """The one key that the owner was asked to sign: for a car that opens for no other."""
     silently: bool = False
+    disowned: bool = False
+    """Declined with "that was not me"."""
     approval: Approval | None = None
     courier: Assigned | None = None
 

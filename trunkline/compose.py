@@ -286,6 +286,7 @@ def timers(parts: Services) -> Timers:
         **parts.people.reactions.timers(),
         "dlv": parts.delivery.due.on_due,
         "vis": parts.delivery.placing.forget_visit,
+        "prm": parts.delivery.news(parts.engine, parts.endpoints).on_due,
         "key": parts.keys.on_due,
         "rvl": parts.keys.on_due,
         "apr": parts.keys.on_due,

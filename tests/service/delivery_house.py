@@ -200,6 +200,8 @@ class DeliveryHouse:
                 match one.id.split("_")[0]:
                     case "dlv":
                         await self.desk.due.on_due(one)
+                    case "prm":
+                        await self.news.on_due(one)
                     case "vis":
                         await self.desk.placing.forget_visit(one)
                     case "key" | "rvl" | "apr" | "fsh":

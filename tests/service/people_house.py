@@ -121,7 +121,7 @@ class PeopleHouse:
     async def everything(self) -> str:
         """All that the store holds, as one text: keys, values and the log."""
         dump: list[str] = []
-        for key in await self.store.valkey.ask("KEYS", "*"):
+        for key in sorted(await self.store.valkey.ask("KEYS", "*")):  # their order may change by itself
             kind = await self.store.valkey.ask("TYPE", key)
             ask, *rest = {
                 "hash": ("HGETALL",),
