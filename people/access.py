@@ -59,6 +59,10 @@ class Access:
         self.cookie = "__Host-tl_session" if self.secure else "tl_session"
         """Name of the session's cookie; without TLS (loopback) browsers refuse the ``__Host-`` form."""
 
+    def device_cookie(self, person: str) -> str:
+        """Name of the cookie by which a device is known to one person."""
+        return f"{'__Host-' if self.secure else ''}tl_device_{person.partition('_')[2]}"
+
     def carrier(
         self, scope: Scope, *, even_stopped: bool = False
     ) -> Callable[..., Awaitable[CarrierPrincipal]]:

@@ -1,21 +1,20 @@
 """JSON routes of a person's passkeys: what approves, registration, a session lifted, the list."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import AwareDatetime, Field
 
 from people.access import PersonPrincipal
 from people.api_parts import In, Out, problems
+from people.api_sign_in import OptionsOut
 from people.assertions import Assertion, Attestation
-from people.model import Name, PasskeyView
+from people.model import Name
+from people.passkey_model import PasskeyView
 from people.passkeys import ApprovesBy
 from people.service import People
 
 PasskeyPath = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["5f0c2a9d81b64e7c"])]
-Options = Annotated[
-    dict[str, Any], Field(description="As `PublicKeyCredential.parse…OptionsFromJSON` takes them.")
-]
 
 
 class ApprovalsOut(Out):
@@ -30,10 +29,6 @@ class ApprovalsWanted(In):
     """``link``: whoever reads your mail can open your car for a parcel. Over for ever with your first passkey."""
 
     by: Literal["link"]
-
-
-class OptionsOut(Out):
-    options: Options
 
 
 class PasskeyMade(In):

@@ -119,47 +119,6 @@ class SessionsBody(Body):
     sessions: dict[str, SessionBody] = {}
 
 
-class PasskeyBody(Body):
-    credential: str
-    public_key: str
-    sign_count: int
-    transports: list[str] = []
-    name: str
-    made_at: AwareDatetime
-    last_used_at: AwareDatetime | None = None
-    synced: bool = False
-    backed_up: bool = False
-
-
-class PasskeysBody(Body):
-    passkeys: dict[str, PasskeyBody] = {}
-    ever: bool = False
-    """Once true, true for ever: a mail link never approves again for this person."""
-    link_chosen: bool = False
-    changes: int = 0
-    """How often the list changed or alarmed; names the mails about it."""
-
-
-class DeviceMemoryBody(Body):
-    hash: str
-    made_at: AwareDatetime
-    used_at: AwareDatetime
-    known_from: AwareDatetime
-    expires_at: AwareDatetime
-
-
-class DevicesBody(Body):
-    devices: dict[str, DeviceMemoryBody] = {}
-
-
-class RecoveryBody(Body):
-    n: int
-    """How many recoveries this person asked for; names the mails about this one."""
-    ripe_at: AwareDatetime
-    recent: list[AwareDatetime] = []
-    """When recoveries were asked for, of the last day."""
-
-
 class Held(Body):
     """A role one person holds or held: ``[since, until)``, with the number of its binding."""
 
@@ -316,18 +275,6 @@ class InvitationView:
     offered_at: AwareDatetime
     ripe_at: AwareDatetime
     expires_at: AwareDatetime
-
-
-@dataclass(frozen=True, slots=True)
-class PasskeyView:
-    """A passkey as its person sees it; ``id`` is its name in lists and facts."""
-
-    id: str
-    name: str
-    made_at: AwareDatetime
-    last_used_at: AwareDatetime | None
-    synced: bool
-    backed_up: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Any, Final, Literal
 
 from people.assertions import Assertion
 from people.limits import PeopleLimits
-from people.model import PasskeyBody, PasskeysBody, PasskeyView, body_of
+from people.model import body_of
+from people.passkey_model import PasskeyBody, PasskeysBody, PasskeyView
 from people.problems import (
     LastPasskey,
     LinkIsOver,

@@ -1,32 +1,25 @@
 """Gestures with a passkey: a new one registered, a session lifted, somebody signed in. Each answers its own challenge."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from people.access import PersonPrincipal
 from people.assertions import Assertion, Attestation
 from people.challenges import Asked, Challenges
+from people.known_devices import KnownDevices, Remembered
 from people.limits import PeopleLimits
-from people.model import PasskeyView
+from people.passkey_model import PasskeyView
 from people.passkeys import Passkeys, person_of
 from people.persons import Persons
 from people.problems import NotFound, PasskeyNeeded, PasskeyRefused, TooMany
 from people.relying_party import RelyingParty, challenge_of
-from people.sessions import Sessions, SessionView
-from people.tokens import Token
+from people.sessions import Sessions
+from people.sign_in import SignedIn
 from spine.ids import PersonId
 from spine.rates import Rates
 
 _TEN_MINUTES: Final = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True)
-class Recognised:
-    """Somebody who signed in with a passkey alone."""
-
-    token: Token
-    session: SessionView
 
 
 class StepUp:
@@ -39,6 +32,7 @@ class StepUp:
         challenges: Challenges,
         persons: Persons,
         sessions: Sessions,
+        devices: KnownDevices,
         rates: Rates,
         limits: PeopleLimits,
     ) -> None:
@@ -47,6 +41,7 @@ class StepUp:
         self._challenges = challenges
         self._persons = persons
         self._sessions = sessions
+        self._devices = devices
         self._rates = rates
         self._limits = limits
 
@@ -116,16 +111,28 @@ class StepUp:
         milliseconds = int(self._limits.passkey_challenge_life.total_seconds() * 1000)
         return self._party.request_options(challenge=challenge, allowed=[], milliseconds=milliseconds)
 
-    async def sign_in(self, assertion: Assertion, *, now: datetime) -> Recognised:
-        """A session of level ``passkey`` for whom the passkey names. Raises ``PasskeyRefused``, always alike."""
+    async def sign_in(
+        self,
+        assertion: Assertion,
+        *,
+        device: Callable[[PersonId], str | None] | None = None,
+        now: datetime,
+    ) -> SignedIn:
+        """A session of level ``passkey`` for whom the passkey names; its device is known from then on.
+
+        ``device``: as for ``SignIn.redeem``. Raises ``PasskeyRefused``, always alike, ``TooMany``.
+        """
         challenge = challenge_of(assertion)
         person = person_of(assertion)
         if not await self._challenges.take_anybodys(challenge) or person is None:
             raise PasskeyRefused(reason="challenge")
         await self._count(person, now)
         await self._passkeys.verify(person, assertion, challenge=challenge, now=now)
+        found = Remembered(known=False)
+        if device is not None:
+            found = await self._devices.remember(person, device(person), trusted=True, now=now)
         token, session = await self._sessions.make(person, level="passkey", now=now)
-        return Recognised(token, session)
+        return SignedIn(token, session, "/", found.secret)
 
     async def _check_may_add(self, who: PersonPrincipal, now: datetime) -> None:
         """A first passkey (or the first after a recovery) needs the session alone; judged again at the commit."""
