@@ -101,6 +101,7 @@ class PersonOut(Out):
     new_email: str | None
     new_email_from: AwareDatetime | None
     recovery_from: AwareDatetime | None
+    approves_by: ApprovesBy
 
 
 class Accepted(Out):
@@ -245,6 +246,7 @@ def _account(people: People) -> APIRouter:
             id=view.id, email=view.email, name=view.name, made_at=view.made_at,
             new_email=change.email if change else None, new_email_from=change.ripe_at if change else None,
             recovery_from=waits.ripe_at if waits else None,
+            approves_by=await people.passkeys.approves_by(me.id),
         )  # fmt: skip
 
     @router.put("/me/name", status_code=204, responses=problems(401, 403, 422), summary="My name")

@@ -60,7 +60,7 @@ async function look() {
     ["approvals", "passkeys", "recovery", "devices"].map((what) => ask("GET", `/v1/me/${what}`)),
   );
   by("by").textContent = BY[approvals.by];
-  by("by").parentElement.className = `stands ${{ passkey: "good", link: "wait", nothing: "bad" }[approvals.by]}`;
+  by("by").parentElement.className = `stands ${{ passkey: "good", link: "calm", nothing: "wait" }[approvals.by]}`;
   by("choice").hidden = approvals.by === "passkey";
   by("why").hidden = approvals.passkeys > 0;
   by("links").hidden = !(approvals.by === "nothing" && approvals.link_possible);

@@ -55,10 +55,10 @@ function offer() {
   );
 }
 
-/** Whoever has not said yet how they say yes is asked that first; then on to where they wanted. */
+/** On to where they wanted; whoever wanted nothing in particular is asked first how they say yes, until they said. */
 function goOn(made) {
   const to = ours(made.to === "/" ? wherefrom() : made.to);
-  if (made.approves_by === "nothing") {
+  if (made.approves_by === "nothing" && to === "/") {
     sessionStorage.setItem("then", to);
     location.replace("/passkeys");
   } else location.replace(to);
