@@ -1,10 +1,11 @@
 """JSON routes of what an owner decides beforehand: standing approvals, and carriers that may not ask."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import AwareDatetime
 
+from delivery.api_parts import OptionsOut
 from delivery.desk import Desk
 from delivery.standing import Standing, Wish
 from delivery.views import Out
@@ -63,9 +64,9 @@ def _standing(router: APIRouter, desk: Desk) -> None:
         return [await _out(desk, one) for one in await desk.beforehand.rules(me.id, vehicle)]
 
     @router.post("/standing/challenge", responses=said, summary="What my passkey has to sign for one")
-    async def challenge(me: Me, vehicle: VehiclePath, wanted: Wish) -> dict[str, Any]:
-        """`PublicKeyCredentialRequestOptionsJSON` over this wish; good for one rule."""
-        return await desk.beforehand.options(me.id, vehicle, wanted)
+    async def challenge(me: Me, vehicle: VehiclePath, wanted: Wish) -> OptionsOut:
+        """A challenge over this wish; good for one rule."""
+        return OptionsOut(options=await desk.beforehand.options(me.id, vehicle, wanted))
 
     @router.post("/standing", responses=said, summary="Allow beforehand")
     async def make(me: Me, vehicle: VehiclePath, wanted: StandingIn) -> StandingOut:

@@ -1,12 +1,12 @@
 """JSON routes of the people of a car: deliveries into it, the answer, block, window, place and rules."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, Field
 
-from delivery.api_parts import After, DeliveryPath, Limit, PageOut, PhotoPath, photo
+from delivery.api_parts import After, DeliveryPath, Limit, OptionsOut, PageOut, PhotoPath, photo
 from delivery.desk import Desk
 from delivery.lists import OF_CAR
 from delivery.model import Level, Read
@@ -165,9 +165,10 @@ def _acting(desk: Desk) -> APIRouter:
         responses=problems(401, 403, 404, 409, 410, 422),
         summary="What my passkey has to sign for an answer",
     )
-    async def challenge(me: Me, delivery: DeliveryPath, wanted: ChallengeIn) -> dict[str, Any]:
-        """`PublicKeyCredentialRequestOptionsJSON`: a challenge made of what was shown and the decision."""
-        return await desk.deciding.challenge_by_session(me.id, delivery, wanted.decision, wanted.fra)
+    async def challenge(me: Me, delivery: DeliveryPath, wanted: ChallengeIn) -> OptionsOut:
+        """A challenge made of what was shown and the decision, and of nothing else."""
+        said = await desk.deciding.challenge_by_session(me.id, delivery, wanted.decision, wanted.fra)
+        return OptionsOut(options=said)
 
     @router.post(
         "/deliveries/{delivery}/block", response_model=OwnerDeliveryOut, responses=said, summary="Block it"

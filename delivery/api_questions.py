@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from pydantic import AwareDatetime, Field
 
+from delivery.api_parts import OptionsOut
 from delivery.desk import Desk
 from delivery.model import Read, Window
 from delivery.problems import LinkUnknown
@@ -114,13 +115,14 @@ def routes(desk: Desk, verifier: Verifier) -> APIRouter:
         responses=problems(403, 404, 409, 410, 422, 429),
         summary="What a passkey has to sign for an answer",
     )
-    async def challenge(wanted: LinkChallengeIn, request: Request) -> dict[str, Any]:
-        """`PublicKeyCredentialRequestOptionsJSON`: a challenge made of what was shown and the decision."""
+    async def challenge(wanted: LinkChallengeIn, request: Request) -> OptionsOut:
+        """A challenge made of what was shown and the decision, and of nothing else."""
         try:
-            return await desk.deciding.challenge_by_link(wanted.token, wanted.decision, wanted.fra)
+            said = await desk.deciding.challenge_by_link(wanted.token, wanted.decision, wanted.fra)
         except LinkUnknown:
             await desk.people.doorkeeper.redeems(network_address(request), now=desk.deliveries.clock.now())
             raise
+        return OptionsOut(options=said)
 
     @router.post(
         "/questions/decide",

@@ -72,7 +72,7 @@ class Scene:
         body = {"token": asked.token, "decision": decision, **more}
         answer = await self.web.call("POST", "/questions/challenge", body)
         assert answer.status_code == 200, answer.text
-        return unb64(answer.json()["challenge"])
+        return unb64(answer.json()["options"]["challenge"])
 
     async def signed(self, asked: Asked, decision: str = "approve", **more: Any) -> dict[str, Any]:
         """The owner's assertion over this answer to this question."""

@@ -58,7 +58,7 @@ async def allow(scene: Scene, **changes: Any) -> dict[str, Any]:
     wanted = wish(scene.home, **changes)
     asked = await scene.web.call("POST", f"{PATH}/challenge", wanted, by=scene.web.owner)
     assert asked.status_code == 200, asked.text
-    signed = scene.hand.answer(unb64(asked.json()["challenge"]), person=scene.home.owner)
+    signed = scene.hand.answer(unb64(asked.json()["options"]["challenge"]), person=scene.home.owner)
     made = await scene.web.call("POST", PATH, {"wish": wanted, "assertion": signed}, by=scene.web.owner)
     assert made.status_code == 200, made.text
     rule: dict[str, Any] = made.json()
@@ -168,7 +168,7 @@ async def test_only_with_a_passkey_over_this_very_wish(scene: Scene) -> None:
     bare = await scene.web.call("POST", PATH, {"wish": wish(home)}, by=scene.web.owner)
     assert (bare.status_code, bare.json()["code"]) == (403, "approval.level_too_low")
     asked = await scene.web.call("POST", f"{PATH}/challenge", wish(home), by=scene.web.owner)
-    signed = scene.hand.answer(unb64(asked.json()["challenge"]), person=home.owner)
+    signed = scene.hand.answer(unb64(asked.json()["options"]["challenge"]), person=home.owner)
     other = wish(home, hours={**WEEK, "end": "23:00"})
     widened = await scene.web.call("POST", PATH, {"wish": other, "assertion": signed}, by=scene.web.owner)
     assert (widened.status_code, widened.json()["code"]) == (403, "passkey.refused")

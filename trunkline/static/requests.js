@@ -46,21 +46,21 @@ export function once() {
  * One request; gives the answer's JSON (null for none) or throws Refused.
  * `looks`: it changes nothing, so no answer means only that there is nothing to show.
  */
-export async function ask(method, path, { body, looks = method === "GET", wish } = {}) {
+export async function ask(method, path, { body, looks = method === "GET", wish, headers = {} } = {}) {
   try {
-    return await send(method, path, body, looks, wish);
+    return await send(method, path, body, looks, wish, headers);
   } catch (problem) {
     if (problem.code !== "auth.passkey_needed") throw problem;
     // Nothing was done: the person shows a passkey, and the same is asked once more.
     const { possible, prove } = await import("/passkey-ask.js");
     if (!possible) throw problem;
     await prove();
-    return await send(method, path, body, looks, wish);
+    return await send(method, path, body, looks, wish, headers);
   }
 }
 
-async function send(method, path, body, looks, wish) {
-  const headers = { Accept: "application/json" };
+async function send(method, path, body, looks, wish, more) {
+  const headers = { Accept: "application/json", ...more };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (wish) headers["Idempotency-Key"] = wish;
   let answer;
