@@ -161,6 +161,6 @@ def _list(people: People) -> APIRouter:
     async def remove(me: Me, passkey: PasskeyPath) -> None:
         """The last one stays: add another first, or recover where it is lost."""
         await step_up.require_fresh_passkey(me, now=clock.now())
-        await people.passkeys.remove(me.id, passkey, now=clock.now())
+        await people.passkeys.remove(me.id, me.session, passkey, now=clock.now())
 
     return router

@@ -23,7 +23,7 @@ from people.problems import (
     Unauthenticated,
 )
 from people.relying_party import Made, RelyingParty, Signed
-from people.sessions import lifted
+from people.sessions import lifted, unproven
 from people.states import Person
 from spine.facts.people import ApprovalsChosen, PasskeyAdded, PasskeyAlarmed, PasskeyRemoved
 from spine.ids import PersonId, named_after
@@ -224,9 +224,12 @@ class Passkeys:
 
         await self._store.change([psk], decide)
 
-    async def remove(self, person: PersonId, passkey: str, *, now: datetime) -> None:
-        """Forget a passkey. Raises ``NotFound``, ``LastPasskey``."""
-        psk = subject_of(person)
+    async def remove(self, person: PersonId, session: str, passkey: str, *, now: datetime) -> None:
+        """Forget a passkey; the person's other sessions have shown none any more: one of them may be the thief's.
+
+        Raises ``NotFound``, ``LastPasskey``.
+        """
+        psk, sns = subject_of(person), named_after("sns", person)
 
         def decide(saved: Mapping[str, Saved]) -> Change:
             kept = kept_in(saved[psk])
@@ -237,9 +240,9 @@ class Passkeys:
             n = kept.changes + 1
             after = kept.model_copy(update={"passkeys": left, "changes": n})
             fact = PasskeyRemoved(at=now, person=person, passkey=passkey, n=n, reason="removed")
-            return Change({psk: write(after)}, [fact])
+            return Change({psk: write(after), sns: unproven(saved[sns], session, now)}, [fact])
 
-        await self._store.change([psk], decide)
+        await self._store.change([psk, sns], decide)
 
     @property
     def max_age(self) -> int:

@@ -55,15 +55,21 @@ def lifted(saved: Saved, session: str, now: datetime) -> Write | None:
     return _write({**kept, session: after})
 
 
+def unproven(saved: Saved, session: str, now: datetime) -> Write:
+    """The write by which every session but one has shown no passkey any more."""
+    kept = _of(saved, now)
+    return _write({name: one if name == session else _plain(one) for name, one in kept.items()})
+
+
+def _plain(one: SessionBody) -> SessionBody:
+    level = "link" if one.level == "passkey" else one.level
+    return one.model_copy(update={"level": level, "passkey_at": None})
+
+
 def kept_alone(saved: Saved, session: str, now: datetime) -> Write:
     """The write by which all sessions but one (empty: none) are over; that one showed no passkey any more."""
     kept = _of(saved, now)
-    left = {
-        name: one.model_copy(update={"level": "link", "passkey_at": None})
-        for name, one in kept.items()
-        if name == session
-    }
-    return _write(left)
+    return _write({name: _plain(one) for name, one in kept.items() if name == session})
 
 
 class Sessions:

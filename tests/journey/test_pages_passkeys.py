@@ -1,16 +1,18 @@
 """Passkeys in a real browser with a virtual authenticator: the first choice, sign-in, step-up, removal, recovery."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from playwright.async_api import CDPSession, Page, expect
 
 from keys.car.jwk import unb64
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
-from tests.journey.stand import Cast
+from tests.journey.stand import Cast, Stand, until
 from tests.journey.test_owner_signs import AUTHENTICATOR
 from tests.journey.test_pages_for_everybody import faults
-from trunkline.play import link_token
+from trunkline.play import Owner, Refused, link_token
 from trunkline.software_key import SoftwareKey
 
 __all__ = ["browser", "cast", "web"]
@@ -182,3 +184,53 @@ async def test_recovery_is_told_everywhere_and_taken_back_by_mail_and_page(cast:
     await expect(page.locator("#said")).to_contain_text("your passkeys stay as they are")
     web.foresee("/v1/me/recovery/presence", "404")
     assert (await ask_api(page, "POST", "/v1/me/recovery/presence", {"code": "ABCD2345"}))["status"] == 404
+
+
+async def test_an_address_asks_for_the_passkey_and_presence_ends_a_lost_one(
+    cast: Cast, web: Chromium, stand: Stand
+) -> None:
+    email = "una@example.org"
+    page = await web.page()
+    hand = await Hand.of(page)
+    await by_mail(page, cast, web, email)
+    await page.get_by_role("button", name="Make a passkey on this device").click()
+    await expect(page.locator("#by")).to_contain_text("You say yes with a passkey")
+    una = Owner(cast.owner.api, cast.owner.mail, email)
+    await una.sign_in()
+    with pytest.raises(
+        Refused, match=r"auth\.passkey_needed"
+    ):  # the car is claimed, an address asks for more
+        await stand.more_car(replace(cast, owner=una), "una")
+
+    await ask_api(page, "DELETE", "/v1/session")
+    await by_mail(page, cast, web, email)
+    web.foresee("/v1/owner/cars/", "401")
+    car = page.get_by_role("region", name="Car 1")
+    await car.get_by_text("Make an address", exact=True).click()
+    await hand.verifies(False)
+    await car.get_by_role("button", name="Make this address").click()
+    await expect(car.locator(".said")).to_contain_text("Your passkey did not answer, so nothing was done")
+    await hand.verifies(True)
+    await car.get_by_role("button", name="Make this address").click()
+    await expect(car.locator(".address")).to_have_count(1)
+
+    await page.goto(f"{web.url}/passkeys")
+    await page.get_by_role("button", name="All my passkeys are lost").click()
+    await page.get_by_role("button", name="Yes, all are lost").click()
+    code = (await stand.by_hand(stand.stage.pair, "una"))["code"]
+    await page.get_by_label("Code on its display").fill(code)
+    web.foresee("/v1/me/recovery/presence", "409")  # until the service has heard of the code
+
+    async def over() -> bool:
+        await page.get_by_role("button", name="End the wait").click()
+        await expect(page.locator("#said")).not_to_have_text("One moment…")
+        return "have ended" in await page.locator("#said").inner_text()
+
+    await until(over, "the wait is over")
+    await expect(page.locator("#by")).to_contain_text("Nothing says yes for you")
+    await expect(page.get_by_role("button", name="I accept that: links in my mail say yes")).to_be_hidden()
+    assert await faults(page) == []
+    with pytest.raises(Refused, match=r"auth\.unauthenticated"):  # her other session ended
+        await cast.owner.api.call("GET", "/v1/me", token=una.token)
+    await page.get_by_role("button", name="Make a passkey on this device").click()
+    await expect(page.locator("#by")).to_contain_text("You say yes with a passkey")

@@ -315,19 +315,20 @@ async def test_names_and_removal_and_the_last_one_stays(house_of_people: PeopleH
     who, hand = await holder(house)
     (first,) = await house.people.passkeys.all_of(who.id)
     with pytest.raises(LastPasskey):
-        await house.people.passkeys.remove(who.id, first.id, now=house.now)
+        await house.people.passkeys.remove(who.id, who.session, first.id, now=house.now)
     second = key()
     view = await register(house, await prove(house, who, hand), second)
     await house.people.passkeys.rename(who.id, first.id, "Old phone")
     both = [first.id, view.id]
     ended = await asyncio.gather(
-        *(house.people.passkeys.remove(who.id, one, now=house.now) for one in both), return_exceptions=True
+        *(house.people.passkeys.remove(who.id, who.session, one, now=house.now) for one in both),
+        return_exceptions=True,
     )
     assert sorted(type(one).__name__ for one in ended) == ["LastPasskey", "NoneType"]
     (left,) = await house.people.passkeys.all_of(who.id)
     gone = next(one for one in both if one != left.id)
     for call in (
-        house.people.passkeys.remove(who.id, gone, now=house.now),
+        house.people.passkeys.remove(who.id, who.session, gone, now=house.now),
         house.people.passkeys.rename(who.id, gone, "x"),
     ):
         with pytest.raises(NotFound):
@@ -336,6 +337,22 @@ async def test_names_and_removal_and_the_last_one_stays(house_of_people: PeopleH
         await prove(house, who, hand if left.id == view.id else second)
     await house.settle()
     assert house.mailbox.kinds() == ["passkey_added", "passkey_added", "passkey_removed"]
+
+
+async def test_what_a_stolen_passkey_lifted_is_down_when_it_is_removed(house_of_people: PeopleHouse) -> None:
+    house = house_of_people
+    who, hand = await holder(house)
+    stolen = key()
+    view = await register(house, await prove(house, who, hand), stolen)
+    thief = await prove(house, await session(house, who.id), stolen)
+    old = await session(house, who.id, "session")
+    mine = await prove(house, who, hand)
+    await house.people.passkeys.remove(who.id, mine.session, view.id, now=house.now)
+    after = [await again(house, one) for one in (thief, old, mine)]
+    assert [one.session_level for one in after] == ["link", "session", "passkey"]
+    with pytest.raises(PasskeyNeeded):
+        await house.people.step_up.require_fresh_passkey(after[0], now=house.now)
+    await house.people.step_up.require_fresh_passkey(after[2], now=house.now)
 
 
 async def test_a_session_that_ended_meanwhile_adds_and_lifts_nothing(house_of_people: PeopleHouse) -> None:
