@@ -18,13 +18,18 @@ export async function assertion(path, body) {
   }
 }
 
-const wantsPasskey = (needed) => Boolean(needed) && needed.by === "passkey" && needed.level === "passkey";
+/** Whether a yes is given with the passkey at once. `session`: the page is a signed-in person's, where a repeat may do without. */
+function wantsPasskey(needed, session) {
+  return Boolean(needed) && needed.by === "passkey" && (needed.level === "passkey" || !session);
+}
 
 /** Say what a yes needs, and name the button so. `needed` as the API gives it, or null. */
-export function showNeeded(needed) {
-  const label = wantsPasskey(needed) ? "Approve with your passkey" : "Approve";
+export function showNeeded(needed, { session }) {
+  const label = wantsPasskey(needed, session) ? "Approve with your passkey" : "Approve";
   const link = "Whoever reads your mail could approve this for you. A passkey ends that.";
-  const words = needed ? needed.how || (needed.by === "link" ? link : "") : "";
+  const repeat = needed && needed.level === "session" && needed.by === "passkey";
+  const same = session ? "You approved the same before." : "You approved the same before. A mail's link alone does not approve it.";
+  const words = repeat ? same : needed ? needed.how || (needed.by === "link" ? link : "") : "";
   if (by("approve").textContent !== label) by("approve").textContent = label;
   if (by("needed").textContent !== words) by("needed").textContent = words;
   by("needed").hidden = words === "";
@@ -32,7 +37,7 @@ export function showNeeded(needed) {
 }
 
 /**
- * Send one answer. `at`: { decide, challenge: { path, base }, base }: paths, and what every body has.
+ * Send one answer. `at`: { decide, challenge: { path, base }, base, session }: paths, and what every body has.
  * `question`: { content, shown, needed }. The owner of a car that wants its own signature gives one gesture where
  * that is enough.
  */
@@ -42,7 +47,7 @@ export async function answer(at, question, { decision, silent = false, notMe = f
   const own = yes ? await signature(question.content) : undefined;
   const body = { ...at.base, decision, shown: question.shown, silent, not_me: notMe, fra, own };
   const prove = () => assertion(at.challenge.path, { ...at.challenge.base, decision, fra });
-  if (yes && !own && wantsPasskey(needed)) body.assertion = await prove();
+  if (yes && !own && wantsPasskey(needed, at.session)) body.assertion = await prove();
   try {
     return await ask("POST", at.decide, { body });
   } catch (problem) {

@@ -15,15 +15,16 @@ export async function beforehand(vehicle, name) {
   const said = element("p", { className: "said", role: "status" });
   const area = element("div");
   const show = async () => {
-    const [rules, standing, barred] = await Promise.all([
+    const [rules, { data: deliveries }, standing, barred] = await Promise.all([
       read(`${path}/rules`),
+      ask("GET", `/v1/owner/deliveries?limit=100&vehicle=${vehicle}`),
       ask("GET", `${path}/standing`),
       ask("GET", `${path}/barred`),
     ]);
     area.replaceChildren(...allowed(path, standing, area, said, show), ...heard(path, barred, area, said, show));
     more.replaceChildren(
       element("summary", {}, "Decide beforehand"),
-      allowForm(path, name, rules.body, said, show),
+      allowForm(path, name, rules.body, deliveries, said, show),
       quietForm(path, name, rules, said, show),
     );
   };
@@ -83,7 +84,11 @@ function field(id, words, properties) {
   return [element("label", { htmlFor: id }, words), element("input", { id, required: true, ...properties })];
 }
 
-function allowForm(path, name, rules, said, show) {
+function allowForm(path, name, rules, deliveries, said, show) {
+  const title = element("h4", {}, "Let a carrier come without asking");
+  const known = new Map(deliveries.map((one) => [one.carrier, one.carrier_name || one.carrier]));
+  if (!known.size) return element("div", {}, title, element("p", { className: "muted small" }, "No carrier has asked for this car yet."));
+  const carriers = [...known].map(([value, words]) => element("option", { value }, words));
   const days = DAYS.map((day, index) =>
     element(
       "label",
@@ -95,11 +100,10 @@ function allowForm(path, name, rules, said, show) {
   const made = element(
     "form",
     {},
-    element("h4", {}, "Let a carrier come without asking"),
+    title,
     element("p", { className: "muted small" }, `For couriers known for a day, twice a day, two hours at most, the boot only, and while your car may stand as now: ${placeWords(words(rules.place))}. You are told at once and can block each. It needs your passkey.`),
-    ...field(`${name}-carrier`, "The carrier's number, as in a delivery of theirs (car_…)", {
-      name: "carrier", maxLength: 20, autocomplete: "off", pattern: "car_[0-9a-hjkmnp-tv-z]{16}",
-    }),
+    element("label", { htmlFor: `${name}-carrier` }, "Carrier"),
+    element("select", { id: `${name}-carrier`, name: "carrier" }, ...carriers),
     element("fieldset", {}, element("legend", {}, "On"), ...days),
     ...field(`${name}-from`, "From", { name: "start", type: "time", value: "08:00" }),
     ...field(`${name}-to`, "To", { name: "end", type: "time", value: "18:00" }),
@@ -110,7 +114,7 @@ function allowForm(path, name, rules, said, show) {
     during(made, said, async () => {
       const chosen = [...made.querySelectorAll("[name=days]:checked")].map((one) => one.value);
       const hours = { days: chosen, start: made.elements.start.value, end: made.elements.end.value, zone: zone() };
-      const wish = { carrier: made.elements.carrier.value.trim(), place: rules.place, hours };
+      const wish = { carrier: made.elements.carrier.value, place: rules.place, hours };
       const signed = await assertion(`${path}/standing/challenge`, wish);
       const rule = await ask("POST", `${path}/standing`, { body: { wish, assertion: signed } });
       await show();

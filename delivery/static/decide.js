@@ -40,7 +40,7 @@ async function decide(decision, { silent = false, disowned = false } = {}) {
   await during(by("answers"), said, async () => {
     const fra = newsAge(decision, question, by("offline"));
     const challenge = { path: "/v1/questions/challenge", base: { token } };
-    const at = { decide: "/v1/questions/decide", base: { token }, challenge };
+    const at = { decide: "/v1/questions/decide", base: { token }, challenge, session: false };
     const read = await answer(at, question, { decision, silent, notMe: disowned, fra });
     stands({ ...read, not_me: disowned });
   });
@@ -73,7 +73,7 @@ async function open() {
   say(said, "");
   const left = new Date(question.expires_at) - Date.now();
   if (question.decided || question.state !== "asked" || left <= 0) return stands(question);
-  showNeeded(question.needed);
+  showNeeded(question.needed, { session: false });
   by("answers").hidden = false;
   // Longer than a timer can count: whoever leaves a page open for weeks hears it from the answer.
   if (left < 2 ** 31) setTimeout(() => by("answers").hidden || stands({ decided: null }), left);

@@ -30,7 +30,7 @@ function show(read) {
   by("answers").hidden = !asks;
   if (asks) {
     showQuestion(by("facts"), { ...read.question, car: read.car, out_by_m: read.out_by_m });
-    showNeeded(read.question.needed);
+    showNeeded(read.question.needed, { session: true });
   } else showFacts(read);
   by("timeline").replaceChildren(...read.timeline.map(line));
   by("photos").replaceChildren(...read.photos.map(photo));
@@ -80,7 +80,7 @@ async function decide(decision, { silent = false, disowned = false } = {}) {
   const asked = current.question;
   const fra = newsAge(decision, asked, by("offline"));
   const worked = await during(by("answers"), said, async () => {
-    const at = { decide: `${path}/decision`, base: {}, challenge: { path: `${path}/challenge`, base: {} } };
+    const at = { decide: `${path}/decision`, base: {}, challenge: { path: `${path}/challenge`, base: {} }, session: true };
     show(await answer(at, asked, { decision, silent, notMe: disowned, fra }));
   });
   if (worked) lead(by("stands"));

@@ -105,7 +105,8 @@ async def test_one_gesture_approves_and_what_follows_from_it(stand: Stand, cast:
     # a repeat: a mail's link says no yes, one gesture does
     third = await tomorrow(cast, address, "third", 11)
     await look(page, web, await asked(owner, third))
-    await page.get_by_role("button", name="Approve").click()
+    await expect(page.locator("#needed")).to_contain_text("You approved the same before")
+    await page.get_by_role("button", name="Approve with your passkey").click()
     await expect(page.locator("#outcome")).to_have_text("Approved")
 
     # not me: in two steps, and the owner's page takes it back
@@ -124,7 +125,7 @@ async def test_one_gesture_approves_and_what_follows_from_it(stand: Stand, cast:
 
     # beforehand: the next one comes without asking, and can be blocked
     await page.get_by_text("Decide beforehand").click()
-    await page.get_by_label("The carrier's number").fill(cast.carrier.client_id)
+    await page.get_by_label("Carrier", exact=True).select_option(cast.carrier.client_id)
     for day in ("Saturday", "Sunday"):
         await page.get_by_label(day).check()
     assert await faults(page) == []
