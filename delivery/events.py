@@ -62,6 +62,7 @@ SAYS: Final[Mapping[str, str]] = {
     "delivery.extended": "The owner made the window longer.",
     "delivery.place_changed": "The owner changed where the car may be.",
     "delivery.carrier_doubted": "Deliveries of this carrier ended unopened too often after the place was shown.",
+    "delivery.disowned": "A person of the car said that nothing of the kind was ordered; the carrier asks no more.",
     "delivery.ended": "It is over for good: no key of it can open anything any more.",
 }
 """Every type that anybody hears, in one sentence each."""
@@ -73,7 +74,7 @@ _STATES: Final[Mapping[str, str]] = {
     "delivery.opened": "open", "delivery.courier_assigned": "approved",
     "delivery.refused": "arrived", "delivery.photo": "delivered",
     "delivery.out_of_place": "keyed", "delivery.extended": "keyed", "delivery.place_changed": "keyed",
-    "delivery.carrier_doubted": "expired", "delivery.ended": "delivered",
+    "delivery.carrier_doubted": "expired", "delivery.disowned": "declined", "delivery.ended": "delivered",
 }  # fmt: skip
 """The state in the example, where it is not named like the type."""
 
@@ -137,7 +138,10 @@ def _for_owners(name: str) -> dict[str, Any]:
         "expires_at": "2030-05-06T09:00:00Z",
         "decided": None,
         "decided_at": None,
+        "decided_by": None,
         "level": None,
+        "not_me": False,
+        "needed": None,
     }
     return {
         "delivery": _ID,

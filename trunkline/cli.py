@@ -15,6 +15,7 @@ from trunkline.commands import (
     linked,
     logs,
     owner_keys,
+    owner_passkeys,
     people,
     services,
     states,
@@ -50,6 +51,7 @@ app.add_typer(people.owners, name="owner")
 at_the_car.register(people.couriers)
 linked.register(people.owners)
 owner_keys.register(people.owners)
+owner_passkeys.register(people.owners)
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(logs.app, name="log")
 

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from delivery import desk as delivery_desk
 from delivery import lists as delivery_lists
 from delivery.cars import StoredCars
-from delivery.deciding import Deciding
 from delivery.news import KINDS as NEWS_KINDS
 from delivery.reactions import KINDS as DELIVERY_KINDS
-from delivery.service import Deliveries
 from keys.issue import Keys
 from keys.signing import SigningKeys
 from people import lists as people_lists
@@ -160,8 +158,8 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         clock,
         settings.keys,
         signing=signing,
-        decision=Deciding(
-            Deliveries(store, clock, settings.delivery), people.cars, public_url=settings.public_url
+        decision=delivery_desk.decisions(
+            store, clock=clock, limits=settings.delivery, people=people, public_url=settings.public_url
         ),
         receipt_keys=vehicles,
     )
@@ -323,6 +321,7 @@ def timers(parts: Services) -> Timers:
         **parts.people.reactions.timers(),
         "dlv": parts.delivery.due.on_due,
         "vis": parts.delivery.placing.forget_visit,
+        "prm": parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions).on_due,
         "key": parts.keys.on_due,
         "rvl": parts.keys.on_due,
         "apr": parts.keys.on_due,

@@ -22,6 +22,7 @@ def facts() -> str:
     from spine.facts.delivery import DeliveryFact
     from spine.facts.keys import KeyFact
     from spine.facts.people import PeopleFact
+    from spine.facts.rules import RuleFact
     from spine.facts.trust import TrustPublished
     from spine.facts.vehicle import VehicleFact
     from spine.facts.webhooks import WebhookFact
@@ -31,6 +32,7 @@ def facts() -> str:
         ("Keys", KeyFact),
         ("Trust", TrustPublished),
         ("Deliveries", DeliveryFact),
+        ("Rules of a car", RuleFact),
         ("People", PeopleFact),
         ("Webhooks", WebhookFact),
     ]

@@ -47,6 +47,7 @@ def machines() -> dict[str, Steps]:
         "webhook address": _steps(webhooks.addresses.ENDPOINT_STEPS),
         "person": _steps(people.states.PERSON),
         "email change": _steps(people.states.EMAIL_CHANGE),
+        "recovery": _steps(people.states.RECOVERY),
         "claim": _steps(people.states.CLAIM),
         "invitation": _steps(people.states.INVITATION),
         "car address": _steps(people.states.ADDRESS),

@@ -48,6 +48,9 @@ class Post:
         self.queued.setdefault(message.checked().id, message)
         return True
 
+    async def withdraw(self, message: str, *, ack: Any = None) -> bool:
+        return False
+
     async def for_subscriber(self, subscriber: str, type_: str) -> list[EndpointId]:
         return [EndpointId(f"ep_{subscriber[4:]}"), EndpointId(f"ep_{subscriber[4]}zzzzzzzzzzzzzzz")]
 
@@ -57,7 +60,12 @@ class Office:
         self.home, self.client, self.subscriptions = home, client, subscriptions
         self.post = Post({})
         home.news = DeliveryNews(
-            home.desk.deliveries, home.people.people.cars, self.post, self.post, subscriptions
+            home.desk.deliveries,
+            home.people.people.cars,
+            home.desk.rules,
+            self.post,
+            self.post,
+            subscriptions,
         )
         self.carrier = self.owner = ""
 
@@ -194,7 +202,12 @@ async def test_a_crash_between_telling_and_acknowledging_tells_once(office: Offi
     news = office.home.news
     broken = Down({})
     office.home.news = DeliveryNews(
-        office.home.desk.deliveries, office.home.people.people.cars, broken, broken, office.subscriptions
+        office.home.desk.deliveries,
+        office.home.people.people.cars,
+        office.home.desk.rules,
+        broken,
+        broken,
+        office.subscriptions,
     )
 
     async def crashing(entry: Entry) -> None:
