@@ -209,18 +209,13 @@ class News:
         to = endpoint or person
         if to is None:
             return
-        name = message_id(fact.delivery, f"{fact.kind.removeprefix('delivery.')}.{position}", to)
-        reference = {"delivery": fact.delivery, "kind": fact.kind, "position": position}
-        if isinstance(fact, DeliveryAsked):
-            reference["question"] = fact.question
-            name = _asked_id(fact.delivery, fact.question, to)
         await self._engine.queue(
             Outgoing(
-                id=name,
+                id=message_id(fact.delivery, _what(fact, position), to),
                 type=type_,
                 at=fact.at,
                 expires_at=self._worth_until(fact, read),
-                reference=reference,
+                reference=_reference(fact, position),
                 endpoint=endpoint,
                 person=person,
                 interactive=_at_once(fact),
@@ -232,6 +227,19 @@ class News:
         if isinstance(fact, DeliveryAsked):
             return read.body.approve_by
         return fact.at + (limits.alarm_life if fact.kind in ALARMS else limits.state_news_life)
+
+
+def _what(fact: DeliveryFact, position: str) -> str:
+    """What a message is named after: a question by its number, so that it is found again to be withdrawn."""
+    if isinstance(fact, DeliveryAsked):
+        return f"asked.{fact.question.rsplit('.', 1)[1]}"
+    return f"{fact.kind.removeprefix('delivery.')}.{position}"
+
+
+def _reference(fact: DeliveryFact, position: str) -> dict[str, str]:
+    """What a body is composed from when it is sent or read: ids and codes only."""
+    reference = {"delivery": fact.delivery, "kind": fact.kind, "position": position}
+    return {**reference, "question": fact.question} if isinstance(fact, DeliveryAsked) else reference
 
 
 def _asked_id(delivery: DeliveryId, question: QuestionId, to: EndpointId | PersonId) -> str:
