@@ -241,7 +241,7 @@ class News:
 
 
 def _what(fact: DeliveryFact, position: str) -> str:
-    """What of a delivery is told: a question by its number, so that its messages are found again to be withdrawn."""
+    """What a message is named after: a question by its number, so that it is found again to be withdrawn."""
     if isinstance(fact, DeliveryAsked):
         return _asked(fact.question)
     return f"{fact.kind.removeprefix('delivery.')}.{position}"

@@ -11,7 +11,7 @@ from people.api_sign_in import OptionsOut
 from people.assertions import Assertion, Attestation
 from people.model import Name
 from people.passkey_model import PasskeyView
-from people.passkeys import ApprovesBy
+from people.passkeys import ApprovesBy, approves_by
 from people.service import People
 
 PasskeyPath = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["5f0c2a9d81b64e7c"])]
@@ -86,8 +86,7 @@ def _approvals(people: People) -> APIRouter:
     async def told(me: Me) -> ApprovalsOut:
         """`nothing`: make a passkey, or choose links while you never had one."""
         kept = await people.passkeys.kept(me.id)
-        by = await people.passkeys.approves_by(me.id)
-        return ApprovalsOut(by=by, passkeys=len(kept.passkeys), link_possible=not kept.ever)
+        return ApprovalsOut(by=approves_by(kept), passkeys=len(kept.passkeys), link_possible=not kept.ever)
 
     @router.put(
         "/me/approvals", status_code=204, responses=problems(401, 403, 409, 422), summary="Approve by mail"

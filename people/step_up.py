@@ -120,13 +120,13 @@ class StepUp:
     ) -> SignedIn:
         """A session of level ``passkey`` for whom the passkey names; its device is known from then on.
 
-        ``device``: as for ``SignIn.redeem``. Raises ``PasskeyRefused``, always alike, ``TooMany``.
+        ``device``: as for ``SignIn.redeem``. Raises ``PasskeyRefused``, always alike.
         """
         challenge = challenge_of(assertion)
         person = person_of(assertion)
         if not await self._challenges.take_anybodys(challenge) or person is None:
             raise PasskeyRefused(reason="challenge")
-        await self._count(person, now)
+        # Counted by network address alone: who knows a person's id must not use their tries up.
         await self._passkeys.verify(person, assertion, challenge=challenge, now=now)
         found = Remembered(known=False)
         if device is not None:

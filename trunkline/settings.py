@@ -59,7 +59,8 @@ class Settings(BaseSettings):
     listen_host: str = Field("127.0.0.1", description="Address the API listens on.")
     listen_port: int = Field(8080, ge=1, le=65535, description="Port the API listens on.")
     public_url: str = Field(
-        "http://127.0.0.1:8080", description="Address people and partners reach the API by; stands in links."
+        "http://127.0.0.1:8080",
+        description="Address people and partners reach the API by; stands in links. Passkeys need a name in it.",
     )
 
     broker_host: str = Field("127.0.0.1", description="Host of the MQTT broker as the gateway reaches it.")

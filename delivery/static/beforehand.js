@@ -21,14 +21,19 @@ export async function beforehand(vehicle, name) {
       ask("GET", `${path}/standing`),
       ask("GET", `${path}/barred`),
     ]);
-    area.replaceChildren(...allowed(path, standing, area, said, show), ...heard(path, barred, area, said, show));
+    area.replaceChildren(...allowed(path, standing, area, said, again), ...heard(path, barred, area, said, again));
     more.replaceChildren(
       element("summary", {}, "Decide beforehand"),
-      allowForm(path, name, rules.body, deliveries, said, show),
-      quietForm(path, name, rules, said, show),
+      allowForm(path, name, rules.body, deliveries, said, again),
+      quietForm(path, name, rules, said, again),
     );
   };
   const more = element("details");
+  // What was pressed is drawn anew: whoever came by keyboard goes on from here.
+  const again = async () => {
+    await show();
+    more.querySelector("summary").focus();
+  };
   await show();
   return [area, said, more];
 }

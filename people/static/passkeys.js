@@ -31,7 +31,9 @@ function passkey(one, alone) {
   const used = one.last_used_at ? `Last used ${moment(one.last_used_at)}.` : "Not used yet.";
   const copies = one.backed_up ? " Your devices share it." : "";
   const about = `Made ${moment(one.made_at)}. ${used}${copies}`;
-  if (alone) return row(one.name, about);
+  const rename = element("button", { type: "button", className: "quiet small", "aria-label": `Rename ${one.name}` }, "Rename");
+  rename.addEventListener("click", () => rename.closest("li").replaceWith(naming(one)));
+  if (alone) return row(one.name, about, rename);
   const remove = element("button", { type: "button", className: "bad small", "aria-label": `Remove ${one.name}` }, "Remove");
   twice(remove, `Remove ${one.name}? It can never be used here again.`, "Yes, remove it", () =>
     during(by("list"), by("listed"), async () => {
@@ -40,7 +42,44 @@ function passkey(one, alone) {
       return `${one.name} is removed.`;
     }),
   );
-  return row(one.name, about, remove);
+  return row(one.name, about, rename, remove);
+}
+
+function naming(one) {
+  const field = element("input", { id: `name-${one.id}`, maxLength: 80, required: true, value: one.name, autocomplete: "off" });
+  const form = element(
+    "form",
+    {},
+    element("label", { htmlFor: field.id }, `New name for ${one.name}`),
+    field,
+    element("button", { type: "submit" }, "Keep this name"),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    during(form, by("listed"), async () => {
+      await ask("PUT", `/v1/me/passkeys/${one.id}/name`, { body: { name: field.value.trim() } });
+      await look();
+      return "Renamed.";
+    });
+  });
+  queueMicrotask(() => field.focus());
+  return element("li", {}, form);
+}
+
+const LEVELS = { link: "By mail", session: "By mail, on a device you had used before", passkey: "With a passkey" };
+
+function session(one) {
+  const about = `Since ${moment(one.made_at)}.`;
+  if (one.current) return row(LEVELS[one.level], `${about} This is where you are now.`);
+  const end = element("button", { type: "button", className: "bad small", "aria-label": `Sign out, ${LEVELS[one.level]}, since ${moment(one.made_at)}` }, "Sign out");
+  end.addEventListener("click", () =>
+    during(by("sessions"), by("ended"), async () => {
+      await ask("DELETE", `/v1/sessions/${one.id}`);
+      await look();
+      return "Signed out there.";
+    }),
+  );
+  return row(LEVELS[one.level], about, end);
 }
 
 function device(one) {
@@ -56,8 +95,8 @@ function device(one) {
 }
 
 async function look() {
-  const [approvals, { data: passkeys }, recovery, { data: devices }] = await Promise.all(
-    ["approvals", "passkeys", "recovery", "devices"].map((what) => ask("GET", `/v1/me/${what}`)),
+  const [approvals, { data: passkeys }, recovery, { data: devices }, { data: sessions }] = await Promise.all(
+    ["me/approvals", "me/passkeys", "me/recovery", "me/devices", "sessions"].map((what) => ask("GET", `/v1/${what}`)),
   );
   by("by").textContent = BY[approvals.by];
   by("by").parentElement.className = `stands ${{ passkey: "good", link: "calm", nothing: "wait" }[approvals.by]}`;
@@ -71,6 +110,7 @@ async function look() {
     ? `Somebody in a session of yours says that all your passkeys are lost. They end ${moment(recovery.ripe_at)}.`
     : "";
   by("lost").hidden = Boolean(recovery.ripe_at) || !passkeys.length;
+  by("sessions").replaceChildren(...sessions.map(session));
   by("known").hidden = !devices.length;
   by("devices").replaceChildren(...devices.map(device));
   by("onward").hidden = !onward;

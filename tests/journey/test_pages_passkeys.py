@@ -141,7 +141,20 @@ async def test_a_session_by_mail_is_asked_for_the_passkey_and_the_last_one_stays
     assert (await ask_api(page, "POST", "/v1/me/passkeys", answer))["status"] == 201
     await page.reload()
     await expect(page.get_by_text("Key ring", exact=True)).to_be_visible()
+    await page.get_by_role("button", name="Rename Key ring").click()
+    name = page.get_by_label("New name for Key ring")
+    await expect(name).to_be_focused()
     assert await faults(page) == []
+    await name.fill("Key on the ring")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("Key on the ring", exact=True)).to_be_visible()
+    other = Owner(cast.owner.api, cast.owner.mail, email)
+    await other.sign_in()
+    await page.reload()
+    await expect(page.locator("#sessions li")).to_have_count(2)
+    assert await faults(page) == []
+    await page.get_by_role("button", name="Sign out, By mail").click()
+    await expect(page.locator("#sessions li")).to_have_count(1)
 
     await ask_api(page, "DELETE", "/v1/session")
     await by_mail(page, cast, web, email)

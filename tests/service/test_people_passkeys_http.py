@@ -329,3 +329,20 @@ async def test_what_has_a_shape_and_is_nothing_is_refused(
     for path, headers in (("/v1/sign-in/passkey", {}), ("/v1/session/passkey", who)):
         answer = await http.post(path, json=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (403, "passkey.refused"), path
+
+
+async def test_strangers_who_try_passkeys_are_slowed_down_and_nobody_else_is(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house, hand = house_of_people, key()
+    person = await house.person("ada@example.org")
+    who = bearer(await house.session(person))
+    await registered(http, who, hand)
+    for _ in range(LIMITS.redeems_per_client // 2):
+        begun = await http.post("/v1/sign-in/passkey/options")
+        forged = key().answer(unb64(begun.json()["options"]["challenge"]), person=person)
+        assert (await http.post("/v1/sign-in/passkey", json={"credential": forged})).status_code == 403
+    slow = await http.post("/v1/sign-in/passkey/options")
+    assert (slow.status_code, slow.json()["code"]) == (429, "rate.limited")
+    assert int(slow.headers["Retry-After"]) > 0
+    assert (await proven(http, who, hand)).status_code == 200  # the person's own tries are not used up
