@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, Field
 
-from delivery.api_parts import After, DeliveryPath, Limit, PageOut, PhotoPath, photo
+from delivery.api_parts import After, DeliveryPath, Limit, OptionsOut, PageOut, PhotoPath, photo
 from delivery.desk import Desk
 from delivery.lists import OF_CAR
 from delivery.model import Level, Read
@@ -20,8 +20,9 @@ from delivery.views import SEEN_BY_OWNERS, OwnerDeliveryOut, asked_out, car_out,
 from keys.car.claims import Fra, OwnerSignature
 from people.access import PersonPrincipal
 from people.api_parts import Idempotent, In, VehiclePath, problems
+from people.assertions import Assertion
 from people.model import RoleOnCar
-from spine.ids import DeliveryId, VehicleId
+from spine.ids import DeliveryId, PersonId, VehicleId
 
 IfMatch = Annotated[str, Header(max_length=40, description="The ETag of the rules you read.")]
 
@@ -31,14 +32,24 @@ class DecisionIn(In):
 
     ``fra``: seconds, how old the car's news of revoked keys may be when it opens. Without it 600: car or
     courier needs a network. Up to 86,400: it opens without any, and also if you block it meanwhile.
-    ``own``: needed with a yes where the question has ``sign``.
+    ``own``: needed with a yes where the question has ``sign``. ``assertion``: of the passkey over the challenge
+    of this answer, where the question needs it. ``not_me``: with a no, that nothing of the kind was ordered.
     """
 
     decision: Decision
     shown: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     silent: bool = False
+    not_me: bool = False
     fra: Fra | None = None
     own: OwnerSignature | None = None
+    assertion: Assertion | None = None
+
+
+class ChallengeIn(In):
+    """Which answer a passkey is to be asked for: ``decision`` and ``fra`` as they will be given."""
+
+    decision: Decision = "approve"
+    fra: Fra | None = None
 
 
 class ExtendIn(In):
@@ -93,7 +104,7 @@ def _looking(desk: Desk) -> APIRouter:
     @router.get("/deliveries/{delivery}", responses=problems(401, 404, 422), summary="One delivery")
     async def delivery(me: Me, delivery: DeliveryPath) -> OwnerDeliveryOut:
         read, role = await desk.owner.read(me.id, delivery)
-        return await owner_view(desk, read, role)
+        return await owner_view(desk, read, role, me=me.id)
 
     @router.get(
         "/deliveries/{delivery}/events", response_class=StreamingResponse, summary="Its facts as they happen",
@@ -140,12 +151,24 @@ def _acting(desk: Desk) -> APIRouter:
                 session=me.session,
                 level=_level(me),
                 silent=wanted.silent,
+                not_me=wanted.not_me,
                 fra=wanted.fra,
                 own=wanted.own,
+                assertion=wanted.assertion,
             )
             return await owner_view(desk, read)
 
         return await idempotency.answer(asked, me.id, 200, work)
+
+    @router.post(
+        "/deliveries/{delivery}/challenge",
+        responses=problems(401, 403, 404, 409, 410, 422),
+        summary="What my passkey has to sign for an answer",
+    )
+    async def challenge(me: Me, delivery: DeliveryPath, wanted: ChallengeIn) -> OptionsOut:
+        """A challenge made of what was shown and the decision, and of nothing else."""
+        said = await desk.deciding.challenge_by_session(me.id, delivery, wanted.decision, wanted.fra)
+        return OptionsOut(options=said)
 
     @router.post(
         "/deliveries/{delivery}/block", response_model=OwnerDeliveryOut, responses=said, summary="Block it"
@@ -162,7 +185,10 @@ def _acting(desk: Desk) -> APIRouter:
         "/deliveries/{delivery}/extend", response_model=OwnerDeliveryOut, responses=said, summary="More time"
     )
     async def extend(me: Me, delivery: DeliveryPath, wanted: ExtendIn, asked: Idempotent) -> Response:
+        """More than was approved: whoever has a passkey shows it first."""
+
         async def work(_: str) -> OwnerDeliveryOut:
+            await _steps_up(desk, me)
             return await owner_view(desk, await desk.owner.extend(me.id, delivery, wanted.until))
 
         return await idempotency.answer(asked, me.id, 200, work)
@@ -174,9 +200,10 @@ def _acting(desk: Desk) -> APIRouter:
         summary="Another place",
     )
     async def place(me: Me, delivery: DeliveryPath, wanted: PlaceIn, asked: Idempotent) -> Response:
-        """The key with the former fence is revoked, and made anew once it is dead."""
+        """The key with the former fence is revoked, and made anew once it is dead. Passkey as for more time."""
 
         async def work(_: str) -> OwnerDeliveryOut:
+            await _steps_up(desk, me)
             return await owner_view(desk, await desk.owner.change_place(me.id, delivery, wanted.place))
 
         return await idempotency.answer(asked, me.id, 200, work)
@@ -198,7 +225,11 @@ def _rules(desk: Desk) -> APIRouter:
     async def set_rules(
         me: Me, vehicle: VehiclePath, wanted: Rules, response: Response, if_match: IfMatch
     ) -> Rules:
-        """Every delivery is asked for; these say what is not even asked, and where the car may be."""
+        """Every delivery is asked for; these say what is not even asked, and where the car may be.
+
+        Whoever has a passkey shows it first.
+        """
+        await _steps_up(desk, me)
         found, etag = await desk.owner.set_rules(me.id, vehicle, wanted, if_match=if_match)
         response.headers["ETag"] = etag
         return found
@@ -206,8 +237,10 @@ def _rules(desk: Desk) -> APIRouter:
     return router
 
 
-async def owner_view(desk: Desk, read: Read, role: RoleOnCar | None = None) -> OwnerDeliveryOut:
-    """A delivery as the people of the car see it. ``role``: the reader's, where what he may do matters."""
+async def owner_view(
+    desk: Desk, read: Read, role: RoleOnCar | None = None, *, me: PersonId | None = None
+) -> OwnerDeliveryOut:
+    """A delivery as the people of the car see it. ``role``: of ``me``, where what the reader may do matters."""
     body, people = read.body, desk.people
     carrier = await people.carriers.view(body.carrier)
     courier = await people.couriers.courier(body.courier.courier) if body.courier else None
@@ -216,6 +249,7 @@ async def owner_view(desk: Desk, read: Read, role: RoleOnCar | None = None) -> O
     if body.vehicle is not None and not read.over:
         car = car_out(await desk.cars.car(body.vehicle, now=desk.deliveries.clock.now()))
     may = role is None or role.may_approve
+    needed = await desk.deciding.needed(me, read) if me is not None and may else None
     return OwnerDeliveryOut(
         id=read.id,
         livemode=body.livemode,
@@ -231,7 +265,7 @@ async def owner_view(desk: Desk, read: Read, role: RoleOnCar | None = None) -> O
         parcels=len(body.parcels),
         place=place_in_words(body.place),
         out_by_m=body.out_by,
-        question=asked_out(read, question),
+        question=asked_out(read, question, needed),
         approved_by=body.approval.by if body.approval else None,
         key=key_out(read),
         refusal=body.refusal,
@@ -250,6 +284,11 @@ async def _found(desk: Desk, me: PersonPrincipal, delivery: DeliveryId) -> Read 
         return (await desk.owner.read(me.id, delivery))[0]
     except NoSuchDelivery:
         return None
+
+
+async def _steps_up(desk: Desk, me: PersonPrincipal) -> None:
+    """Raises ``PasskeyNeeded`` for whoever has a passkey and did not show it a moment ago."""
+    await desk.people.step_up.require_fresh_passkey(me, now=desk.deliveries.clock.now())
 
 
 def _level(me: PersonPrincipal) -> Level:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Header, Path, Query, Response
 from pydantic import BaseModel
@@ -51,6 +51,12 @@ async def photo(desk: Desk, read: Read, sha256: str, *, by: str) -> Response:
 
     await desk.deliveries.change(read.id, decide)
     return Response(content, media_type=kept[sha256], headers={"Cache-Control": "no-store"})
+
+
+class OptionsOut(BaseModel):
+    """``options``: `PublicKeyCredentialRequestOptionsJSON`; the passkey's answer goes back as ``assertion``."""
+
+    options: dict[str, Any]
 
 
 class PageOut(BaseModel):

@@ -6,16 +6,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from pydantic import AwareDatetime, Field
 
-from delivery.deciding import SystemAnswer
+from delivery.api_parts import OptionsOut
 from delivery.desk import Desk
-from delivery.model import Read
+from delivery.model import Read, Window
 from delivery.problems import LinkUnknown
 from delivery.questions import Decision, Question
 from delivery.states import State
-from delivery.views import CarOut, Out, asked_out, car_out
+from delivery.system_answers import SystemAnswer
+from delivery.views import CarOut, NeededOut, Out, asked_out, car_out
 from keys.car.claims import Fra, OwnerSignature
 from people.api_parts import In, network_address, problems
-from spine.ids import DeliveryId
+from people.assertions import Assertion
+from spine.ids import DeliveryId, PersonId
 from webhooks.verified import Verifier
 
 _Token = Annotated[str, Field(min_length=40, max_length=400, pattern=r"^[A-Za-z0-9_-]+$", repr=False)]
@@ -36,14 +38,33 @@ class LinkIn(In):
 class LinkDecisionIn(LinkIn):
     """``shown``: SHA-256 of the question as it was shown; ``own``: needed with a yes where it has ``sign``.
 
-    ``fra``: see the owner's own decision.
+    ``assertion``: of the passkey over the challenge of this answer, where the question needs it.
+    ``not_me``: with a no, that nothing of the kind was ordered. ``fra``: see the owner's own decision.
     """
 
     decision: Decision
     shown: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     silent: bool = False
+    not_me: bool = False
     fra: Fra | None = None
     own: OwnerSignature | None = None
+    assertion: Assertion | None = None
+
+
+class LinkChallengeIn(LinkIn):
+    """Which answer a passkey is to be asked for: ``decision`` and ``fra`` as they will be given."""
+
+    decision: Decision = "approve"
+    fra: Fra | None = None
+
+
+class WaitingOut(Out):
+    """Another question about a car of this person's that waits."""
+
+    delivery: DeliveryId
+    carrier_name: str
+    window: Window
+    expires_at: AwareDatetime
 
 
 class QuestionOut(Out):
@@ -55,6 +76,12 @@ class QuestionOut(Out):
     content: Mapping[str, Any]
     expires_at: AwareDatetime
     decided: Decision | None
+    decided_at: AwareDatetime | None
+    by_you: bool
+    level: str | None
+    not_me: bool
+    needed: NeededOut | None
+    waiting: tuple[WaitingOut, ...]
     car: CarOut | None
     out_by_m: int | None
 
@@ -76,14 +103,32 @@ def routes(desk: Desk, verifier: Verifier) -> APIRouter:
     async def open_(wanted: LinkIn, request: Request) -> QuestionOut:
         """Looking decides nothing, and does not use the link up."""
         try:
-            read, question, _ = await desk.deciding.open(wanted.token)
+            read, question, person = await desk.deciding.open(wanted.token)
         except LinkUnknown:
             # Only wrong links count: a household behind one address is not stopped.
             await desk.people.doorkeeper.redeems(network_address(request), now=desk.deliveries.clock.now())
             raise
-        return await _question(desk, read, question)
+        return await _question(desk, read, question, person)
 
-    @router.post("/questions/decide", responses=said, summary="Answer by a mail's link")
+    @router.post(
+        "/questions/challenge",
+        responses=problems(403, 404, 409, 410, 422, 429),
+        summary="What a passkey has to sign for an answer",
+    )
+    async def challenge(wanted: LinkChallengeIn, request: Request) -> OptionsOut:
+        """A challenge made of what was shown and the decision, and of nothing else."""
+        try:
+            said = await desk.deciding.challenge_by_link(wanted.token, wanted.decision, wanted.fra)
+        except LinkUnknown:
+            await desk.people.doorkeeper.redeems(network_address(request), now=desk.deliveries.clock.now())
+            raise
+        return OptionsOut(options=said)
+
+    @router.post(
+        "/questions/decide",
+        responses=problems(403, 404, 409, 410, 422, 429),
+        summary="Answer by a mail's link",
+    )
     async def decide(wanted: LinkDecisionIn, request: Request) -> DecidedOut:
         """The same answer again is fine; a different one is a conflict."""
         try:
@@ -92,8 +137,10 @@ def routes(desk: Desk, verifier: Verifier) -> APIRouter:
                 wanted.decision,
                 wanted.shown,
                 silent=wanted.silent,
+                not_me=wanted.not_me,
                 fra=wanted.fra,
                 own=wanted.own,
+                assertion=wanted.assertion,
             )
         except LinkUnknown:
             await desk.people.doorkeeper.redeems(network_address(request), now=desk.deliveries.clock.now())
@@ -102,7 +149,7 @@ def routes(desk: Desk, verifier: Verifier) -> APIRouter:
 
     @router.post(
         "/decisions/{source}",
-        responses=problems(401, 409, 410, 413, 422),
+        responses=problems(401, 403, 409, 410, 413, 422),
         summary="A linked system's signed decision",
         openapi_extra={
             "requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}
@@ -116,8 +163,8 @@ def routes(desk: Desk, verifier: Verifier) -> APIRouter:
     return router
 
 
-async def _question(desk: Desk, read: Read, question: Question) -> QuestionOut:
-    asked = asked_out(read, question)
+async def _question(desk: Desk, read: Read, question: Question, person: PersonId) -> QuestionOut:
+    asked = asked_out(read, question, await desk.deciding.needed(person, read))
     if asked is None:
         raise LinkUnknown("this link is not known")
     car = None
@@ -130,8 +177,24 @@ async def _question(desk: Desk, read: Read, question: Question) -> QuestionOut:
         content=asked.content,
         expires_at=asked.expires_at,
         decided=asked.decided,
+        decided_at=asked.decided_at,
+        by_you=asked.decided_by == person,
+        level=asked.level,
+        not_me=asked.not_me,
+        needed=asked.needed,
+        waiting=tuple([await _waiting(desk, one) for one in await desk.waiting.beside(read, person)]),
         car=car,
         out_by_m=read.body.out_by,
+    )
+
+
+async def _waiting(desk: Desk, read: Read) -> WaitingOut:
+    carrier = await desk.people.carriers.view(read.body.carrier)
+    return WaitingOut(
+        delivery=read.id,
+        carrier_name=carrier.name if carrier else "",
+        window=read.body.window,
+        expires_at=read.body.approve_by,
     )
 
 

@@ -4,16 +4,23 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from delivery import questions
+from delivery import barred, questions, standing
+from delivery.barred import BarredBody
 from delivery.co_signing import CoSigning
 from delivery.life import number_of
-from delivery.model import Planned, Read
+from delivery.model import Approval, Planned, Read
+from delivery.place import Anywhere, Circle, Polygon
 from delivery.ports import Addresses, CarPeople, Carriers, Couriers
+from delivery.questions import Decided, Question
 from delivery.rules import RuleBook
 from delivery.service import Deliveries, Turn, told
+from delivery.standing import Standing, StandingBody
 from delivery.states import State
-from spine.facts.delivery import DeliveryAsked, DeliveryUnusable
-from spine.ids import DeliveryId, QuestionId, VehicleId, named_after
+from keys.drafts import Draft
+from keys.problems import ClockAstray
+from people.model import Role
+from spine.facts.delivery import DeliveryApproved, DeliveryAsked, DeliveryUnusable
+from spine.ids import DeliveryId, PersonId, QuestionId, VehicleId, named_after
 from spine.store import Saved, Write
 
 
@@ -96,6 +103,10 @@ class Asking:
             return "blocked"
         if read.body.act == "cabin" and not rules.cabin:
             return "cabin"
+        named = read.body.courier.courier if read.body.courier else None
+        bars = BarredBody.of(await self._deliveries.store.load(barred.subject_of(vehicle)))
+        if why := bars.why_not(read.body.carrier, named, now):
+            return why
         deciders = [one for one in await self._people.people_of(vehicle, now=now) if one.may_approve]
         return "" if deciders else "nobody"
 
@@ -124,37 +135,76 @@ class Asking:
         courier = await self._couriers.courier(named.courier) if named else None
         question, nonce = question_id(first.id), secrets.token_urlsafe(16)
         now = self._deliveries.clock.now()
-        unit, draft = await self.co_signing.unit_of(vehicle), None
-        if unit is not None:
-            if named is not None:
-                draft = await self.co_signing.draft(first, vehicle, unit, rules.place, now)
-            if draft is None:
-                await self._wait(first.id, since)
-                return
+        goes_on, draft = await self._drawn_up(first, vehicle, rules.place, since, now)
+        if not goes_on:
+            return
+        owners = await self._owners(vehicle, now)
 
-        def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
+        def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
             if read.state is not State.REQUESTED or read.body.unusable is not None:
                 return None
             body = read.body.but(
-                vehicle=vehicle, place=rules.place, address=None, question=question, since=since
-            )
+                vehicle=vehicle, place=rules.place, address=None, question=question, since=since,
+                ask_again_at=None,
+            )  # fmt: skip
             if draft is not None:
                 if body.courier != named:
                     return None  # ``courier_named`` asks with a draft for the other device
                 planned = Planned(n=number_of(draft.key), epoch=body.epoch)
                 body = body.but(draft=draft.key, planned=planned)
-            if body.courier != named:
-                # assigned while we looked: the question shows nobody, so nobody is held to it
-                body = body.but(courier=body.courier.but(named=False)) if body.courier else body
             shown = courier if body.courier == named else None
             # The carrier reads `approve_by`: it must not tell that there is a car, and what it wants.
             until = body.approve_by if draft is None else min(body.approve_by, draft.exp)
             asks = Read(id=read.id, state=read.state, body=body.but(approve_by=until))
             asked = questions.put(question, asks, carrier, shown, nonce=nonce, draft=draft)
             fact = told(DeliveryAsked, asks, now, question=question, approve_by=until)
-            return Turn(body, [fact], writes={question: Write("open", asked.model_dump_json())})
+            turn = Turn(body, [fact], writes={question: Write("open", asked.model_dump_json())})
+            kept = StandingBody.of(saved[standing.subject_of(vehicle)])
+            limits = self._deliveries.limits
+            rule = standing.choose(kept, asks, shown, owners=owners, now=now, limits=limits)
+            if rule is None or shown is None:
+                return turn
+            return let_in(turn, asks, asked, rule, standing.record(rule, shown), kept, now)
 
-        await self._deliveries.change(first.id, decide, also=[question])
+        also = [question, standing.subject_of(vehicle)]
+        await self._deliveries.change(first.id, decide, also=also)
+
+    async def _drawn_up(
+        self, first: Read, vehicle: VehicleId, place: Circle | Polygon | Anywhere, since: str, now: datetime
+    ) -> tuple[bool, Draft | None]:
+        """What the owner has to sign, where the car wants that; False where nobody can be asked yet."""
+        unit = await self.co_signing.unit_of(vehicle)
+        if unit is None:
+            return True, None
+        draft = None
+        if first.body.courier is not None:
+            try:
+                draft = await self.co_signing.draft(first, vehicle, unit, place, now)
+            except ClockAstray:
+                await self._again(first.id, since, now)
+                return False, None
+        if draft is None:
+            await self._wait(first.id, since)
+        return draft is not None, draft
+
+    async def _owners(self, vehicle: VehicleId, now: datetime) -> frozenset[PersonId]:
+        people = await self._people.people_of(vehicle, now=now)
+        return frozenset(one.person for one in people if one.role is Role.OWNER)
+
+    async def again(self, delivery: DeliveryId) -> None:
+        """The moment to try once more has come: the clocks did not agree."""
+        read = await self._deliveries.read(delivery)
+        if read.body.since is not None and read.body.ask_again_at is not None:
+            await self._begin(delivery, read.body.since)
+
+    async def _again(self, delivery: DeliveryId, since: str, now: datetime) -> None:
+        def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
+            if read.state is not State.REQUESTED:
+                return None
+            later = now + self._deliveries.limits.key_again
+            return Turn(read.body.but(since=since, ask_again_at=later))
+
+        await self._deliveries.change(delivery, decide)
 
     async def _wait(self, delivery: DeliveryId, since: str) -> None:
         """For a courier to be named. Nobody is told: an answer here must not say that there is a car.
@@ -167,6 +217,37 @@ class Asking:
             return Turn(body) if read.state is State.REQUESTED and body != read.body else None
 
         await self._deliveries.change(delivery, decide)
+
+
+def let_in(
+    turn: Turn,
+    asks: Read,
+    asked: Question,
+    rule: Standing,
+    kept: Mapping[str, str],
+    body: StandingBody,
+    now: datetime,
+) -> Turn:
+    """The question as its turn puts it, answered by a standing approval in the same commit."""
+    question = asks.body.question
+    if question is None:
+        return turn
+    decided = Decided(
+        answer="approve", by=rule.by, level="standing", at=now, source=f"standing:{rule.id}", record=kept
+    )
+    answered = asked.model_copy(update={"decided": decided})
+    approval = Approval(question=question, by=rule.by, level="standing", shown=asked.digest, at=now)
+    said = told(
+        DeliveryApproved, asks, now, question=question, by=rule.by, level="standing", shown=asked.digest
+    )
+    return Turn(
+        turn.body.but(approval=approval),
+        [*turn.facts, said],
+        writes={
+            question: Write("approve", answered.model_dump_json()),
+            standing.subject_of(rule.vehicle): body.used(asks.id, now).write(),
+        },
+    )
 
 
 def before(position: str) -> str:

@@ -69,7 +69,7 @@ class CarrierDesk:
         """
         found = await self.read(carrier, delivery)
         view = check_courier(await self._couriers.courier(courier), carrier)
-        online = found.body.vehicle is not None and await self._online(found)
+        online = found.body.key is not None and await self._online(found)
         now = self._deliveries.clock.now()
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
@@ -79,8 +79,11 @@ class CarrierDesk:
             if before is not None and (before.courier, before.jkt) == (courier, view.jkt):
                 return None
             read.require(Act.ASSIGN)
-            _refuse_unless_free(read, courier, online=online, now=now, most=self._deliveries.limits.keys_most)
-            named = read.state is State.REQUESTED or bool(before and before.named)
+            _refuse_unless_free(
+                read, courier, view.jkt, online=online, now=now, most=self._deliveries.limits.keys_most
+            )
+            # the same whether or not there is a car that was asked: an answer here must not say so
+            named = read.body.approval is None or bool(before and before.named)
             body = read.body.but(
                 courier=Assigned(courier=courier, jkt=view.jkt, at=now, named=named),
                 epoch=read.body.epoch + 1,
@@ -154,16 +157,14 @@ class CarrierDesk:
         return car.online
 
 
-def _refuse_unless_free(read: Read, courier: CourierId, *, online: bool, now: datetime, most: int) -> None:
+def _refuse_unless_free(
+    read: Read, courier: CourierId, jkt: str, *, online: bool, now: datetime, most: int
+) -> None:
     before, key = read.body.courier, read.body.key
     # the same before and after the question went out: an answer here must not say that there is a car
-    if before is not None and before.named and before.courier != courier:
+    if before is not None and before.named and (before.courier, before.jkt) != (courier, jkt):
         raise CourierNamed(
-            "the owner was asked about another courier: reschedule, and the owner is asked again"
-        )
-    if read.body.draft is not None:
-        raise CourierNamed(
-            "the owner was asked to sign for this device: reschedule, and the owner is asked again"
+            "another courier or device was named before the answer: reschedule, and the owner is asked again"
         )
     if read.state in BEFORE_ANSWER or key is None:
         return

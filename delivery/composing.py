@@ -4,23 +4,28 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from delivery import car_letters
 from delivery.deciding import PAGE, Deciding
+from delivery.events import CarrierNamed, OwnersEventOut
 from delivery.model import Read
-from delivery.ports import Carriers, Couriers, Persons
+from delivery.ports import Carriers, Persons
 from delivery.problems import NoSuchDelivery
 from delivery.questions import Question
 from delivery.service import Deliveries
 from delivery.states import State
 from delivery.views import asked_out, carrier_view, key_out
-from spine.ids import DeliveryId, PersonId, prefix_of
+from delivery.waiting import Waiting
+from spine.ids import CarrierId, DeliveryId, PersonId, VehicleId, prefix_of
 from webhooks.dispatch import Brief
-from webhooks.envelope import News
+from webhooks.envelope import News, sequence_of
 from webhooks.mail import Letter, Link
 
 SUBJECTS: Final[Mapping[str, str]] = {
     "delivery.asked": "May {carrier} deliver into your car?",
     "delivery.approved": "Approved: a delivery by {carrier}",
     "delivery.opened": "Your car was opened for {carrier}",
+    "delivery.declined": "Declined: a delivery by {carrier}",
+    "delivery.disowned": "Blocked: {carrier} may not ask for your car",
     "delivery.delivered": "Done: the delivery by {carrier}",
     "delivery.failed": "It did not work out: the delivery by {carrier}",
     "delivery.cancelled": "Cancelled: the delivery by {carrier}",
@@ -32,7 +37,13 @@ SUBJECTS: Final[Mapping[str, str]] = {
     "delivery.carrier_doubted": "{carrier} came twice and opened nothing",
 }
 WORDS: Final[Mapping[str, str]] = {
-    "delivery.approved": "It was approved. If that was not right, block it on its page.",
+    "delivery.approved": "If that was not right, block it on its page: nothing opens after that.",
+    "delivery.declined": "Nobody gets a key, and nothing is opened.",
+    "delivery.disowned": (
+        "Somebody who decides about your car said that nothing of the kind was ordered. The delivery is declined, "
+        "and this carrier's orders for your car are not put to you any more until an owner lifts that on your page. "
+        "The people who run the service have been told."
+    ),
     "delivery.opened": "The car opened for the courier and locks by itself when the lid is shut.",
     "delivery.delivered": "The car was shut and locked again. The key is used up.",
     "delivery.failed": "The courier could not do it. The key no longer opens anything once it is destroyed.",
@@ -64,7 +75,7 @@ class Composing:
         deciding: Deciding,
         persons: Persons,
         carriers: Carriers,
-        couriers: Couriers,
+        waiting: Waiting,
         *,
         public_url: str,
     ) -> None:
@@ -72,11 +83,13 @@ class Composing:
         self._deciding = deciding
         self._persons = persons
         self._carriers = carriers
-        self._couriers = couriers
+        self._waiting = waiting
         self._public_url = public_url
 
     async def __call__(self, brief: Brief) -> News | Letter | None:
         """What to say now; None where there is nothing to say any more."""
+        if "vehicle" in brief.reference:
+            return await self._about_the_car(brief)
         try:
             read = await self._deliveries.read(DeliveryId(brief.reference["delivery"]))
         except NoSuchDelivery:
@@ -101,17 +114,18 @@ class Composing:
             return None
         if not await self._still_concerned(person, read):
             return None
-        asked = asked_out(read, question)
-        return {
-            "delivery": read.id,
-            "state": read.state.value,
-            "livemode": read.body.livemode,
-            "vehicle": read.body.vehicle,
-            "carrier": {"id": read.body.carrier, "name": await self._carrier(read)},
-            "window": read.body.window.model_dump(mode="json"),
-            "key": key_out(read).model_dump(mode="json"),
-            "question": asked.model_dump(mode="json") if asked else None,
-        }
+        told = OwnersEventOut(
+            delivery=read.id,
+            state=read.state,
+            livemode=read.body.livemode,
+            vehicle=read.body.vehicle,
+            carrier=CarrierNamed(id=read.body.carrier, name=await self._carrier(read)),
+            window=read.body.window,
+            key=key_out(read),
+            question=asked_out(read, question, await self._deciding.needed(person, read)),
+            page=f"{self._public_url}/deliveries/{read.id}",
+        )
+        return told.model_dump(mode="json")
 
     async def _letter(self, brief: Brief, read: Read, person: PersonId) -> Letter | None:
         view = await self._persons.view(person)
@@ -130,8 +144,10 @@ class Composing:
                 reference={"question": read.body.question},
                 until=brief.expires_at,
             )
-            return Letter(view.email, subject, await self._asked(read, carrier), link)
+            return Letter(view.email, subject, await self._asked(read, question, carrier), link)
         lines = [WORDS[brief.type]]
+        if (who := self._who(brief.type, await self._deciding.question(read), person)) is not None:
+            lines.insert(0, who)
         if brief.type == "delivery.out_of_place" and read.body.out_by:
             lines.insert(0, f"It stands about {read.body.out_by} m outside the place you agreed to.")
         if brief.type in {"delivery.unsure", "delivery.left_open"} and _is_shut(read):
@@ -139,15 +155,49 @@ class Composing:
         lines.append(f"The delivery's page: {self._public_url}/deliveries/{read.id}")
         return Letter(view.email, subject, lines)
 
-    async def _asked(self, read: Read, carrier: str) -> list[str]:
+    def _who(self, type_: str, question: Question | None, person: PersonId) -> str | None:
+        """Who decided and how, for whoever reads it; None where that is not what the mail is about."""
+        decided = question.decided if question is not None else None
+        if decided is None or type_ not in {"delivery.approved", "delivery.declined"}:
+            return None
+        mine, how = decided.by == person, decided.source.partition(":")[0]
+        did = "approved" if decided.answer == "approve" else "declined"
+        if how == "standing":
+            whose = "your standing approval" if mine else "the standing approval of another owner"
+            return f"Nobody was asked: {whose} let it in."
+        if how == "system":
+            return f"A system linked to {'you' if mine else 'another person of your car'} {did} it."
+        return f"{'You' if mine else 'Another person of your car'} {did} it."
+
+    async def _about_the_car(self, brief: Brief) -> Letter | None:
+        """Mails about a car and no single delivery: what waits, and what changed about how it is guarded."""
+        vehicle = VehicleId(brief.reference["vehicle"])
+        if brief.person is None or not await self._deciding.decides_for(brief.person, vehicle):
+            return None
+        view = await self._persons.view(brief.person)
+        if view is None:
+            return None
+        if brief.type == "delivery.waiting":
+            waits = await self._waiting.at(vehicle, brief.person)
+            said = [(await self._carrier(one), one.body.window) for one in waits]
+            return car_letters.waiting(view.email, said, self._public_url)
+        carrier = await self._carriers.view(CarrierId(brief.reference.get("carrier", "")))
+        return car_letters.changed(
+            brief.type,
+            view.email,
+            brief.reference,
+            carrier.name if carrier else "a carrier",
+            self._public_url,
+        )
+
+    async def _asked(self, read: Read, question: Question | None, carrier: str) -> list[str]:
         body = read.body
-        named = body.courier
-        courier = await self._couriers.courier(named.courier) if named and named.named else None
+        courier = question.content().get("courier") if question is not None else None
         what = "leave something in" if body.kind == "dropoff" else "fetch something from"
         where = "the boot" if body.act == "boot" else "the boot and the cabin"
         lines = [f"{carrier} would like to {what} {where} of your car."]
         if courier is not None:
-            lines.append(f"The courier is {courier.name}.")
+            lines.append(f"The courier is {courier['name']}.")
         lines += [
             f"When: {_time(body.window.start)} to {_time(body.window.end)}.",
             f"Please answer before {_time(body.approve_by)}. Without an answer nothing happens.",
@@ -172,9 +222,3 @@ def _is_shut(read: Read) -> bool:
 
 def _time(at: datetime) -> str:
     return f"{at:%a %d %b %H:%M} UTC"
-
-
-def sequence_of(position: str) -> int:
-    """A log position as a whole number that grows with it (and stays exact in JSON)."""
-    milliseconds, _, n = position.partition("-")
-    return int(milliseconds) * 1000 + min(int(n or 0), 999)

@@ -1,16 +1,23 @@
 """The owner's answer, by a mail's link, a session or a linked system; and whether an approval holds."""
 
+import hmac
+import logging
 from collections.abc import Mapping
-from hashlib import sha256
-from typing import Annotated, ClassVar, Final
+from datetime import datetime
+from typing import Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from delivery.model import Approval, Frozen, Level, Read
-from delivery.ports import CarPeople
+from delivery import barred
+from delivery.barred import BarredBody
+from delivery.holding import holds
+from delivery.model import Approval, Level, Read
+from delivery.ports import CarPeople, Passkeys
 from delivery.problems import LinkUnknown, NoSuchDelivery, OtherDecision, QuestionOver, SignedWithoutFra
+from delivery.proving import Needed, Proof, Proving
 from delivery.questions import (
     Answer,
+    Decided,
     Decision,
     Link,
     Question,
@@ -20,45 +27,33 @@ from delivery.questions import (
     question_of,
 )
 from delivery.service import Deliveries, Turn, told
-from delivery.states import ENDS
-from keys.car.claims import Fra, OwnerSignature
-from keys.drafts import read_draft
-from spine.facts.delivery import DeliveryApproved, DeliveryDeclined
-from spine.ids import DeliveryId, PersonId, QuestionId, body_of
-from spine.problems import Kind, Problem
+from delivery.states import State
+from delivery.system_answers import AnswerUnreadable, SystemAnswer
+from keys.car.claims import DEFAULT_FRA, OwnerSignature
+from keys.drafts import Draft, read_draft
+from people.assertions import Assertion
+from spine.facts.delivery import DeliveryApproved, DeliveryDeclined, DeliveryDisowned, DeliveryFact
+from spine.ids import CourierId, DeliveryId, PersonId, QuestionId, VehicleId, body_of
 from spine.store import Change, Saved, Write
 from webhooks import mail
 from webhooks.verified import Verified
+
+log = logging.getLogger("trunkline.delivery")
 
 PAGE: Final = "/decide"
 """Where a mail's link leads; its token stands in the fragment, so no server and no log sees it."""
 
 
-class AnswerUnreadable(Problem):
-    """The decision's body does not have the members question, shown and decision."""
-
-    code: ClassVar[str] = "decision.unreadable"
-    kind: ClassVar[Kind] = Kind.INVALID
-
-
-class SystemAnswer(Frozen):
-    """What a linked system signs."""
-
-    question: Annotated[QuestionId, Field(pattern=r"^qst_[0-9a-hjkmnp-tv-z]{16}\.[0-9]{1,3}$")]
-    shown: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    decision: Decision
-    silent: bool = False
-    fra: Fra | None = None
-    own: OwnerSignature | None = None
-
-
 class Deciding:
     """Questions as their links open them, and decisions."""
 
-    def __init__(self, deliveries: Deliveries, people: CarPeople, *, public_url: str) -> None:
+    def __init__(
+        self, deliveries: Deliveries, people: CarPeople, passkeys: Passkeys, *, public_url: str
+    ) -> None:
         """``public_url``: where our pages are found, without a slash at its end."""
         self._deliveries = deliveries
         self._people = people
+        self._proving = Proving(deliveries.store, passkeys, deliveries.limits)
         self._public_url = public_url
 
     async def mint(self, link: mail.Link) -> str:
@@ -98,23 +93,28 @@ class Deciding:
         shown: str,
         *,
         silent: bool = False,
+        not_me: bool = False,
         fra: int | None = None,
         own: OwnerSignature | None = None,
+        assertion: Assertion | None = None,
     ) -> Read:
-        """Level ``link``; ``own``: the passkey's signature, where the car wants it.
+        """Level ``link``, or ``passkey`` with an ``assertion`` of that person's over this answer.
 
-        Raises ``LinkUnknown``, ``OtherDecision``, ``QuestionOver``.
+        ``own``: the passkey's signature over the key, where the car wants it. Raises ``LinkUnknown``,
+        ``OtherDecision``, ``QuestionOver``, ``LevelTooLow``, and what a wrong assertion is refused with.
         """
         read, question, person = await self.open(token)
         answer = Answer(
             decision=decision,
             shown=shown,
             silent=silent,
+            not_me=not_me,
             by=person,
             level="link",
             source=f"link:{link_of(question, token).hash}",
             fra=fra,
             own=own,
+            assertion=assertion,
         )
         return await self._take(read.id, answer)
 
@@ -128,8 +128,10 @@ class Deciding:
         session: str,
         level: Level,
         silent: bool = False,
+        not_me: bool = False,
         fra: int | None = None,
         own: OwnerSignature | None = None,
+        assertion: Assertion | None = None,
     ) -> Read:
         """An owner who is signed in; ``session`` is its name, ``level`` what it counts for."""
         read = await self._deliveries.read(delivery)
@@ -139,11 +141,13 @@ class Deciding:
             decision=decision,
             shown=shown,
             silent=silent,
+            not_me=not_me,
             by=person,
             level=level,
             source=f"session:{session}",
             fra=fra,
             own=own,
+            assertion=assertion,
         )
         return await self._take(delivery, answer)
 
@@ -193,6 +197,11 @@ class Deciding:
         role = await self._people.role_of(person, read.body.vehicle, now=now)
         return role is not None and role.may_approve and role.visible_from <= read.body.requested_at
 
+    async def decides_for(self, person: PersonId, vehicle: VehicleId) -> bool:
+        """Whether this person may answer for the car now."""
+        role = await self._people.role_of(person, vehicle, now=self._deliveries.clock.now())
+        return role is not None and role.may_approve
+
     async def concerns(self, person: PersonId, read: Read) -> bool:
         """Whether this person has a role on the delivery's car, of the time it was requested."""
         if read.body.vehicle is None:
@@ -204,58 +213,80 @@ class Deciding:
     async def stands(self, delivery: DeliveryId, *, fra: int | None = None) -> bool:
         """Whether the approval of a delivery holds by what was kept of it, not by the fact (keys.md 3.9).
 
-        The signer asks this before it signs: the decision must be recorded with its question, over exactly
-        what was shown, by a link, session or linked system that the question knows, and for news of
-        revocation as old as ``fra`` seconds (None: the default).
+        The signer asks this before it signs; see ``delivery.holding``. ``fra``: how many seconds old news of
+        revocation the key will take (None: the default).
         """
         try:
             read = await self._deliveries.read(delivery)
         except NoSuchDelivery:
             return False
-        approval, question = read.body.approval, await self.question(read)
-        if approval is None or question is None or question.decided is None or read.state in ENDS:
-            return False
-        if approval.by is None or not await self.may_decide(approval.by, read):
+        approval = read.body.approval
+        if approval is None or approval.by is None or not await self.may_decide(approval.by, read):
             return False  # sold, or the role was taken back: what that person allowed holds no more
-        decided = question.decided
-        digest = sha256(question.shown.encode()).hexdigest()
-        return (
-            decided.answer == "approve"
-            and digest == question.digest == approval.shown
-            and (decided.by, decided.level, decided.at) == (approval.by, approval.level, approval.at)
-            and fra == decided.fra == approval.fra
-            and question.content().get("delivery") == delivery
-            and _proven(question)
-            and (read.body.draft is None or decided.own is not None)
-        )
+        return holds(read, await self.question(read), fra=fra, limits=self._deliveries.limits)
+
+    async def needed(self, person: PersonId, read: Read) -> Needed | None:
+        """What this person's yes would need, while it is asked; else None."""
+        if read.state is not State.ASKED:
+            return None
+        return await self._proving.needed(read, person, self._deliveries.clock.now())
+
+    async def challenge_by_link(self, token: str, decision: Decision, fra: int | None) -> dict[str, Any]:
+        """What the passkey of a link's person is asked to sign. Raises ``LinkUnknown``, ``QuestionOver``."""
+        read, question, person = await self.open(token)
+        return await self._challenge(person, read, question, decision, fra)
+
+    async def challenge_by_session(
+        self, person: PersonId, delivery: DeliveryId, decision: Decision, fra: int | None
+    ) -> dict[str, Any]:
+        """The same for a person who is signed in. Raises ``NoSuchDelivery``, ``QuestionOver``."""
+        read = await self._deliveries.read(delivery)
+        if not await self.may_decide(person, read):
+            raise NoSuchDelivery(delivery)
+        return await self._challenge(person, read, await self.question(read), decision, fra)
+
+    async def _challenge(
+        self, person: PersonId, read: Read, question: Question | None, decision: Decision, fra: int | None
+    ) -> dict[str, Any]:
+        now = self._deliveries.clock.now()
+        if question is None or read.state is not State.ASKED or now >= question.expires_at:
+            raise QuestionOver("nothing is asked any more")
+        return await self._proving.options(person, question, decision, None if fra == DEFAULT_FRA else fra)
 
     async def _take(self, delivery: DeliveryId, answer: Answer) -> Read:
         found = await self._deliveries.read(delivery)
-        subject = found.body.question
-        if subject is None:
+        subject, vehicle = found.body.question, found.body.vehicle
+        if subject is None or vehicle is None:
             raise QuestionOver("nothing is asked")
         now, to_sign = self._deliveries.clock.now(), found.body.draft
         draft = None if to_sign is None else await read_draft(self._deliveries.store, to_sign)
+        proof = await self._proof(found, answer, draft, now)
+        bars = barred.subject_of(vehicle)
 
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
             question = Question.of(saved[subject])
             if question is None:
                 raise QuestionOver("nothing is asked any more")
-            decided = judge(question, read.state, answer, now)
+            decided = judge(question, read.state, proof.answer if proof else answer, now)
             if decided is None:
                 return None
-            if decided.answer == "approve" and read.body.draft is not None:
-                if draft is None:
-                    raise QuestionOver("what was to be signed is over")
-                if decided.fra is not None:
-                    raise SignedWithoutFra("what the owner signs says nothing of openings without network")
-                draft.check(decided.own)
             body = question.model_copy(update={"decided": decided})
             writes: dict[str, Write] = {subject: Write(decided.answer, body.model_dump_json())}
             by = {"question": subject, "by": decided.by}
             if decided.answer == "decline":
-                declined = told(DeliveryDeclined, read, now, silent=decided.silent, **by)
-                return Turn(read.body.but(silently=decided.silent), [declined], writes=writes)
+                writes[bars] = self._unwanted(read, BarredBody.of(saved[bars]), question, decided).write()
+                facts: list[DeliveryFact] = [
+                    told(DeliveryDeclined, read, now, silent=decided.silent, **by),
+                    *([told(DeliveryDisowned, read, now, **by)] if decided.not_me else []),
+                ]
+                return Turn(
+                    read.body.but(silently=decided.silent, disowned=decided.not_me), facts, writes=writes
+                )
+            if proof is None:
+                raise QuestionOver("nothing is asked any more")
+            self._proving.check(read, saved, proof, now)
+            _check_draft(read, draft, decided)
+            writes |= self._proving.remembered(read, saved, proof, now)
             approval = Approval(
                 question=subject,
                 by=decided.by,
@@ -268,25 +299,40 @@ class Deciding:
             said = told(DeliveryApproved, read, now, **how, **by)
             return Turn(read.body.but(approval=approval), [said], writes=writes)
 
-        return await self._deliveries.change(delivery, decide, also=[subject])
+        also = [subject, bars, *self._proving.subjects(vehicle)]
+        after = await self._deliveries.change(delivery, decide, also=also)
+        if answer.not_me:
+            log.error("delivery.disowned", extra={"delivery": delivery, "carrier": after.body.carrier})
+        return after
+
+    async def _proof(self, read: Read, answer: Answer, draft: Draft | None, now: datetime) -> Proof | None:
+        """For a yes that may still be given; the same yes again needs no second look at its passkey."""
+        question = await self.question(read)
+        open_ = question is not None and question.decided is None and read.state is State.ASKED
+        if answer.decision == "decline" or question is None or answer.by is None or not open_:
+            return None
+        if not hmac.compare_digest(answer.shown.encode(), question.digest.encode()):
+            return None  # ``judge`` says why
+        return await self._proving.prove(answer.by, question, answer, draft, now)
+
+    def _unwanted(self, read: Read, before: BarredBody, question: Question, decided: Decided) -> BarredBody:
+        """After a no: a pause for the courier that was shown, and for "not me" a bar of the carrier."""
+        carrier, at = read.body.carrier, decided.at
+        shown = question.content().get("courier")
+        courier = CourierId(shown["id"]) if shown else None
+        after = before.paused(carrier, courier, at + self._deliveries.limits.pause_after_decline, at)
+        return after.barred(carrier, decided.by, at) if decided.not_me and decided.by else after
+
+
+def _check_draft(read: Read, draft: Draft | None, decided: Decided) -> None:
+    if read.body.draft is None:
+        return
+    if draft is None:
+        raise QuestionOver("what was to be signed is over")
+    if decided.fra is not None:
+        raise SignedWithoutFra("what the owner signs says nothing of openings without network")
+    draft.check(decided.own)
 
 
 def _delivery_of(question: QuestionId) -> DeliveryId:
     return DeliveryId(f"dlv_{body_of(question).rsplit('.', 1)[0]}")
-
-
-def _proven(question: Question) -> bool:
-    """Whether the decision came by something that the question itself, or its record, knows."""
-    decided = question.decided
-    if decided is None:
-        return False
-    how, _, name = decided.source.partition(":")
-    match how:
-        case "link":
-            return any(link.hash == name and link.person == decided.by for link in question.links)
-        case "session":
-            return bool(name) and decided.by is not None
-        case "system":
-            return bool(name) and bool(decided.record.get("mac")) and bool(decided.record.get("body_hash"))
-        case _:
-            return False

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from delivery.asking import Asking
+from delivery.beforehand import Beforehand
 from delivery.brought import Brought
 from delivery.carrier import CarrierDesk
 from delivery.co_signing import CoSigning
@@ -22,10 +23,11 @@ from delivery.opening import AtTheCar
 from delivery.owner import OwnerDesk
 from delivery.photos import Photos
 from delivery.placing import Placing
-from delivery.ports import Cars, Endpoints, Engine, Keys
+from delivery.ports import Cars, Endpoints, Engine, Keys, Subscribers
 from delivery.reactions import Reactions
 from delivery.rules import RuleBook
 from delivery.service import Deliveries
+from delivery.waiting import Waiting
 from people.service import People
 from spine.clock import Clock
 from spine.index import Index
@@ -50,27 +52,29 @@ class Desk:
     placing: Placing
     carrier: CarrierDesk
     owner: OwnerDesk
+    beforehand: Beforehand
     courier: CourierDesk
     at_the_car: AtTheCar
     away: AwayFromNetwork
     brought: Brought
     deciding: Deciding
+    waiting: Waiting
     asking: Asking
     reactions: Reactions
     due: Due
     composing: Composing
     evidence: Evidence
 
-    def news(self, engine: Engine, endpoints: Endpoints) -> News:
+    def news(self, engine: Engine, endpoints: Endpoints, subscribers: Subscribers) -> News:
         """The reaction that queues news; apart, because the engine composes with ``composing``."""
-        return News(self.deliveries, self.people.cars, engine, endpoints)
+        return News(self.deliveries, self.people.cars, self.rules, engine, endpoints, subscribers)
 
 
 def decisions(
     store: Store, *, clock: Clock, limits: DeliveryLimits, people: People, public_url: str
 ) -> Deciding:
     """What the signer asks before it signs; the key service is built with it."""
-    return Deciding(Deliveries(store, clock, limits), people.cars, public_url=public_url)
+    return Deciding(Deliveries(store, clock, limits), people.cars, people.passkeys, public_url=public_url)
 
 
 def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
@@ -94,11 +98,15 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
     index, rates = Index(store.valkey, store.house), Rates(store.valkey)
     fresh, rules = FreshNews(deliveries, keys.fresh, tail), RuleBook(store)
     album = Photos(photos, largest=limits.photo_bytes)
+    waiting = Waiting(deliveries, deciding, index)
     co_signing = CoSigning(deliveries, keys, cars)
     asking = Asking(
         deliveries, people.addresses, people.cars, people.carriers, people.couriers, rules, co_signing
     )
-    reactions = Reactions(deliveries, asking, people.addresses, keys, cars, people.carriers, rules, index)
+    beforehand = Beforehand(store, clock, limits, people.cars, people.passkeys, rules)
+    reactions = Reactions(
+        deliveries, asking, people.addresses, keys, cars, people.carriers, beforehand, index
+    )
     return Desk(
         people=people,
         deliveries=deliveries,
@@ -110,16 +118,18 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         placing=Placing(deliveries, partitions=store.house.partitions),
         carrier=CarrierDesk(deliveries, people.couriers, cars),
         owner=OwnerDesk(deliveries, people.cars, rules),
+        beforehand=beforehand,
         courier=CourierDesk(deliveries, cars, keys, album),
         at_the_car=AtTheCar(deliveries, cars, keys, commands, tail, rates, fresh),
         away=AwayFromNetwork(deliveries, cars, keys, rates, fresh),
         brought=Brought(deliveries, keys, Vehicles(store), rates),
         deciding=deciding,
+        waiting=waiting,
         asking=asking,
         reactions=reactions,
         due=Due(deliveries, asking, reactions, album),
         composing=Composing(
-            deliveries, deciding, people.persons, people.carriers, people.couriers, public_url=public_url
+            deliveries, deciding, people.persons, people.carriers, waiting, public_url=public_url
         ),
         evidence=Evidence(
             deliveries,

@@ -36,6 +36,8 @@ class Due:
             await testing.play(self._deliveries, read)
         elif read.state is State.REQUESTED and read.body.told_at is not None:
             await self._asking.tell_unusable(read.id)
+        elif read.body.ask_again_at is not None and now < read.body.approve_by:
+            await self._asking.again(read.id)
         else:
             await self._turn(read, now)
 

@@ -96,6 +96,48 @@ class DeliveryLimits(BaseModel):
     # the question
     tokens_most: int = Field(default=12, ge=1, description="links of one question that are good at a time")
 
+    long_after: timedelta = Field(
+        default=timedelta(hours=2),
+        description="a longer window needs a passkey the first time, and no standing approval allows one",
+    )
+    precedent_for: timedelta = Field(
+        default=timedelta(days=180),
+        description="an approval makes the same again a repeat for this long; then it counts as new",
+    )
+    precedents_most: int = Field(default=200, ge=1, description="former approvals remembered at one car")
+
+    # standing approvals
+    standing_most: int = Field(default=20, ge=1, description="standing approvals of one car")
+    standing_a_day: int = Field(
+        default=2, ge=1, description="deliveries at a car in any 24 hours that standing approvals let in"
+    )
+    standing_enrolled_for: timedelta = Field(
+        default=timedelta(hours=24),
+        description="a standing approval holds for couriers enrolled with their carrier at least this long",
+    )
+
+    # not to tire anybody
+    prompts_most: int = Field(
+        default=3,
+        ge=1,
+        description="mails that ask, for one car in an hour; what comes more goes into one list",
+    )
+    prompts_per: timedelta = Field(
+        default=timedelta(hours=1),
+        description="the time in which these are counted; the list comes at its end",
+    )
+    quiet_margin: timedelta = Field(
+        default=timedelta(hours=1),
+        description="in quiet hours a question is mailed all the same where it cannot wait until this long "
+        "after their end",
+    )
+    pause_after_decline: timedelta = Field(
+        default=timedelta(hours=24),
+        description="after a decline the same carrier with the same courier is not put to this car again; "
+        "0 for no pause",
+    )
+    waiting_shown: int = Field(default=20, ge=1, description="questions listed as waiting on a page or mail")
+
     # photos and what is remembered
     photo_bytes: int = Field(default=1_048_576, ge=1, description="largest photo")
     photos_most: int = Field(default=5, ge=1, description="photos of one delivery")

@@ -60,7 +60,7 @@ class Parcel(Frozen):
 
 
 class Assigned(Frozen):
-    """The courier's device that may open. ``named``: whether the owner saw this courier before approving."""
+    """The courier's device that may open. ``named``: before the answer, so no other takes its place."""
 
     courier: CourierId
     jkt: str
@@ -168,6 +168,8 @@ class Delivery(Frozen):
     unusable: str | None = None
     """Why the address cannot be used; the carrier is told that it cannot, at ``told_at``, and never why."""
     told_at: AwareDatetime | None = None
+    ask_again_at: AwareDatetime | None = None
+    """The car's draft could not be drawn up at this clock; when to try again."""
     vehicle: VehicleId | None = None
     place: Place = Field(default_factory=Anywhere, repr=False)
     epoch: int = 0
@@ -180,6 +182,8 @@ class Delivery(Frozen):
     draft: KeyId | None = None
     """The one key that the owner was asked to sign: for a car that opens for no other."""
     silently: bool = False
+    disowned: bool = False
+    """Declined with "that was not me"."""
     approval: Approval | None = None
     courier: Assigned | None = None
 

@@ -10,7 +10,15 @@ from jinja2 import Environment
 from delivery.api_parts import DeliveryPath
 from delivery.deciding import PAGE
 
-_SCRIPTS: Final = ("cosign.js", "decide.js", "delivery.js", "question.js", "words.js")
+_SCRIPTS: Final = (
+    "answering.js",
+    "beforehand.js",
+    "cosign.js",
+    "decide.js",
+    "delivery.js",
+    "question.js",
+    "words.js",
+)
 """Files of ``static``, served under ``/delivery``."""
 
 

@@ -1,14 +1,15 @@
 """What deliveries ask of the packages below, said by the one who asks: small, and easy to play in a test."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from delivery.place import Point
 from keys.drafts import Drafts
 from keys.fresh import Freshness
 from keys.model import InHand, Kept, Wanted
+from people.assertions import Assertion
 from people.model import CarrierView, CourierView, PersonView, Resolved, RoleOnCar
 from spine.facts import Fact
 from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, UnitId, VehicleId
@@ -60,6 +61,22 @@ class CarPeople(Protocol):
     async def people_of(self, vehicle: VehicleId, *, now: datetime) -> list[RoleOnCar]: ...
 
     async def cars_of(self, person: PersonId, *, now: datetime) -> list[RoleOnCar]: ...
+
+
+class Passkeys(Protocol):
+    """How a person approves, and proof of that person's passkey (``people.passkeys.Passkeys``).
+
+    ``verify`` gives the passkey's id and raises a Problem for anything else than this person's own passkey over
+    exactly this challenge, user verified.
+    """
+
+    async def approves_by(self, person: PersonId) -> Literal["passkey", "link", "nothing"]: ...
+
+    async def options(self, person: PersonId, challenge: bytes) -> dict[str, Any]: ...
+
+    async def verify(
+        self, person: PersonId, assertion: Assertion, *, challenge: bytes, now: datetime
+    ) -> str: ...
 
 
 class Persons(Protocol):
@@ -120,6 +137,16 @@ class Engine(Protocol):
     """News out: one message to one address, composed when it is sent (``webhooks.engine.Engine``)."""
 
     async def queue(self, message: Outgoing, *, ack: Ack | None = None) -> bool: ...
+
+    async def withdraw(self, message: str, *, ack: Ack | None = None) -> bool: ...
+
+
+class Subscribers(Protocol):
+    """The streams of carriers and persons (``webhooks.subscriptions.Subscriptions``)."""
+
+    async def tell(
+        self, subscriber: str, event: str, type_: str, reference: Mapping[str, str], *, at: datetime
+    ) -> None: ...
 
 
 class Endpoints(Protocol):

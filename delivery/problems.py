@@ -83,6 +83,34 @@ class SignedWithoutFra(Problem):
     kind: ClassVar[Kind] = Kind.INVALID
 
 
+class LevelTooLow(Problem):
+    """Whoever said yes was not proven to be the owner surely enough (RFC 9470). The question stays open.
+
+    ``needed``: the level that is enough; ``how``: what to do; ``why``: the grounds.
+    """
+
+    code: ClassVar[str] = "approval.level_too_low"
+    kind: ClassVar[Kind] = Kind.FORBIDDEN
+    try_again: ClassVar[bool] = False
+
+    def __init__(self, needed: str, how: str, why: tuple[str, ...]) -> None:
+        super().__init__(how)
+        self.members = {"needed": needed, "how": how, "why": list(why)}
+        self.headers = {
+            "WWW-Authenticate": (
+                'Bearer error="insufficient_user_authentication", '
+                f'error_description="An approval like this needs more", acr_values="{needed}"'
+            )
+        }
+
+
+class AssertionUnfit(Problem):
+    """The passkey's assertion is not over this question and this decision."""
+
+    code: ClassVar[str] = "approval.assertion"
+    kind: ClassVar[Kind] = Kind.FORBIDDEN
+
+
 class LinkUnknown(Problem):
     """The link is unknown or replaced by newer ones."""
 

@@ -18,6 +18,7 @@ from delivery.problems import LinkUnknown, OtherDecision, QuestionOver
 from delivery.states import State
 from keys.car.claims import DEFAULT_FRA, MAX_FRA, OwnerSignature
 from keys.drafts import Draft
+from people.assertions import Assertion
 from people.model import CarrierView, CourierView
 from spine.ids import PersonId, QuestionId, partition_of, prefix_of
 from spine.store import Saved
@@ -35,14 +36,17 @@ class Link(Frozen):
 
 
 class Decided(Frozen):
-    """The decision and how it came. ``source``: ``link:<token hash>``, ``session:<id>`` or ``system:<src_>``.
+    """The decision and how it came.
 
-    ``record``: for a linked system what proves the message: its id, MAC and body hash. ``fra``: seconds, how
-    old revocation news may be at opening; None: the default.
+    ``source``: ``link:<token hash>``, ``session:<id>``, ``system:<src_>`` or ``standing:<rule>``. ``record``:
+    for a linked system what proves the message (its id, MAC and body hash), for a standing approval the rule.
+    ``fra``: seconds, how old revocation news may be at opening; None: the default. ``not_me``: the owner
+    ordered nothing of the kind.
     """
 
     answer: Decision
     silent: bool = False
+    not_me: bool = False
     by: PersonId | None
     level: Level
     at: AwareDatetime
@@ -51,6 +55,10 @@ class Decided(Frozen):
     fra: int | None = None
     own: OwnerSignature | None = Field(default=None, repr=False)
     """The signature of the owner's passkey, where the question has something to sign."""
+    passkey: str | None = None
+    """Which passkey of that person proved it, at level ``passkey``."""
+    assertion: Assertion | None = Field(default=None, repr=False)
+    """What it signed (``delivery.gesture``); None where ``own`` is that proof."""
 
 
 class Question(Frozen):
@@ -84,7 +92,10 @@ class Answer(Frozen):
     source: str
     record: Mapping[str, str] = Field(default_factory=dict)
     fra: int | None = None
+    not_me: bool = False
     own: OwnerSignature | None = Field(default=None, repr=False)
+    passkey: str | None = None
+    assertion: Assertion | None = Field(default=None, repr=False)
 
     @property
     def news_age(self) -> int | None:
@@ -167,16 +178,20 @@ def judge(question: Question, state: State, answer: Answer, now: datetime) -> De
         return None
     if state is not State.ASKED or now >= question.expires_at:
         raise QuestionOver("nothing is asked any more")
+    yes = answer.decision == "approve"
     return Decided(
         answer=answer.decision,
-        silent=answer.silent and answer.decision == "decline",
+        silent=(answer.silent or answer.not_me) and not yes,
+        not_me=answer.not_me and not yes,
         by=answer.by,
         level=answer.level,
         at=now,
         source=answer.source,
         record=answer.record,
         fra=answer.news_age,
-        own=answer.own if answer.decision == "approve" else None,
+        own=answer.own if yes else None,
+        passkey=answer.passkey if yes else None,
+        assertion=answer.assertion if yes else None,
     )
 
 

@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from delivery import life
+from delivery import former, life
 from delivery.asking import Asking
+from delivery.beforehand import Beforehand
 from delivery.doubts import Doubts
 from delivery.lists import OF_CAR, OF_CARRIER
 from delivery.model import Delivery, Planned, Read
 from delivery.place import fence
 from delivery.ports import Addresses, Carriers, Cars, Keys, Received
 from delivery.problems import NoSuchDelivery
-from delivery.rules import RuleBook
 from delivery.service import Deliveries, Turn, told
 from delivery.states import BEFORE_ANSWER, ENDS, UNDER_WAY, State, follows
 from delivery.timing import key_due
@@ -65,7 +65,7 @@ class Reactions:
         keys: Keys,
         cars: Cars,
         carriers: Carriers,
-        rules: RuleBook,
+        beforehand: Beforehand,
         index: Index,
     ) -> None:
         self._deliveries = deliveries
@@ -75,7 +75,7 @@ class Reactions:
         self._keys = keys
         self._cars = cars
         self._carriers = carriers
-        self._rules = rules
+        self._beforehand = beforehand
         self._index = index
         self._doubts = Doubts(deliveries)
 
@@ -248,7 +248,7 @@ class Reactions:
 
         stopped = frozenset({State.ASKED, State.OPENING}) | UNDER_WAY
         await self._end_all(OF_CAR, fact.vehicle, stopped, blocked, "car_released")
-        await self._rules.erase(fact.vehicle)
+        await self._beforehand.erase(fact.vehicle, also=(former.subject_of(fact.vehicle),))
 
     async def _end_all(
         self,

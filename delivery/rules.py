@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from delivery.hours import Quiet
 from delivery.model import Frozen
 from delivery.place import Anywhere, Place
 from delivery.problems import RulesChanged
@@ -18,6 +19,7 @@ KEPT: Final = "kept"
 class Rules(Frozen):
     """Every delivery is asked for; these say what is not even asked, and what question and courier show.
 
+    ``quiet``: when nobody is woken by mail unless it cannot wait.
     ``block_all``: every order is answered as an unusable address. ``cabin``: orders that open the cabin too
     may be asked. ``place``: where the car may be. ``name``, ``plate``, ``colour``: how a courier finds it.
     """
@@ -25,6 +27,7 @@ class Rules(Frozen):
     block_all: bool = False
     cabin: bool = False
     place: Place = Field(default_factory=Anywhere, repr=False)
+    quiet: Quiet | None = None
     name: _Line = ""
     plate: _Line = ""
     colour: _Line = ""

@@ -122,6 +122,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
     (frozenset({S.ARRIVED, S.DELIVERED, S.FAILED}) | AT_THE_CAR, facts.PhotoTaken, None),
     (ENDS | AT_THE_CAR | {S.ARRIVED}, facts.PhotoSeen, None),
     (ENDS, facts.CarrierDoubted, None),
+    (frozenset({S.DECLINED}), facts.DeliveryDisowned, None),
     (ENDS | {S.UNSURE}, facts.DeliveryEnded, None),
 )
 

@@ -60,7 +60,7 @@ def next_wake(state: State, body: Delivery, now: datetime, limits: DeliveryLimit
     if state in ENDS:
         return _after_the_end(body, limits)
     if state is State.REQUESTED:
-        return body.told_at or body.approve_by
+        return min(at for at in (body.told_at or body.approve_by, body.ask_again_at) if at)
     if state is State.ASKED:
         return body.approve_by
     if state in UNDER_WAY:

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from delivery.model import Kind, Opens, Parcel, Read, Window
 from delivery.ports import Car
+from delivery.proving import Needed
 from delivery.questions import Question
 from delivery.states import State
 from spine.facts import delivery as f
@@ -15,7 +16,7 @@ from spine.ids import CarrierId, CourierId, DeliveryId, PersonId, QuestionId, Ve
 NOT_USABLE: Final = "address_not_usable"
 PENDING: Final = "requested"
 
-_TOLD_TO_CARRIERS: Final = frozenset(
+TOLD_TO_CARRIERS: Final = frozenset(
     {
         "delivery.approved", "delivery.keyed", "delivery.en_route", "delivery.arrived", "delivery.opened",
         "delivery.closed", "delivery.delivered", "delivery.refused", "delivery.unsure", "delivery.left_open",
@@ -90,7 +91,7 @@ def carrier_type(kind: str, read: Read) -> str | None:
     if kind in _THE_CARRIERS_OWN:
         return kind
     if read.body.approval is not None:
-        return kind if kind in _TOLD_TO_CARRIERS else None
+        return kind if kind in TOLD_TO_CARRIERS else None
     if kind in {"delivery.unusable", "delivery.expired"}:
         return f"delivery.{NOT_USABLE}"
     if kind == "delivery.declined" and read.body.silently:
@@ -102,7 +103,7 @@ def carrier_view(read: Read) -> DeliveryOut:
     """Never a position, plate, vehicle, person, or what the owner wrote."""
     body = read.body
     approved = body.approval is not None
-    kinds = _TOLD_TO_CARRIERS if approved else _THE_CARRIERS_OWN
+    kinds = TOLD_TO_CARRIERS if approved else _THE_CARRIERS_OWN
     times = {kind.removeprefix("delivery."): at for kind, at in body.times.items() if kind in kinds}
     if body.locked_at is not None:
         times["locked"] = body.locked_at
@@ -148,8 +149,27 @@ class CarOut(Out):
     wakes_at: AwareDatetime | None
 
 
+class NeededOut(Out):
+    """What a yes needs. ``level``: link, session or passkey; ``by``: how this person approves; ``how``: in words."""
+
+    level: str
+    by: str
+    why: tuple[str, ...]
+    how: str
+
+    @classmethod
+    def of(cls, needed: Needed | None) -> "NeededOut | None":
+        """None where nothing is asked."""
+        if needed is None:
+            return None
+        return cls(level=needed.level, by=needed.by, why=tuple(needed.why), how=needed.how)
+
+
 class AskedOut(Out):
-    """The question as it was put, its hash to be echoed in the answer, and the answer where there is one."""
+    """The question as it was put, its hash to be echoed in the answer, and the answer where there is one.
+
+    ``decided_by``: who answered, or whose standing approval did (``level`` says so).
+    """
 
     question: QuestionId
     shown: str
@@ -157,7 +177,10 @@ class AskedOut(Out):
     expires_at: AwareDatetime
     decided: Literal["approve", "decline"] | None
     decided_at: AwareDatetime | None
+    decided_by: PersonId | None
     level: str | None
+    not_me: bool
+    needed: NeededOut | None = None
 
 
 class OwnerDeliveryOut(Out):
@@ -194,8 +217,8 @@ def car_out(car: Car) -> CarOut:
     return CarOut(reach=car.reach, last_seen=car.last_seen, wakes_at=car.wakes_at)
 
 
-def asked_out(read: Read, question: Question | None) -> AskedOut | None:
-    """The question of a delivery, while its content is kept."""
+def asked_out(read: Read, question: Question | None, needed: Needed | None = None) -> AskedOut | None:
+    """The question of a delivery, while its content is kept; ``needed``: of the one who reads it."""
     if question is None or read.body.question is None:
         return None
     decided = question.decided
@@ -206,7 +229,10 @@ def asked_out(read: Read, question: Question | None) -> AskedOut | None:
         expires_at=question.expires_at,
         decided=decided.answer if decided else None,
         decided_at=decided.at if decided else None,
+        decided_by=decided.by if decided else None,
         level=decided.level if decided else None,
+        not_me=bool(decided and decided.not_me),
+        needed=NeededOut.of(needed),
     )
 
 
@@ -228,7 +254,7 @@ SEEN_BY_OWNERS: Final = frozenset(
         f.DeliveryCancelled, f.DeliveryRescheduled, f.CourierAssigned, f.DeliveryKeyed, f.CourierSetOut,
         f.CourierArrived, f.OpeningStarted, f.DeliveryOpened, f.DeliveryClosed, f.DeliveryDelivered,
         f.OpeningRefused, f.DeliveryUnsure, f.DeliveryLeftOpen, f.DeliveryFailed, f.PhotoTaken, f.OutOfPlace,
-        f.DeliveryExtended, f.PlaceChanged, f.CarrierDoubted, f.DeliveryEnded,
+        f.DeliveryExtended, f.PlaceChanged, f.CarrierDoubted, f.DeliveryDisowned, f.DeliveryEnded,
     )
 )  # fmt: skip
 """Kinds of facts of which the people of a car hear over their streams and linked systems."""

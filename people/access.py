@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import Request, Security
@@ -24,11 +25,13 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class PersonPrincipal:
-    """A person in a session. ``session_level``: how it began (``link``); ``session``: its name in lists."""
+    """A person in a session. ``session_level``: how it is known; ``session``: its name in lists."""
 
     id: PersonId
     session_level: str
     session: str
+    passkey_at: datetime | None = None
+    """When a passkey was last shown in it; how fresh that must be is asked of ``people.step_up``."""
 
 
 class Access:
@@ -55,6 +58,10 @@ class Access:
         self.secure = origin.startswith("https://")
         self.cookie = "__Host-tl_session" if self.secure else "tl_session"
         """Name of the session's cookie; without TLS (loopback) browsers refuse the ``__Host-`` form."""
+
+    def device_cookie(self, person: str) -> str:
+        """Name of the cookie by which a device is known to one person."""
+        return f"{'__Host-' if self.secure else ''}tl_device_{person.partition('_')[2]}"
 
     def carrier(
         self, scope: Scope, *, even_stopped: bool = False
@@ -135,7 +142,7 @@ class Access:
             session = None if token is None else await self._sessions.find(token, now=self._clock.now())
             if session is None:
                 raise Unauthenticated("This session is over.", presented=True)
-            return PersonPrincipal(session.person, session.level, session.id)
+            return PersonPrincipal(session.person, session.level, session.id, session.passkey_at)
 
         return principal
 

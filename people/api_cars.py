@@ -191,10 +191,15 @@ def _crew(people: People) -> APIRouter:
         responses=problems(401, 403, 404, 409, 422, 429),
     )  # fmt: skip
     async def invite(me: Me, vehicle: VehiclePath, wanted: Invite, asked: Idempotent) -> Response:
-        """All owners are told. Another owner counts after 72 h, or at once with presence in the car."""
+        """All owners are told. Another owner counts after 72 h, or at once with presence in the car.
+
+        For somebody who may approve, whoever has a passkey shows it first: else a read mail would come to a yes.
+        """
 
         async def work(_: str) -> InvitationOut:
             await role_on(people, vehicle, me.id)
+            if wanted.role is Role.OWNER or wanted.may_approve:
+                await people.step_up.require_fresh_passkey(me, now=clock.now())
             offered = await people.invitations.offer(
                 vehicle, wanted.email, wanted.role, by=me.id, may_approve=wanted.may_approve, now=clock.now()
             )
@@ -270,10 +275,14 @@ def _addresses(people: People) -> APIRouter:
         responses=problems(401, 403, 404, 409, 422),
     )  # fmt: skip
     async def make(me: Me, vehicle: VehiclePath, wanted: AddressWanted, asked: Idempotent) -> Response:
-        """For one order, for one carrier (its first user), or for any: all that a shop needs to know."""
+        """For one order, for one carrier (its first user), or for any: all that a shop needs to know.
+
+        Whoever has a passkey shows it first (401 `insufficient_user_authentication`).
+        """
 
         async def work(seed: str) -> AddressOut:
             await role_on(people, vehicle, me.id)
+            await people.step_up.require_fresh_passkey(me, now=clock.now())
             made = await people.addresses.make(
                 vehicle, wanted.kind, by=me.id, label=wanted.label, seed=seed, now=clock.now()
             )

@@ -1,15 +1,20 @@
 """JSON routes of a person's own account: sign-in, sessions, e-mail, erasing."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import AwareDatetime, Field
 
 from people.access import PersonPrincipal
 from people.api_parts import Idempotent, In, Out, network_address, problems
+from people.assertions import Assertion
 from people.model import Email, Name
+from people.passkeys import ApprovesBy
 from people.problems import NotFound
 from people.service import People
+from people.sign_in import SignedIn
+from spine.ids import PersonId
 
 SecretText = Annotated[
     str, Field(min_length=1, max_length=128, examples=["Zq3…43 characters of the link's fragment"])
@@ -25,6 +30,30 @@ class LinkFollowed(In):
     token: SecretText
 
 
+class LinkOfSignIn(LinkFollowed):
+    """For programs; a browser keeps its device's secret in a cookie.
+
+    ``device``: what an earlier sign-in gave; ``remember``: give one, so that later ones are of level `session`.
+    """
+
+    device: SecretText | None = None
+    remember: bool = False
+
+
+class PasskeySignIn(In):
+    """As ``LinkOfSignIn``, with what the passkey answered."""
+
+    credential: Assertion
+    device: SecretText | None = None
+    remember: bool = False
+
+
+class OptionsOut(Out):
+    """For `PublicKeyCredential.parse…OptionsFromJSON`."""
+
+    options: dict[str, Any]
+
+
 class CodeShown(In):
     code: CodeText
 
@@ -34,19 +63,27 @@ class NameWanted(In):
 
 
 class SessionMade(Out):
-    """``token`` is null in a browser: its cookie holds it, where no script can read it."""
+    """``token`` and ``device`` are null in a browser: cookies hold them, where no script can read them.
+
+    ``approves_by``: `nothing` while the person neither has a passkey nor chose mail links (`/v1/me/approvals`).
+    """
 
     token: str | None
+    device: str | None
     session: str
     person: str
     level: str
+    approves_by: ApprovesBy
     expires_at: AwareDatetime
     to: str
 
 
 class SessionOut(Out):
+    """``passkey_at``: when a passkey was last shown in it."""
+
     id: str
     level: str
+    passkey_at: AwareDatetime | None
     made_at: AwareDatetime
     expires_at: AwareDatetime
     current: bool
@@ -63,6 +100,8 @@ class PersonOut(Out):
     made_at: AwareDatetime
     new_email: str | None
     new_email_from: AwareDatetime | None
+    recovery_from: AwareDatetime | None
+    approves_by: ApprovesBy
 
 
 class Accepted(Out):
@@ -80,7 +119,7 @@ def routes(people: People) -> APIRouter:
 
 
 def _in(people: People) -> APIRouter:
-    router, access, clock = APIRouter(), people.access, people.clock
+    router, clock = APIRouter(), people.clock
 
     @router.post("/sign-in", status_code=202, responses=problems(422, 429), summary="Mail me a link")
     async def ask(wanted: SignInWanted, request: Request) -> Accepted:
@@ -89,24 +128,67 @@ def _in(people: People) -> APIRouter:
         return Accepted()
 
     @router.post("/session", status_code=201, responses=problems(403, 410, 422, 429), summary="Follow a link")
-    async def redeem(followed: LinkFollowed, request: Request, response: Response) -> SessionMade:
+    async def redeem(followed: LinkOfSignIn, request: Request, response: Response) -> SessionMade:
         """Uses the link of a mail up. A browser gets a cookie, any other client a bearer token."""
-        browser = "sec-fetch-site" in request.headers or "origin" in request.headers
-        if browser:
-            access.refuse_cross_site(request)
-        made = await people.sign_in.redeem(followed.token, client=network_address(request), now=clock.now())
-        if browser:
-            response.set_cookie(
-                access.cookie, made.token.text, path="/", httponly=True, samesite="lax", secure=access.secure,
-                max_age=int(people.limits.session_life.total_seconds()),
-            )  # fmt: skip
-        session = made.session
-        return SessionMade(
-            token=None if browser else made.token.text, session=session.id, person=session.person,
-            level=session.level, expires_at=session.expires_at, to=made.to,
-        )  # fmt: skip
+        device = _device(people, request, followed.device, remember=followed.remember)
+        made = await people.sign_in.redeem(
+            followed.token, client=network_address(request), device=device, now=clock.now()
+        )
+        return await _made(people, request, response, made)
+
+    @router.post(
+        "/sign-in/passkey/options", responses=problems(409, 429), summary="Begin to sign in by passkey"
+    )
+    async def begin(request: Request) -> OptionsOut:
+        """No e-mail is typed: the device shows the passkeys that it has for this place."""
+        await people.doorkeeper.redeems(network_address(request), now=clock.now())
+        return OptionsOut(options=await people.step_up.sign_in_options())
+
+    @router.post(
+        "/sign-in/passkey", status_code=201, responses=problems(403, 422, 429), summary="Sign in by passkey"
+    )
+    async def recognise(shown: PasskeySignIn, request: Request, response: Response) -> SessionMade:
+        """A session of level `passkey`. All refusals are alike."""
+        device = _device(people, request, shown.device, remember=shown.remember)
+        await people.doorkeeper.redeems(network_address(request), now=clock.now())
+        made = await people.step_up.sign_in(shown.credential, device=device, now=clock.now())
+        return await _made(people, request, response, made)
 
     return router
+
+
+def _in_a_browser(request: Request) -> bool:
+    return "sec-fetch-site" in request.headers or "origin" in request.headers
+
+
+def _device(
+    people: People, request: Request, presented: str | None, *, remember: bool
+) -> Callable[[PersonId], str | None] | None:
+    """Where the secret of this device is found: a cookie for each person in a browser, the body for a program."""
+    if _in_a_browser(request):
+        people.access.refuse_cross_site(request)
+        return lambda person: request.cookies.get(people.access.device_cookie(person))
+    return (lambda _: presented) if remember or presented else None
+
+
+async def _made(people: People, request: Request, response: Response, made: SignedIn) -> SessionMade:
+    """The answer to a sign-in; a browser's secrets go into cookies."""
+    access, limits, session = people.access, people.limits, made.session
+    browser = _in_a_browser(request)
+    if browser:
+        cookies = [(access.cookie, made.token.text, limits.session_life)]
+        if made.device is not None:
+            cookies.append((access.device_cookie(session.person), made.device, limits.device_life))
+        for name, value, life in cookies:
+            response.set_cookie(
+                name, value, path="/", httponly=True, samesite="lax", secure=access.secure,
+                max_age=int(life.total_seconds()),
+            )  # fmt: skip
+    return SessionMade(
+        token=None if browser else made.token.text, device=None if browser else made.device,
+        session=session.id, person=session.person, level=session.level, expires_at=session.expires_at,
+        to=made.to, approves_by=await people.passkeys.approves_by(session.person),
+    )  # fmt: skip
 
 
 def _sessions(people: People) -> APIRouter:
@@ -126,6 +208,7 @@ def _sessions(people: People) -> APIRouter:
                 SessionOut(
                     id=one.id,
                     level=one.level,
+                    passkey_at=one.passkey_at,
                     made_at=one.made_at,
                     expires_at=one.expires_at,
                     current=one.id == me.session,
@@ -158,9 +241,12 @@ def _account(people: People) -> APIRouter:
             raise NotFound("This account was erased.")
         pending = await people.changes.pending(me.id)
         change = None if pending is None else pending[1]
+        waits = await people.recoveries.waiting(me.id)
         return PersonOut(
             id=view.id, email=view.email, name=view.name, made_at=view.made_at,
             new_email=change.email if change else None, new_email_from=change.ripe_at if change else None,
+            recovery_from=waits.ripe_at if waits else None,
+            approves_by=await people.passkeys.approves_by(me.id),
         )  # fmt: skip
 
     @router.put("/me/name", status_code=204, responses=problems(401, 403, 422), summary="My name")
@@ -186,9 +272,13 @@ def _email(people: People) -> APIRouter:
         summary="Change my e-mail",
     )  # fmt: skip
     async def change(me: Me, wanted: SignInWanted, asked: Idempotent) -> Response:
-        """Both addresses get mail. It counts after 72 h, or at once with presence in a car of yours."""
+        """Both addresses get mail. It counts after 72 h, or at once with presence in a car of yours.
+
+        Whoever has a passkey shows it first (401 `insufficient_user_authentication`).
+        """
 
         async def work(_: str) -> Accepted:
+            await people.step_up.require_fresh_passkey(me, now=clock.now())
             await people.changes.ask(me.id, wanted.email, now=clock.now())
             return Accepted()
 

@@ -8,12 +8,31 @@ from people.invitations import Invitations
 from people.mail_links import Link, MailKind, MailLinks, Purpose
 from people.model import Role
 from people.persons import Persons
+from people.recovery import Recoveries
+from people.recovery import number_of as number_of_recovery
 from people.states import Invitation
 from spine.ids import PersonId
 
 _ONCE: Final = "The link is good once, and not for long."
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
 _ROLE: Final = {Role.OWNER: "an owner", Role.DRIVER: "a driver", Role.TOLD: "somebody who is told"}
+_NOT_YOU: Final = "Not you? Sign in, look at your passkeys and end the sessions that you do not know."
+_PASSKEY_NEWS: Final = {
+    MailKind.PASSKEY_ADDED: (
+        "A passkey was added",
+        f"A passkey was added to your account. Mail links do not approve deliveries for you (any more). {_NOT_YOU}",
+    ),
+    MailKind.PASSKEY_REMOVED: ("A passkey was removed", f"A passkey of yours was removed. {_NOT_YOU}"),
+    MailKind.PASSKEY_ALARM: (
+        "A passkey was refused",
+        "One of your passkeys was used with a counter that went backwards: there may be a copy of it. That use was "
+        "refused. Remove this passkey and make another one.",
+    ),
+    MailKind.RECOVERY_DONE: (
+        "Your passkeys have ended",
+        "The recovery is done: your passkeys so far have ended, and so have your sessions. Sign in and make a new one.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +55,13 @@ class Letters:
         invitations: Invitations,
         changes: EmailChanges,
         links: MailLinks,
+        recoveries: Recoveries,
     ) -> None:
         self._persons = persons
         self._invitations = invitations
         self._changes = changes
         self._links = links
+        self._recoveries = recoveries
 
     async def write(self, person: PersonId, kind: MailKind, reference: str) -> Letter | None:
         """The letter for a person; None where it has no more reason: too old, taken back, person erased."""
@@ -60,6 +81,11 @@ class Letters:
                 return await self._invitation(person, view.email, kind, reference)
             case MailKind.EMAIL_CONFIRM | MailKind.EMAIL_NOTICE:
                 return await self._email(person, view.email, kind, reference)
+            case MailKind.RECOVERY_ASKED:
+                return await self._recovery(person, view.email, reference)
+            case _:
+                subject, text = _PASSKEY_NEWS[kind]
+                return self._notice(person, view.email, subject, text, "/passkeys")
 
     async def _sign_in(self, person: PersonId, email: str, request: str) -> Letter | None:
         if await self._links.requested(request) != person:
@@ -84,6 +110,17 @@ class Letters:
         waits = f" It counts from {invitation.ripe_at:{_TIME}}." if invitation.role is Role.OWNER else ""
         text = f"Somebody was invited to your car as {named}.{waits} You can take that back."
         return self._notice(person, email, "Somebody was invited to your car", text, "/")
+
+    async def _recovery(self, person: PersonId, email: str, reference: str) -> Letter | None:
+        waits = await self._recoveries.waiting(person)
+        if waits is None or waits.n != number_of_recovery(reference):
+            return None
+        text = (
+            "Somebody in a session of yours says that all your passkeys are lost. They end at "
+            f"{waits.ripe_at:{_TIME}}, and a new one can be made then. Not you? Press the link and keep them."
+        )
+        link = Link(person, Purpose.RECOVERY, reference)
+        return Letter(email, "Are your passkeys lost?", (text, _ONCE), "Keep my passkeys", link)
 
     async def _email(self, person: PersonId, email: str, kind: MailKind, reference: str) -> Letter | None:
         pending = await self._changes.pending(person)

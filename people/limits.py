@@ -17,6 +17,9 @@ class PeopleLimits(BaseModel):
         timedelta(hours=24), description="The same for the links of invitations and notices, read later."
     )
     session_life: timedelta = Field(timedelta(days=30), description="How long a person's session lasts.")
+    operator_session_life: timedelta = Field(
+        timedelta(minutes=30), description="How long an operator's session in a browser lasts."
+    )
     sessions_per_person: int = Field(
         20, ge=1, le=100, description="Live sessions of one person; one more ends the oldest."
     )
@@ -30,6 +33,33 @@ class PeopleLimits(BaseModel):
     redeems_per_client: int = Field(
         60, ge=1, description="Links, codes and assertions tried by one network address in ten minutes."
     )
+
+    passkeys_per_person: int = Field(10, ge=2, le=50, description="Passkeys of one person.")
+    passkey_challenge_life: timedelta = Field(
+        timedelta(minutes=5), description="How long a passkey may take to answer what it was asked."
+    )
+    passkey_fresh: timedelta = Field(
+        timedelta(minutes=5),
+        description="How long after a gesture with a passkey its session may do what asks for one.",
+    )
+    passkey_tries: int = Field(
+        30, ge=1, description="Questions to and answers of one person's passkeys in ten minutes."
+    )
+    device_life: timedelta = Field(
+        timedelta(days=180), description="How long a device that nobody signs in on is remembered."
+    )
+    device_known_after: timedelta = Field(
+        timedelta(hours=24),
+        description="From then on a device signed in by a mail counts as known: two mails in a row do not.",
+    )
+    devices_per_person: int = Field(
+        20, ge=1, le=100, description="Remembered devices of one person; one more forgets the oldest."
+    )
+    recovery_wait: timedelta = Field(
+        timedelta(hours=72),
+        description="Wait, with notice, before lost passkeys are dead without presence in the car.",
+    )
+    recoveries_per_person: int = Field(3, ge=1, description="Recoveries one person may ask for in a day.")
 
     claim_code_life: timedelta = Field(
         timedelta(minutes=10), description="Longest life of the code that a unit shows with ignition on."

@@ -26,18 +26,26 @@ class MailKind(StrEnum):
     INVITATION_NOTICE = "invitation_notice"
     EMAIL_CONFIRM = "email_confirm"
     EMAIL_NOTICE = "email_notice"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSKEY_ALARM = "passkey_alarm"
+    RECOVERY_ASKED = "recovery_asked"
+    RECOVERY_DONE = "recovery_done"
 
 
 def life_of(kind: MailKind, limits: PeopleLimits) -> timedelta:
     """How long a mail of this kind may wait to be sent, and its link to be followed."""
-    return limits.mail_link_life if kind is MailKind.SIGN_IN else limits.notice_link_life
+    if kind is MailKind.SIGN_IN:
+        return limits.mail_link_life
+    # A recovery can be taken back by its mail as long as it waits.
+    return limits.recovery_wait if kind is MailKind.RECOVERY_ASKED else limits.notice_link_life
 
 
 class Mailer(Protocol):
     """The door to the webhooks engine, given by the composition root.
 
-    ``reference`` is the id of what the mail is about (``sgn_``, ``rol_``, ``inv_``, ``emc_``): the message is
-    named after it, so asking twice sends one mail. ``people.letters`` writes it when it is sent.
+    ``reference`` is the id of what the mail is about (``sgn_``, ``rol_``, ``inv_``, ``emc_``, ``psk_``,
+    ``rcv_``): the message is named after it, so asking twice sends one mail. ``people.letters`` writes it when it is sent.
     """
 
     async def mail(self, person: PersonId, kind: MailKind, reference: str, *, ack: Ack | None = None) -> None:
@@ -50,14 +58,22 @@ class Purpose(StrEnum):
 
     SIGN_IN = "sign_in"
     EMAIL = "email"
+    RECOVERY = "recovery"
 
 
-_PAGE: Final = {Purpose.SIGN_IN: "/sign-in", Purpose.EMAIL: "/confirm-email"}
+_PAGE: Final = {
+    Purpose.SIGN_IN: "/sign-in",
+    Purpose.EMAIL: "/confirm-email",
+    Purpose.RECOVERY: "/keep-passkeys",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link is for. ``to``: our path to show after a sign-in, or the change of e-mail it proves."""
+    """What a link is for.
+
+    ``to``: our path to show after a sign-in, the change of e-mail it proves, or the recovery it takes back.
+    """
 
     person: PersonId
     purpose: Purpose

@@ -102,11 +102,17 @@ class EmailChangeBody(Body):
     """When changes were asked for, of the last day."""
 
 
+Level = Literal["link", "session", "passkey"]
+"""How a session is known (webhooks.md, "Levels"), the strongest last."""
+
+
 class SessionBody(Body):
     hash: str
-    level: Literal["link"] = "link"
+    level: Level = "link"
     made_at: AwareDatetime
     expires_at: AwareDatetime
+    passkey_at: AwareDatetime | None = None
+    """When its person last showed a passkey in it."""
 
 
 class SessionsBody(Body):

@@ -63,3 +63,10 @@ class Operators:
         if saved.ended or saved.state != ACTIVE or not same(body_of(saved, OperatorBody).hash, token.hash):
             return None
         return OperatorPrincipal(saved.id)
+
+    async def still(self, operator: str, hashed: str) -> OperatorPrincipal | None:
+        """The operator, where the token with this hash is still the one that is good."""
+        saved = await self._store.load(operator)
+        if saved.ended or saved.state != ACTIVE or not same(body_of(saved, OperatorBody).hash, hashed):
+            return None
+        return OperatorPrincipal(saved.id)

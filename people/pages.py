@@ -10,7 +10,12 @@ from jinja2 import Environment
 
 from people.api_parts import InvitationPath
 
-SCRIPTS: Final[Mapping[str, str]] = {"/sign-in.js": "sign_in.js", "/invitation.js": "invitation.js"}
+SCRIPTS: Final[Mapping[str, str]] = {
+    "/sign-in.js": "sign_in.js",
+    "/invitation.js": "invitation.js",
+    "/passkeys.js": "passkeys.js",
+    "/passkey-ask.js": "passkey_ask.js",
+}
 """Path of each script and its file in ``static``."""
 
 
@@ -28,6 +33,14 @@ def routes(templates: Environment) -> APIRouter:
     @router.get("/confirm-email")
     async def confirm_email() -> HTMLResponse:
         return page("confirm_email.html", "/sign-in.js")
+
+    @router.get("/keep-passkeys")
+    async def keep_passkeys() -> HTMLResponse:
+        return page("keep_passkeys.html", "/sign-in.js")
+
+    @router.get("/passkeys")
+    async def passkeys() -> HTMLResponse:
+        return page("passkeys.html", "/passkeys.js")
 
     @router.get("/invitations/{invitation}")
     async def invitation(invitation: InvitationPath) -> HTMLResponse:  # noqa: ARG001 - the script reads it

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Final
 
 from people import states
+from people.challenges import Challenges
 from people.limits import PeopleLimits
 from people.model import (
     EmailEntryBody,
     ErasingBody,
     PersonBody,
     PersonView,
+    SessionsBody,
     body_of,
 )
 from people.problems import NotFound
@@ -51,8 +53,11 @@ class Found:
 class Persons:
     """Subjects ``per_`` (name and e-mail) and ``eml_`` (an e-mail's pseudonym, which finds the person)."""
 
-    def __init__(self, store: Store, pseudonyms: Pseudonyms, limits: PeopleLimits) -> None:
+    def __init__(
+        self, store: Store, pseudonyms: Pseudonyms, challenges: Challenges, limits: PeopleLimits
+    ) -> None:
         self._store = store
+        self._challenges = challenges
         self._pseudonyms = pseudonyms
         self._limits = limits
 
@@ -173,11 +178,13 @@ class Persons:
         await self._store.change([person], decide)
 
     async def erase(self, person: PersonId, *, now: datetime, how: PersonStep = PersonStep.ERASED) -> None:
-        """Erase a person: body, e-mail entry, sessions and a pending change of e-mail; roles end by the fact.
+        """Erase a person: body, e-mail entry, sessions, passkeys, known devices, what is pending; roles by the fact.
 
         A crash between the two commits is finished by the timer of ``erasing``.
         """
-        sessions, change = named_after("sns", person), named_after("emc", person)
+        sessions = named_after("sns", person)
+        others = [sessions, *(named_after(prefix, person) for prefix in ("emc", "psk", "dvc", "rcv"))]
+        open_sessions: list[str] = []
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             state = Person(saved[person].state)
@@ -190,13 +197,16 @@ class Persons:
             writes: dict[str, Write] = {
                 person: Write(after, ErasingBody(email_entry=entry).model_dump_json(), now)
             }
-            for other in (sessions, change):
+            for other in others:
                 if saved[other].version and not saved[other].ended:
                     writes[other] = Write("erased", "{}", ended=True)
+            if sessions in writes:
+                open_sessions[:] = body_of(saved[sessions], SessionsBody).sessions
             facts = [PersonErased(at=now, person=person)] if state is Person.ACTIVE else []
             return Change(writes, facts)
 
-        done = await self._store.change([person, sessions, change], decide)
+        done = await self._store.change([person, *others], decide)
+        await self._challenges.forget(person, open_sessions)
         await self._free(done.saved[person])
 
     async def _free(self, erasing: Saved) -> None:

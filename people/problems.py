@@ -128,3 +128,64 @@ class InProgress(Problem):
     kind: ClassVar[Kind] = Kind.CONFLICT
     may_have_happened: ClassVar[bool] = True
     try_again: ClassVar[bool] = True
+
+
+class PasskeyNeeded(Problem):
+    """This asks for a gesture with the person's passkey, made a moment ago (RFC 9470)."""
+
+    code: ClassVar[str] = "auth.passkey_needed"
+    kind: ClassVar[Kind] = Kind.UNAUTHENTICATED
+    try_again: ClassVar[bool] = True
+
+    def __init__(self, max_age: int, detail: str = "Show your passkey first.") -> None:
+        super().__init__(detail)
+        self.headers = {
+            "WWW-Authenticate": 'Bearer realm="trunkline", error="insufficient_user_authentication", '
+            f'acr_values="passkey", max_age={max_age}'
+        }
+
+
+class PasskeyRefused(Problem):
+    """The passkey's answer does not hold; all reasons are alike to the caller. ``reason``: for our own log."""
+
+    code: ClassVar[str] = "passkey.refused"
+    kind: ClassVar[Kind] = Kind.FORBIDDEN
+
+    def __init__(self, detail: str = "This passkey cannot be used here.", *, reason: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class NoPasskeysHere(Problem):
+    """This installation is reached by an address for which browsers keep no passkeys."""
+
+    code: ClassVar[str] = "passkey.no_name"
+    kind: ClassVar[Kind] = Kind.CONFLICT
+
+
+class PasskeyKnown(Problem):
+    """This passkey is registered already."""
+
+    code: ClassVar[str] = "passkey.known"
+    kind: ClassVar[Kind] = Kind.CONFLICT
+
+
+class LastPasskey(Problem):
+    """The last passkey stays: add another first, or recover where it is lost."""
+
+    code: ClassVar[str] = "passkey.last"
+    kind: ClassVar[Kind] = Kind.CONFLICT
+
+
+class LinkIsOver(Problem):
+    """Who has (or had) a passkey does not approve by mail link any more."""
+
+    code: ClassVar[str] = "approvals.passkey_exists"
+    kind: ClassVar[Kind] = Kind.CONFLICT
+
+
+class NothingToRecover(Problem):
+    """There is no passkey that could be lost."""
+
+    code: ClassVar[str] = "recovery.nothing"
+    kind: ClassVar[Kind] = Kind.CONFLICT

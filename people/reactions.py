@@ -10,14 +10,18 @@ from people.cars import Cars
 from people.device_keys import DeviceKeys
 from people.email_change import EmailChanges
 from people.invitations import Invitations
+from people.known_devices import KnownDevices
+from people.mail_links import Mailer, MailKind
 from people.persons import Persons
 from people.presence import PAIR, Presence
+from people.recovery import Recoveries
 from people.sessions import Sessions
 from spine.clock import Clock
-from spine.facts import delivery, people
+from spine.facts import Fact, delivery, people
 from spine.facts.vehicle import UnitEvent
+from spine.ids import named_after
 from spine.readers import Received
-from spine.store import Saved
+from spine.store import Ack, Saved
 
 GROUP: Final = "people"
 
@@ -32,6 +36,14 @@ _UNDECIDED: Final = (
 )
 """It is over, and where the owner never spoke the address is free again."""
 
+_AboutPasskeys = (
+    people.PasskeyAdded
+    | people.PasskeyRemoved
+    | people.PasskeyAlarmed
+    | people.RecoveryAsked
+    | people.RecoveryDone
+)
+
 KINDS: Final = frozenset(
     fact.model_fields["kind"].default
     for fact in (
@@ -43,6 +55,11 @@ KINDS: Final = frozenset(
         people.PersonErased,
         people.CourierEnrolled,
         people.CourierRemoved,
+        people.PasskeyAdded,
+        people.PasskeyRemoved,
+        people.PasskeyAlarmed,
+        people.RecoveryAsked,
+        people.RecoveryDone,
     )
 )
 
@@ -62,6 +79,9 @@ class Reactions:
     addresses: Addresses
     carriers: Carriers
     devices: DeviceKeys
+    known_devices: KnownDevices
+    recoveries: Recoveries
+    mailer: Mailer
     clock: Clock
 
     async def react(self, received: Received) -> None:
@@ -81,6 +101,14 @@ class Reactions:
                 await self.devices.confirm(fact.jkt, fact.courier, ack=ack)
             case people.CourierRemoved() as fact if fact.jkt:
                 await self.devices.free(fact.jkt, fact.courier, ack=ack)
+            case fact if isinstance(fact, _AboutPasskeys):
+                await self._tell(fact, ack=ack)
+            case fact:
+                await self._about_delivery(fact, ack=ack)
+
+    async def _about_delivery(self, fact: Fact, *, ack: Ack | None) -> None:
+        now = self.clock.now()
+        match fact:
             case delivery.DeliveryUnusable() as fact:
                 await self.addresses.give_back(fact.delivery, now=now)
                 await self.carriers.count_unusable(fact, ack=ack)
@@ -90,6 +118,24 @@ class Reactions:
                 await self.addresses.give_back(fact.delivery, now=now)
             case _:
                 pass
+
+    async def _tell(self, fact: _AboutPasskeys, *, ack: Ack | None) -> None:
+        """The person hears at once of what happens to their passkeys, whoever did it."""
+        match fact:
+            case people.PasskeyAdded():
+                kind = MailKind.PASSKEY_ADDED
+            case people.PasskeyRemoved(reason="removed"):
+                kind = MailKind.PASSKEY_REMOVED
+            case people.PasskeyAlarmed():
+                kind = MailKind.PASSKEY_ALARM
+            case people.RecoveryAsked():
+                kind = MailKind.RECOVERY_ASKED
+            case people.RecoveryDone():
+                kind = MailKind.RECOVERY_DONE
+            case _:
+                return  # ended by a recovery, of which one mail tells
+        prefix = "rcv" if isinstance(fact, people.RecoveryAsked | people.RecoveryDone) else "psk"
+        await self.mailer.mail(fact.person, kind, named_after(prefix, fact.person, fact.n), ack=ack)
 
     def timers(self) -> Mapping[str, Timer]:
         """Handlers by id prefix, for ``spine.timers``."""
@@ -106,4 +152,6 @@ class Reactions:
             "inv": at(self.invitations.on_due),
             "hld": at(self.addresses.on_due),
             "dvk": self.devices.on_due,
+            "dvc": at(self.known_devices.on_due),
+            "rcv": at(self.recoveries.on_due),
         }

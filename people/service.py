@@ -6,23 +6,29 @@ from people.access import Access
 from people.addresses import Addresses
 from people.carriers import Carriers
 from people.cars import Cars
+from people.challenges import Challenges
 from people.courier_tokens import CourierTokens
 from people.couriers import Couriers
 from people.device_keys import DeviceKeys
 from people.email_change import EmailChanges
 from people.idempotency import Idempotency
 from people.invitations import Invitations
+from people.known_devices import KnownDevices
 from people.letters import Letters
 from people.limits import PeopleLimits
 from people.mail_links import Mailer, MailLinks
 from people.oauth import CarrierTokens
 from people.operators import Operators
+from people.passkeys import Passkeys
 from people.persons import Persons
 from people.presence import Presence
 from people.pseudonyms import Pseudonyms
 from people.reactions import Reactions
+from people.recovery import Recoveries
+from people.relying_party import RelyingParty
 from people.sessions import Sessions
 from people.sign_in import Doorkeeper, SignIn
+from people.step_up import StepUp
 from spine.clock import Clock
 from spine.expiring import Expiring
 from spine.index import Index
@@ -40,6 +46,10 @@ class People:
     pseudonyms: Pseudonyms
     persons: Persons
     sessions: Sessions
+    passkeys: Passkeys
+    recoveries: Recoveries
+    known_devices: KnownDevices
+    step_up: StepUp
     links: MailLinks
     letters: Letters
     sign_in: SignIn
@@ -71,12 +81,17 @@ def build(
     index, expiring, rates = Index(store.valkey, store.house), Expiring(store.valkey), Rates(store.valkey)
     partitions = store.house.partitions
     pseudonyms = Pseudonyms(secret, partitions)
-    persons = Persons(store, pseudonyms, limits)
+    challenges = Challenges(expiring, limits.passkey_challenge_life)
+    persons = Persons(store, pseudonyms, challenges, limits)
     sessions = Sessions(store, limits)
+    party = RelyingParty(origin)
+    passkeys = Passkeys(store, party, limits)
+    known_devices = KnownDevices(store, limits)
     links = MailLinks(expiring, origin, limits.mail_link_life)
     doorkeeper = Doorkeeper(rates, pseudonyms, limits)
     presence = Presence(store, expiring, rates, limits)
     cars = Cars(store, index, persons, presence, mailer, limits)
+    recoveries = Recoveries(store, cars, links, limits)
     invitations = Invitations(store, persons, presence, mailer, limits)
     changes = EmailChanges(store, persons, cars, links, mailer, limits)
     addresses = Addresses(store, pseudonyms, limits, partitions)
@@ -93,9 +108,13 @@ def build(
         pseudonyms=pseudonyms,
         persons=persons,
         sessions=sessions,
+        passkeys=passkeys,
+        recoveries=recoveries,
+        known_devices=known_devices,
+        step_up=StepUp(passkeys, party, challenges, persons, sessions, known_devices, rates, limits),
         links=links,
-        letters=Letters(persons, invitations, changes, links),
-        sign_in=SignIn(persons, sessions, links, mailer, doorkeeper),
+        letters=Letters(persons, invitations, changes, links, recoveries),
+        sign_in=SignIn(persons, sessions, links, known_devices, mailer, doorkeeper),
         doorkeeper=doorkeeper,
         presence=presence,
         cars=cars,
@@ -120,6 +139,9 @@ def build(
             addresses=addresses,
             carriers=carriers,
             devices=devices,
+            known_devices=known_devices,
+            recoveries=recoveries,
+            mailer=mailer,
             clock=clock,
         ),
     )

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from people.limits import PeopleLimits
-from people.model import SessionBody, SessionsBody, body_of
-from people.problems import LinkRefused
+from people.model import Level, SessionBody, SessionsBody, body_of
+from people.problems import LinkRefused, Unauthenticated
 from people.states import Person
 from people.tokens import Bearer, Token, draw, same
 from spine.ids import PersonId, named_after
@@ -23,9 +23,15 @@ class SessionView:
 
     id: str
     person: PersonId
-    level: str
+    level: Level
     made_at: datetime
     expires_at: datetime
+    passkey_at: datetime | None = None
+    """When its person last showed a passkey in it."""
+
+
+def _view(name: str, person: PersonId, one: SessionBody) -> SessionView:
+    return SessionView(name, person, one.level, one.made_at, one.expires_at, one.passkey_at)
 
 
 def _of(saved: Saved, now: datetime) -> dict[str, SessionBody]:
@@ -40,6 +46,32 @@ def _write(kept: Mapping[str, SessionBody]) -> Write:
     return Write(KEPT, SessionsBody(sessions=dict(kept)).model_dump_json(), wake_at)
 
 
+def lifted(saved: Saved, session: str, now: datetime) -> Write | None:
+    """The write by which a live session is of level ``passkey``, shown just now. None: it is over."""
+    kept = _of(saved, now)
+    if session not in kept:
+        return None
+    after = kept[session].model_copy(update={"level": "passkey", "passkey_at": now})
+    return _write({**kept, session: after})
+
+
+def unproven(saved: Saved, session: str, now: datetime) -> Write:
+    """The write by which every session but one has shown no passkey any more."""
+    kept = _of(saved, now)
+    return _write({name: one if name == session else _plain(one) for name, one in kept.items()})
+
+
+def _plain(one: SessionBody) -> SessionBody:
+    level = "link" if one.level == "passkey" else one.level
+    return one.model_copy(update={"level": level, "passkey_at": None})
+
+
+def kept_alone(saved: Saved, session: str, now: datetime) -> Write:
+    """The write by which all sessions but one (empty: none) are over; that one showed no passkey any more."""
+    kept = _of(saved, now)
+    return _write({name: _plain(one) for name, one in kept.items() if name == session})
+
+
 class Sessions:
     """One subject ``sns_`` per person, in the person's partition: no session outlives the person."""
 
@@ -47,11 +79,19 @@ class Sessions:
         self._store = store
         self._limits = limits
 
-    async def make(self, person: PersonId, *, now: datetime) -> tuple[Token, SessionView]:
-        """A session of level ``link``; the oldest ends where there are too many. Raises ``LinkRefused``."""
+    async def make(
+        self, person: PersonId, *, level: Level = "link", now: datetime
+    ) -> tuple[Token, SessionView]:
+        """A session; the oldest ends where there are too many. Raises ``LinkRefused``."""
         ids = named_after("sns", person)
         token, name = draw(Bearer.SESSION, person), secrets.token_hex(8)
-        session = SessionBody(hash=token.hash, made_at=now, expires_at=now + self._limits.session_life)
+        session = SessionBody(
+            hash=token.hash,
+            level=level,
+            made_at=now,
+            expires_at=now + self._limits.session_life,
+            passkey_at=now if level == "passkey" else None,
+        )
 
         def decide(saved: Mapping[str, Saved]) -> Change:
             if saved[person].state != Person.ACTIVE:
@@ -61,7 +101,19 @@ class Sessions:
             return Change({ids: _write({one: kept[one] for one in newest})})
 
         await self._store.change([ids, person], decide)
-        return token, SessionView(name, person, session.level, session.made_at, session.expires_at)
+        return token, _view(name, person, session)
+
+    async def lift(self, person: PersonId, session: str, *, now: datetime) -> None:
+        """A passkey was shown in this session just now. Raises ``Unauthenticated`` where it has ended."""
+        ids = named_after("sns", person)
+
+        def decide(saved: Mapping[str, Saved]) -> Change:
+            after = lifted(saved[ids], session, now)
+            if after is None:
+                raise Unauthenticated("This session is over.", presented=True)
+            return Change({ids: after})
+
+        await self._store.change([ids], decide)
 
     async def find(self, token: Token, *, now: datetime) -> SessionView | None:
         """The live session of a presented token."""
@@ -72,15 +124,12 @@ class Sessions:
         found = [name for name, one in kept.items() if same(one.hash, hashed)]
         if not found:
             return None
-        one = kept[found[0]]
-        return SessionView(found[0], person, one.level, one.made_at, one.expires_at)
+        return _view(found[0], person, kept[found[0]])
 
     async def all_of(self, person: PersonId, *, now: datetime) -> list[SessionView]:
         """A person's live sessions, newest first."""
         kept = _of(await self._store.load(named_after("sns", person)), now)
-        views = [
-            SessionView(name, person, one.level, one.made_at, one.expires_at) for name, one in kept.items()
-        ]
+        views = [_view(name, person, one) for name, one in kept.items()]
         return sorted(views, key=lambda view: view.made_at, reverse=True)
 
     async def revoke(self, person: PersonId, session: str | None, *, now: datetime) -> None:

@@ -1,17 +1,20 @@
 """Sign-in of persons by a one-time link of a mail: asked for, redeemed, turned into a session."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from people.known_devices import KnownDevices, Remembered
 from people.limits import PeopleLimits
 from people.mail_links import Mailer, MailKind, MailLinks, Purpose
+from people.model import Level
 from people.persons import Persons
 from people.problems import LinkRefused, TooMany
 from people.pseudonyms import Pseudonyms
 from people.sessions import Sessions, SessionView
 from people.tokens import Token
-from spine.ids import new_id, partition_of
+from spine.ids import PersonId, new_id, partition_of
 from spine.rates import Rates
 
 _HOUR: Final = timedelta(hours=1)
@@ -20,11 +23,12 @@ _TEN_MINUTES: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A new session; ``to``: the path of ours that the mail was about."""
+    """A new session; ``to``: the path of ours that the mail was about; ``device``: its secret, where it is new."""
 
     token: Token
     session: SessionView
     to: str
+    device: str | None = field(default=None, repr=False)
 
 
 class Doorkeeper:
@@ -57,14 +61,21 @@ class Doorkeeper:
 
 
 class SignIn:
-    """The one way in for persons; level ``link`` (webhooks.md, "Levels")."""
+    """The way in by mail: level ``link``, or ``session`` on a device that is known (webhooks.md, "Levels")."""
 
     def __init__(
-        self, persons: Persons, sessions: Sessions, links: MailLinks, mailer: Mailer, doorkeeper: Doorkeeper
+        self,
+        persons: Persons,
+        sessions: Sessions,
+        links: MailLinks,
+        devices: KnownDevices,
+        mailer: Mailer,
+        doorkeeper: Doorkeeper,
     ) -> None:
         self._persons = persons
         self._sessions = sessions
         self._links = links
+        self._devices = devices
         self._mailer = mailer
         self._doorkeeper = doorkeeper
 
@@ -81,11 +92,25 @@ class SignIn:
         await self._links.remember(request, person)
         await self._mailer.mail(person, MailKind.SIGN_IN, request)
 
-    async def redeem(self, token: str, *, client: str, now: datetime) -> SignedIn:
-        """Use a link up and make a session. Raises ``LinkRefused``, ``TooMany``."""
+    async def redeem(
+        self,
+        token: str,
+        *,
+        client: str,
+        device: Callable[[PersonId], str | None] | None = None,
+        now: datetime,
+    ) -> SignedIn:
+        """Use a link up and make a session. Raises ``LinkRefused``, ``TooMany``.
+
+        ``device``: the secret that the device has for a person; None: it is not to be remembered.
+        """
         await self._doorkeeper.redeems(client, now=now)
         link = await self._links.take(Purpose.SIGN_IN, token)
         if link is None or not await self._persons.confirm(link.person, now=now):
             raise LinkRefused("This link was used or is too old. Ask for a new one.")
-        made, session = await self._sessions.make(link.person, now=now)
-        return SignedIn(made, session, link.to)
+        found = Remembered(known=False)
+        if device is not None:
+            found = await self._devices.remember(link.person, device(link.person), now=now)
+        level: Level = "session" if found.known else "link"
+        made, session = await self._sessions.make(link.person, level=level, now=now)
+        return SignedIn(made, session, link.to, found.secret)

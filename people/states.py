@@ -76,6 +76,33 @@ EMAIL_CHANGE: Final[Mapping[tuple[EmailChange, EmailStep], EmailChange]] = {
 """``proven``: the new address answered. It counts after the notice, or at once with presence in the car."""
 
 
+class Recovery(StrEnum):
+    NEW = "new"
+    WAITING = "waiting"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class RecoveryStep(StrEnum):
+    ASKED = "asked"
+    RIPE = "ripe"
+    PRESENT = "present"
+    CANCELLED = "cancelled"
+
+
+RECOVERY: Final[Mapping[tuple[Recovery, RecoveryStep], Recovery]] = {
+    **{
+        (state, RecoveryStep.ASKED): Recovery.WAITING
+        for state in (Recovery.NEW, Recovery.DONE, Recovery.CANCELLED)
+    },
+    (Recovery.WAITING, RecoveryStep.RIPE): Recovery.DONE,
+    (Recovery.WAITING, RecoveryStep.PRESENT): Recovery.DONE,
+    (Recovery.WAITING, RecoveryStep.CANCELLED): Recovery.CANCELLED,
+}
+"""All passkeys are lost: they die after the wait, or at once with presence in the car. Asked again while
+waiting, nothing changes: neither a shorter wait nor a longer one."""
+
+
 class Claim(StrEnum):
     NEW = "new"
     SHOWN = "shown"

@@ -16,6 +16,7 @@ import people.api
 import people.api_parts
 import people.pages
 import webhooks.api
+import webhooks.api_mending
 from keys.bundles import Bundles
 from keys.checkpoints import Checkpoints
 from people.access import CarrierPrincipal
@@ -31,20 +32,25 @@ from spine.valkey import Valkey
 from trunkline import problems
 from trunkline.compose import Ground, Services, ground, services
 from trunkline.delivering import delivery_routes
+from trunkline.event_documents import describe_webhooks
+from trunkline.eventing import catalogue, event_routes
 from trunkline.headers import BodyLimit, SecurityHeaders
+from trunkline.operating import operator_routes
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
 from trunkline.trust import NoTrust, PublicKeys
-from webhooks.history import History
 
 log = logging.getLogger("trunkline")
+
+_PAGES = ("trunkline", "people", "delivery", "webhooks")
+"""Packages with templates."""
 
 BODY_BYTES = 2 * 1024 * 1024
 
 
 def templates() -> Environment:
     """Templates of every package; undefined names are errors, everything is escaped."""
-    folders = [str(files(package).joinpath("templates")) for package in ("trunkline", "people", "delivery")]
+    folders = [str(files(package).joinpath("templates")) for package in _PAGES]
     return Environment(
         loader=FileSystemLoader(folders),
         autoescape=select_autoescape(default=True),
@@ -77,6 +83,7 @@ def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own ty
         openapi_url="/v1/openapi.json",
     )
     problems.install(app)
+    describe_webhooks(app, catalogue())
     app.add_middleware(BodyLimit, limit=BODY_BYTES)
     app.add_middleware(SecurityHeaders)
     return app
@@ -89,6 +96,9 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
         app.include_router(router)
     app.include_router(people.api.routes(parts.people))
     app.include_router(people.pages.routes(pages))
+    app.include_router(event_routes(parts))
+    for router in operator_routes(parts, pages):
+        app.include_router(router)
     app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
 
     @app.get("/.well-known/jwks.json", tags=["keys"])
@@ -139,8 +149,10 @@ def _webhook_routes(parts: Services) -> Any:  # noqa: ANN401 - an APIRouter
     async def changing(who: Annotated[CarrierPrincipal, Depends(writer)]) -> webhooks.api.Subscriber:
         return webhooks.api.Subscriber(id=who.id, livemode=who.livemode)
 
-    history = History(parts.ground.store, parts.ground.index)
-    return webhooks.api.routes(parts.endpoints, history, subscriber, changing)
+    router = webhooks.api.routes(parts.endpoints, parts.engine, subscriber, changing)
+    mends = webhooks.api_mending.mending(parts.endpoints, parts.engine, subscriber, changing)
+    router.routes.extend(mends.routes)
+    return router
 
 
 async def described(settings: Settings) -> FastAPI:

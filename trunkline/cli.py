@@ -17,6 +17,7 @@ from trunkline.commands import (
     logs,
     maintenance,
     owner_keys,
+    owner_passkeys,
     people,
     services,
     states,
@@ -62,6 +63,7 @@ app.add_typer(people.owners, name="owner")
 at_the_car.register(people.couriers)
 linked.register(people.owners)
 owner_keys.register(people.owners)
+owner_passkeys.register(people.owners)
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(faults.app, name="faults")
 app.add_typer(logs.app, name="log")

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from delivery import desk as delivery_desk
 from delivery import lists as delivery_lists
 from delivery.cars import StoredCars
-from delivery.deciding import Deciding
 from delivery.news import KINDS as NEWS_KINDS
 from delivery.reactions import KINDS as DELIVERY_KINDS
-from delivery.service import Deliveries
 from keys.issue import Keys
 from keys.signing import SigningKeys
 from people import lists as people_lists
@@ -23,11 +21,13 @@ from people.service import People, build
 from spine.clock import Clock, SystemClock
 from spine.expiring import Expiring
 from spine.house import House, open_house
+from spine.ids import PersonId
 from spine.index import Index
 from spine.log import Log, Tail
 from spine.rates import Rates
 from spine.readers import Reader
 from spine.store import Store
+from spine.streams import Streams
 from spine.timers import Timers
 from spine.valkey import StoreDown, Valkey
 from trunkline import vehicle_list
@@ -45,15 +45,24 @@ from vehicle_gateway.pki import Pki
 from vehicle_gateway.registry import Vehicles
 from vehicle_gateway.renewal import KINDS as RENEWAL_KINDS
 from vehicle_gateway.renewal import Renewals
-from webhooks import history
+from webhooks import lists as webhook_lists
+from webhooks.dispatch import Composer
 from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine
+from webhooks.forgetting import GROUP as FORGETTING
+from webhooks.forgetting import KINDS as FORGOTTEN
+from webhooks.forgetting import Forgetting
 from webhooks.guard import Guard
 from webhooks.keyring import Keyring
 from webhooks.mail import Mail
+from webhooks.operational import GROUP as OPERATIONAL
+from webhooks.operational import KINDS as TOLD_OF
+from webhooks.operational import Composing as OperationalComposing
+from webhooks.operational import Operational
 from webhooks.sealing import Seal
 from webhooks.sender import HttpSender
 from webhooks.sources import Sources
+from webhooks.subscriptions import Subscriptions
 
 log = logging.getLogger("trunkline")
 
@@ -87,6 +96,7 @@ class Services:
     endpoints: Endpoints
     sources: Sources
     engine: Engine
+    subscriptions: Subscriptions
     delivery: delivery_desk.Desk
 
 
@@ -148,8 +158,8 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         clock,
         settings.keys,
         signing=signing,
-        decision=Deciding(
-            Deliveries(store, clock, settings.delivery), people.cars, public_url=settings.public_url
+        decision=delivery_desk.decisions(
+            store, clock=clock, limits=settings.delivery, people=people, public_url=settings.public_url
         ),
         receipt_keys=vehicles,
     )
@@ -170,12 +180,24 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
     mail = Mail(
         mail_door(settings), minter(people.links, delivery.deciding.mint, clock), sender=settings.mail_from
     )
+
+    async def mail_of(person: PersonId) -> str | None:
+        view = await people.persons.view(person)
+        return view.email if view else None
+
+    operational = OperationalComposing(endpoints, mail_of)
+    composers: dict[str, Composer] = {
+        "endpoint": operational,
+        "message": operational,
+        "people": people_composer(people.letters, settings.people),
+        "delivery": delivery.composing,
+    }
     async with HttpSender(settings.webhooks, guard) as sender:
         engine = Engine(
             store,
             clock,
             settings.webhooks,
-            {"people": people_composer(people.letters, settings.people), "delivery": delivery.composing},
+            composers,
             sender,
             mail,
             endpoints,
@@ -192,6 +214,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
                 endpoints=endpoints,
                 sources=Sources(store, clock, settings.webhooks, keyring),
                 engine=engine,
+                subscriptions=Subscriptions(Streams(base.valkey), clock, settings.webhooks, composers),
                 delivery=delivery,
             )
         finally:
@@ -256,7 +279,7 @@ def readers(parts: Services) -> list[Reader]:
     base = parts.ground
     authority = Pki.open(base.settings.pki_dir, base.settings.gateway)
     renewal = Renewals(base.store, base.clock, base.settings.gateway, authority, parts.commands)
-    news = parts.delivery.news(parts.engine, parts.endpoints)
+    news = parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions)
 
     def reader(group: str, handle: object, kinds: frozenset[str] | None = None) -> Reader:
         return Reader(
@@ -276,8 +299,18 @@ def readers(parts: Services) -> list[Reader]:
         reader("delivery-news", news.handle, NEWS_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
-        reader("lists", base.index.reaction(delivery_lists.places, people_lists.places, vehicle_list.places)),
-        reader("webhooks-lists", base.index.reaction(history.by_endpoint), history.KINDS),
+        reader(FORGETTING, Forgetting(parts.endpoints).handle, FORGOTTEN),
+        reader(
+            OPERATIONAL,
+            Operational(parts.engine, parts.endpoints, parts.subscriptions, base.clock).handle,
+            TOLD_OF,
+        ),
+        reader(
+            "lists",
+            base.index.reaction(
+                delivery_lists.places, people_lists.places, vehicle_list.places, webhook_lists.places
+            ),
+        ),
     ]
 
 
@@ -288,11 +321,11 @@ def timers(parts: Services) -> Timers:
         **parts.people.reactions.timers(),
         "dlv": parts.delivery.due.on_due,
         "vis": parts.delivery.placing.forget_visit,
+        "prm": parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions).on_due,
         "key": parts.keys.on_due,
         "rvl": parts.keys.on_due,
         "apr": parts.keys.on_due,
         "fsh": parts.keys.on_due,
         "cmd": parts.commands.on_due,
-        "msg": parts.engine.on_due,
     }
     return Timers(base.store, handlers, clock=base.clock, limits=base.settings.spine)

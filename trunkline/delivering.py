@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from jinja2 import Environment
 
 import delivery.api
+import delivery.api_beforehand
 import delivery.api_brought
 import delivery.api_courier
 import delivery.api_owner
@@ -22,5 +23,6 @@ def delivery_routes(parts: Services, pages: Environment) -> list[APIRouter]:
     api.include_router(delivery.api_brought.routes(parts.delivery))
     api.include_router(delivery.api.routes(parts.delivery))
     api.include_router(delivery.api_owner.routes(parts.delivery))
+    api.include_router(delivery.api_beforehand.routes(parts.delivery))
     api.include_router(delivery.api_questions.routes(parts.delivery, verifier))
     return [api, delivery.pages.routes(pages)]

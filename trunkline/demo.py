@@ -130,10 +130,12 @@ async def introduce(stage: Stage, api: Api, timeline: Timeline) -> Cast:
     timeline.say("car", f"{answer['unit']} is enrolled and on the air")
     owner = Owner(api, Mailbox(stage.directory / "mail"), OWNER)
     await owner.sign_in()
+    await owner.choose_link()
+    timeline.say("owner", "signed in by mail, has no passkey and chose that mail links approve")
     code = (await asyncio.to_thread(stage.pair))["code"]
     vehicle = await _claimed(owner, code)
     address = await owner.make_address(vehicle)
-    timeline.say("owner", f"signed in by mail, claimed the car with code {code}, gives shops {address}")
+    timeline.say("owner", f"claimed the car with code {code}, gives shops {address}")
     folder = stage.directory / "demo-keys"
     jwk_file = folder / "carrier.jwk.json"
     jwk = make_key(folder / "carrier.pem")

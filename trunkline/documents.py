@@ -22,6 +22,7 @@ def facts() -> str:
     from spine.facts.delivery import DeliveryFact
     from spine.facts.keys import KeyFact
     from spine.facts.people import PeopleFact
+    from spine.facts.rules import RuleFact
     from spine.facts.trust import TrustPublished
     from spine.facts.vehicle import VehicleFact
     from spine.facts.webhooks import WebhookFact
@@ -31,6 +32,7 @@ def facts() -> str:
         ("Keys", KeyFact),
         ("Trust", TrustPublished),
         ("Deliveries", DeliveryFact),
+        ("Rules of a car", RuleFact),
         ("People", PeopleFact),
         ("Webhooks", WebhookFact),
     ]
@@ -165,6 +167,22 @@ def asyncapi() -> str:
     return json.dumps(document(), indent=1, sort_keys=True) + "\n"
 
 
+def events() -> str:
+    """Every type of event that a subscriber can hear."""
+    from trunkline.event_documents import page
+    from trunkline.eventing import catalogue
+
+    return page(catalogue())
+
+
+def events_asyncapi() -> str:
+    """Webhooks and streams of events as AsyncAPI 3."""
+    from trunkline.event_documents import asyncapi as described
+    from trunkline.eventing import catalogue
+
+    return json.dumps(described(catalogue()), indent=1, sort_keys=True) + "\n"
+
+
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "facts.md": facts,
     "states.md": states,
@@ -174,6 +192,8 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "command-line.md": command_line,
     "openapi.json": openapi,
     "asyncapi.json": asyncapi,
+    "events.md": events,
+    "events.asyncapi.json": events_asyncapi,
 }
 
 

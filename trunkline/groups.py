@@ -11,11 +11,22 @@ from spine.replay import rebuild
 from trunkline import vehicle_list
 from trunkline.desk import Desk
 from vehicle_gateway.dispatch import GROUP as GATEWAY
-from webhooks import history
+from webhooks import lists as webhook_lists
+from webhooks.forgetting import GROUP as FORGETTING
+from webhooks.operational import GROUP as WEBHOOK_NEWS
 
 LISTS: Final = "lists"
-WEBHOOK_LISTS: Final = "webhooks-lists"
-GROUPS: Final = ("keys", "delivery", "delivery-news", "people", "renewal", GATEWAY, LISTS, WEBHOOK_LISTS)
+GROUPS: Final = (
+    "keys",
+    "delivery",
+    "delivery-news",
+    "people",
+    "renewal",
+    GATEWAY,
+    LISTS,
+    FORGETTING,
+    WEBHOOK_NEWS,
+)
 
 
 async def rebuild_lists(desk: Desk) -> int:
@@ -26,10 +37,9 @@ async def rebuild_lists(desk: Desk) -> int:
     jobs = (
         (
             LISTS,
-            (*delivery_lists.NAMES, *people_lists.NAMES, vehicle_list.VEHICLES),
-            (delivery_lists.places, people_lists.places, vehicle_list.places),
+            (*delivery_lists.NAMES, *people_lists.NAMES, vehicle_list.VEHICLES, webhook_lists.ADDRESSES),
+            (delivery_lists.places, people_lists.places, vehicle_list.places, webhook_lists.places),
         ),
-        (WEBHOOK_LISTS, (history.LIST,), (history.by_endpoint,)),
     )
     count = 0
     for group, names, projections in jobs:

@@ -34,6 +34,7 @@ def machines() -> dict[str, Steps]:
     import people.states
     import vehicle_gateway.states
     import vehicle_unit.lock
+    import webhooks.addresses
     import webhooks.states
 
     return {
@@ -45,8 +46,10 @@ def machines() -> dict[str, Steps]:
         "command": _steps(vehicle_gateway.states.COMMAND),
         "message": _steps(webhooks.states.STEPS),
         "fault": _steps(maintenance.faults.STEPS),
+        "webhook address": _steps(webhooks.addresses.ENDPOINT_STEPS),
         "person": _steps(people.states.PERSON),
         "email change": _steps(people.states.EMAIL_CHANGE),
+        "recovery": _steps(people.states.RECOVERY),
         "claim": _steps(people.states.CLAIM),
         "invitation": _steps(people.states.INVITATION),
         "car address": _steps(people.states.ADDRESS),

@@ -133,6 +133,10 @@ class Owner:
         made = await self.api.call("POST", "/v1/session", {"token": link_token(letter)})
         self.token, self.person = made["token"], made["person"]
 
+    async def choose_link(self) -> None:
+        """Somebody without a passkey says that a mail link may approve for them (docs/delivery.md)."""
+        await self.api.call("PUT", "/v1/me/approvals", {"by": "link"}, token=self.token)
+
     async def claim(self, code: str) -> str:
         """Claim the car that shows this code; gives the vehicle."""
         found = await self.api.call("POST", "/v1/owner/cars/claim", {"code": code}, token=self.token)

@@ -55,6 +55,7 @@ def answer(problem: Problem) -> JSONResponse:
         may_have_happened=problem.may_have_happened,
         try_again=problem.try_again,
     )
+    content |= getattr(problem, "members", {})
     return JSONResponse(content, status, headers=headers, media_type=MEDIA)
 
 

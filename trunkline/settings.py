@@ -59,7 +59,8 @@ class Settings(BaseSettings):
     listen_host: str = Field("127.0.0.1", description="Address the API listens on.")
     listen_port: int = Field(8080, ge=1, le=65535, description="Port the API listens on.")
     public_url: str = Field(
-        "http://127.0.0.1:8080", description="Address people and partners reach the API by; stands in links."
+        "http://127.0.0.1:8080",
+        description="Address people and partners reach the API by; stands in links. Passkeys need a name in it.",
     )
 
     broker_host: str = Field("127.0.0.1", description="Host of the MQTT broker as the gateway reaches it.")
@@ -111,6 +112,11 @@ class Settings(BaseSettings):
     mail_from: str = Field("Trunkline <no-reply@trunkline.invalid>", description="Sender of mail.")
     webhooks_dev: bool = Field(
         default=False, description="Let webhooks go to http and to loopback addresses (development, demo)."
+    )
+    sender_name: str | None = Field(
+        None,
+        description="Name of this `work` as a sender of news: the same after a restart, another one for each "
+        "`work` of a machine; none: the machine's name.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level of the logs on stderr."

@@ -48,8 +48,8 @@ class Stage:
 
     @property
     def url(self) -> str:
-        """Where the API listens."""
-        return f"http://127.0.0.1:{self.ports.api}"
+        """Where the API is found: by name, since no passkey belongs to a number."""
+        return f"http://localhost:{self.ports.api}"
 
     def environment(self, **extra: str) -> dict[str, str]:
         """What every process of this stage gets."""

@@ -1,4 +1,4 @@
-"""The body of a webhook: a CloudEvents-compatible envelope around what the caller's domain has to say."""
+"""The body of a webhook: a CloudEvents 1.0 event in JSON around what the caller's domain has to say."""
 
 import json
 import re
@@ -10,7 +10,15 @@ from typing import Any, Final
 
 from spine.ids import body_of
 
+SPECVERSION: Final = "1.0"
+"""Of CloudEvents: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md."""
+
+SEQUENCE_DIGITS: Final = 19
+"""CloudEvents' extension ``sequence`` is text that sorts: whole numbers of 63 bits, with zeros before them."""
+
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _WIRE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TO_AN_ENDPOINT: Final = re.compile(r"\.ep\.[0-9a-hjkmnp-tv-z]{16}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,31 +33,45 @@ class News:
     sequence: int | None = None
 
 
+def event_of(message: str) -> str:
+    """What a message tells, without the address it goes to: two addresses hear of one event."""
+    return _TO_AN_ENDPOINT.sub("", message)
+
+
 def wire_id(message: str) -> str:
-    """The ``webhook-id`` of a message: its id without dots, the same at every try.
+    """The ``webhook-id`` of a message and the ``id`` in its body: its event's id without dots, at every try.
 
     The signed bytes are joined by dots, so a strict verifier (ours too) refuses an id that has one. Two
-    messages never get the same: where a dash stands in the id already, or it is too long, a hash is taken.
+    events never get the same: where a dash stands in the id already, or it is too long, a hash is taken.
+    Every address of a subscriber, and its stream, hear of an event under the same id.
     """
-    plain = message.replace(".", "-")
-    if "-" not in message and _WIRE_ID.fullmatch(plain):
+    event = event_of(message)
+    plain = event.replace(".", "-")
+    if "-" not in event and _WIRE_ID.fullmatch(plain):
         return plain
-    return f"msg_{body_of(message)[0]}-{sha256(message.encode()).hexdigest()[:40]}"
+    return f"msg_{body_of(event)[0]}-{sha256(event.encode()).hexdigest()[:40]}"
 
 
 def encode(message: str, type_: str, at: datetime, source: str, news: News) -> bytes:
-    """The body as sent: compact UTF-8 JSON of ``{id, type, time, source, subject, sequence, data}``.
+    """The body as sent: compact UTF-8 JSON of ``{specversion, id, type, time, source, subject, sequence, data}``.
 
     Raises ``TypeError`` or ``ValueError`` where ``data`` is not JSON.
     """
     envelope = {
+        "specversion": SPECVERSION,
         "id": wire_id(message),
         "type": type_,
         "time": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "source": source,
         "subject": news.subject,
-        "sequence": news.sequence,
+        "sequence": None if news.sequence is None else f"{news.sequence:0{SEQUENCE_DIGITS}d}",
         "data": dict(news.data),
     }
     said = {name: value for name, value in envelope.items() if value is not None}
-    return json.dumps(said, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _JSON.encode(said).encode()
+
+
+def sequence_of(position: str) -> int:
+    """A log position as a whole number that grows with it (and stays exact in JSON)."""
+    milliseconds, _, n = position.partition("-")
+    return int(milliseconds) * 1000 + min(int(n or 0), 999)

@@ -33,13 +33,21 @@ class NoAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one post. ``text``: the first bytes of the answer; ``ms``: the whole exchange."""
+    """What came of one post. ``text``: the first bytes of the answer; ``ms``: the whole exchange.
+
+    ``control``: what the receiver said in ``webhook-delivery``. The other times are None where nothing was measured.
+    """
 
     ms: int
     status: int | None = None
     retry_after: str | None = None
     text: bytes = field(default=b"", repr=False)
     none: NoAnswer | None = None
+    control: str | None = None
+    dns_ms: int | None = None
+    connect_ms: int | None = None
+    first_byte_ms: int | None = None
+    reused: bool | None = None
 
     @property
     def accepted(self) -> bool:
@@ -116,7 +124,9 @@ class HttpSender:
                 log.info("webhook.no_answer", extra={"why": why.value, "error": type(failure).__name__})
                 return Answer(_since(began), none=why)
         # The status is the answer: a body that never ends or is cut turns no 2xx into a failure.
-        return Answer(_since(began), heard.status, heard.retry_after, bytes(heard.text))
+        return Answer(
+            _since(began), heard.status, heard.retry_after, bytes(heard.text), control=heard.control
+        )
 
     async def _exchange(
         self,
@@ -131,6 +141,7 @@ class HttpSender:
             url, data=body, headers=headers, allow_redirects=False, timeout=timeout
         ) as response:
             heard.status, heard.retry_after = response.status, response.headers.get("retry-after")
+            heard.control = response.headers.get("webhook-delivery")
             most = self._limits.answer_read
             while len(heard.text) < most and (piece := await response.content.read(most - len(heard.text))):
                 heard.text += piece
@@ -144,6 +155,7 @@ class _Heard:
 
     status: int | None = None
     retry_after: str | None = None
+    control: str | None = None
     text: bytearray = field(default_factory=bytearray)
 
 

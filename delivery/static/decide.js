@@ -1,7 +1,8 @@
 // The link's token comes in the fragment, which no server sees. Opening the page looks; only a button decides.
 import { during, element, lead, say } from "/static/controls.js";
 import { ask } from "/static/requests.js";
-import { signature } from "/delivery/cosign.js";
+import { span } from "/static/times.js";
+import { answer, notMe, showNeeded } from "/delivery/answering.js";
 import { answered, newsAge, showQuestion } from "/delivery/question.js";
 
 const KEPT = "question";
@@ -31,17 +32,32 @@ function result([title, next, tone]) {
 }
 
 function stands(read) {
-  if (read.decided) return result(answered(read.decided));
+  if (read.decided) return result(answered(read));
   return result(["Nothing is asked any more", "The time to answer is over, or the carrier withdrew it. Without an approval nobody gets a key.", ""]);
 }
 
-async function decide(decision, silent = false) {
+async function decide(decision, { silent = false, disowned = false } = {}) {
   await during(by("answers"), said, async () => {
     const fra = newsAge(decision, question, by("offline"));
-    const own = decision === "approve" ? await signature(question.content) : undefined;
-    const body = { token, decision, shown: question.shown, silent, fra, own };
-    stands(await ask("POST", "/v1/questions/decide", { body }));
+    const challenge = { path: "/v1/questions/challenge", base: { token } };
+    const at = { decide: "/v1/questions/decide", base: { token }, challenge, session: false };
+    const read = await answer(at, question, { decision, silent, notMe: disowned, fra });
+    stands({ ...read, not_me: disowned });
   });
+}
+
+function showOthers(waiting) {
+  by("waits").hidden = waiting.length === 0;
+  by("others").replaceChildren(
+    ...waiting.map((one) =>
+      element(
+        "li",
+        {},
+        element("a", { className: "entry", href: `/deliveries/${one.delivery}` }, one.carrier_name),
+        element("div", { className: "muted small" }, span(one.window)),
+      ),
+    ),
+  );
 }
 
 async function open() {
@@ -53,9 +69,11 @@ async function open() {
   document.title = `${title} - Trunkline`;
   showQuestion(by("asked"), question);
   by("question").hidden = false;
+  showOthers(question.waiting);
   say(said, "");
   const left = new Date(question.expires_at) - Date.now();
   if (question.decided || question.state !== "asked" || left <= 0) return stands(question);
+  showNeeded(question.needed, { session: false });
   by("answers").hidden = false;
   // Longer than a timer can count: whoever leaves a page open for weeks hears it from the answer.
   if (left < 2 ** 31) setTimeout(() => by("answers").hidden || stands({ decided: null }), left);
@@ -64,7 +82,8 @@ async function open() {
 
 by("approve").addEventListener("click", () => decide("approve"));
 by("decline").addEventListener("click", () => decide("decline"));
-by("silent").addEventListener("click", () => decide("decline", true));
+by("silent").addEventListener("click", () => decide("decline", { silent: true }));
+notMe(() => decide("decline", { disowned: true }));
 if (token)
   open().catch((problem) => {
     say(said, problem.message, "bad");

@@ -3,7 +3,7 @@ import { during, element, lead, rows, say, twice } from "/static/controls.js";
 import { follow } from "/static/live.js";
 import { ask } from "/static/requests.js";
 import { moment, second, span } from "/static/times.js";
-import { signature } from "/delivery/cosign.js";
+import { answer, notMe, showNeeded } from "/delivery/answering.js";
 import { newsAge, showQuestion } from "/delivery/question.js";
 import { carWords, happenedWords, keyWords, placeWords, purpose, standing } from "/delivery/words.js";
 
@@ -28,8 +28,10 @@ function show(read) {
   if (by("next").textContent !== next) by("next").textContent = next;
   const asks = read.state === "asked" && read.can_block && read.question !== null && read.question.decided === null;
   by("answers").hidden = !asks;
-  if (asks) showQuestion(by("facts"), { ...read.question, car: read.car, out_by_m: read.out_by_m });
-  else showFacts(read);
+  if (asks) {
+    showQuestion(by("facts"), { ...read.question, car: read.car, out_by_m: read.out_by_m });
+    showNeeded(read.question.needed, { session: true });
+  } else showFacts(read);
   by("timeline").replaceChildren(...read.timeline.map(line));
   by("photos").replaceChildren(...read.photos.map(photo));
   by("photographed").hidden = read.photos.length === 0;
@@ -74,13 +76,12 @@ async function look() {
   }
 }
 
-async function decide(decision, silent = false) {
+async function decide(decision, { silent = false, disowned = false } = {}) {
   const asked = current.question;
   const fra = newsAge(decision, asked, by("offline"));
   const worked = await during(by("answers"), said, async () => {
-    const own = decision === "approve" ? await signature(asked.content) : undefined;
-    const body = { decision, shown: asked.shown, silent, fra, own };
-    show(await ask("POST", `${path}/decision`, { body }));
+    const at = { decide: `${path}/decision`, base: {}, challenge: { path: `${path}/challenge`, base: {} }, session: true };
+    show(await answer(at, asked, { decision, silent, notMe: disowned, fra }));
   });
   if (worked) lead(by("stands"));
   else await look().catch(() => undefined);
@@ -96,7 +97,8 @@ async function block() {
 
 by("approve").addEventListener("click", () => decide("approve"));
 by("decline").addEventListener("click", () => decide("decline"));
-by("silent").addEventListener("click", () => decide("decline", true));
+by("silent").addEventListener("click", () => decide("decline", { silent: true }));
+notMe(() => decide("decline", { disowned: true }));
 twice(by("block"), "Block this delivery? Its key is destroyed, and this page says when that is certain. The carrier has to ask you anew.", "Yes, block it", block);
 by("enter").addEventListener("click", () => {
   // A mail's link opens another tab: there the sign-in page finds where to come back to.

@@ -26,9 +26,26 @@ export function newsAge(decision, asked, offline) {
   return chosen ? asked.content.news.longest_s : null;
 }
 
+const HOW = {
+  link: "by a mail's link",
+  session: "signed in",
+  passkey: "with a passkey",
+  standing: "by a standing approval",
+};
+
+/** Who answered, when and how; empty where that is not known here. `read`: { decided_at, by_you, level }. */
+function whoAnswered(read) {
+  if (!read.decided_at) return "";
+  const who = read.level === "standing" ? "It was let in" : read.by_you ? "You answered" : "Somebody else of your car answered";
+  return `${who} ${HOW[read.level] || ""}, ${moment(read.decided_at)}. `;
+}
+
 /** The result of an answer in plain words: [title, next, tone]. */
-export function answered(decided) {
-  if (decided === "approve")
-    return ["Approved", "The car opens once, for this courier, in this window. You can block it until the lock moves.", "good"];
-  return ["Declined", "Nobody gets a key, and nothing is opened. There is nothing more to do.", ""];
+export function answered(read) {
+  const who = whoAnswered(read);
+  if (read.decided === "approve")
+    return ["Approved", `${who}The car opens once, for this courier, in this window. You can block it until the lock moves.`, "good"];
+  if (read.not_me)
+    return ["Declined: that was not you", `${who}Nobody gets a key, and this carrier cannot ask for your car any more until you allow it again on your page.`, ""];
+  return ["Declined", `${who}Nobody gets a key, and nothing is opened. There is nothing more to do.`, ""];
 }

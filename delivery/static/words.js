@@ -53,6 +53,7 @@ const HAPPENED = {
   extended: "More time given",
   place_changed: "Place changed",
   out_of_place: "Car not where it was expected",
+  disowned: "You said that this was not you",
   carrier_doubted: "The carrier came twice and opened nothing",
   key_wanted_again: "Courier asked for one more opening",
   parcel_added: "A parcel was added",

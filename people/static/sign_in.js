@@ -1,5 +1,6 @@
 // The one-time token comes in the fragment, which no server sees; it is sent when the button is pressed, not before.
 import { during, say } from "/static/controls.js";
+import { possible, signIn } from "/passkey-ask.js";
 import { ask } from "/static/requests.js";
 
 const BACK_MS = 30 * 60_000;
@@ -35,7 +36,7 @@ async function useUp() {
     if (problem.status === 410) {
       sessionStorage.removeItem(kept);
       follow.hidden = true;
-      if (form) form.hidden = false;
+      if (form) showForm();
     }
     throw problem;
   }
@@ -49,12 +50,30 @@ function offer() {
       sessionStorage.removeItem(kept);
       follow.hidden = true;
       if (follow.dataset.done) return follow.dataset.done;
-      location.replace(ours(made.to === "/" ? wherefrom() : made.to));
-      return "Signed in.";
+      return goOn(made);
     }),
   );
 }
 
+/** On to where they wanted; whoever wanted nothing in particular is asked first how they say yes, until they said. */
+function goOn(made) {
+  const to = ours(made.to === "/" ? wherefrom() : made.to);
+  if (made.approves_by === "nothing" && to === "/") {
+    sessionStorage.setItem("then", to);
+    location.replace("/passkeys");
+  } else location.replace(to);
+  return "Signed in.";
+}
+
+function showForm() {
+  form.hidden = false;
+  document.getElementById("with-passkey").hidden = !possible;
+}
+
+if (form)
+  document.getElementById("passkey").addEventListener("click", () =>
+    during(document.getElementById("with-passkey"), said, async () => goOn(await signIn())),
+  );
 if (form)
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -64,5 +83,5 @@ if (form)
     });
   });
 if (token) offer();
-else if (form) form.hidden = false;
+else if (form) showForm();
 else say(said, "This page is reached by the link of a mail. Nothing was done.", "bad");

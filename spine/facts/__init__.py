@@ -7,12 +7,13 @@ from pydantic import Field, TypeAdapter
 from spine.facts.delivery import DeliveryFact
 from spine.facts.keys import KeyFact
 from spine.facts.people import PeopleFact
+from spine.facts.rules import RuleFact
 from spine.facts.trust import TrustPublished
 from spine.facts.vehicle import VehicleFact
 from spine.facts.webhooks import WebhookFact
 
 Fact = Annotated[
-    VehicleFact | KeyFact | TrustPublished | DeliveryFact | PeopleFact | WebhookFact,
+    VehicleFact | KeyFact | TrustPublished | DeliveryFact | RuleFact | PeopleFact | WebhookFact,
     Field(discriminator="kind"),
 ]
 

@@ -53,6 +53,14 @@ class DeliveryDeclined(_Delivery):
     silent: bool = False
 
 
+class DeliveryDisowned(_Delivery):
+    """ "That was not me": whoever was asked ordered nothing of the kind. An alarm for the operator."""
+
+    kind: Literal["delivery.disowned"] = "delivery.disowned"
+    question: QuestionId
+    by: PersonId | None
+
+
 class DeliveryExpired(_Delivery):
     """No answer by ``approve_by``, or the window passed without an opening."""
 
@@ -205,6 +213,7 @@ DeliveryFact = (
     | DeliveryAsked
     | DeliveryApproved
     | DeliveryDeclined
+    | DeliveryDisowned
     | DeliveryExpired
     | DeliveryBlocked
     | DeliveryCancelled

@@ -18,6 +18,60 @@ class PersonErased(Base):
     person: PersonId
 
 
+class _Passkey(Base):
+    about: ClassVar[str] = "person"
+    person: PersonId
+    passkey: str
+    """Its name in the person's list: a hash of the credential's id."""
+    n: int
+    """Which change of the list this is."""
+
+
+class PasskeyAdded(_Passkey):
+    kind: Literal["passkey.added"] = "passkey.added"
+
+
+class PasskeyRemoved(_Passkey):
+    kind: Literal["passkey.removed"] = "passkey.removed"
+    reason: Literal["removed", "recovery"]
+
+
+class PasskeyAlarmed(_Passkey):
+    """A good signature whose counter went backwards: there may be a copy. It was refused."""
+
+    kind: Literal["passkey.alarmed"] = "passkey.alarmed"
+
+
+class ApprovalsChosen(Base):
+    """A person who never had a passkey approves by mail link, having read what that risks."""
+
+    kind: Literal["approvals.chosen"] = "approvals.chosen"
+    about: ClassVar[str] = "person"
+    person: PersonId
+    by: Literal["link"]
+
+
+class _Recovery(Base):
+    about: ClassVar[str] = "person"
+    person: PersonId
+    n: int
+
+
+class RecoveryAsked(_Recovery):
+    kind: Literal["recovery.asked"] = "recovery.asked"
+
+
+class RecoveryCancelled(_Recovery):
+    kind: Literal["recovery.cancelled"] = "recovery.cancelled"
+
+
+class RecoveryDone(_Recovery):
+    """The passkeys so far are dead. ``present``: by presence in the person's car, not by the wait."""
+
+    kind: Literal["recovery.done"] = "recovery.done"
+    present: bool
+
+
 class _Car(Base):
     about: ClassVar[str] = "vehicle"
     vehicle: VehicleId
@@ -112,6 +166,13 @@ class OperatorRemoved(_Operator):
 PeopleFact = (
     PersonMade
     | PersonErased
+    | PasskeyAdded
+    | PasskeyRemoved
+    | PasskeyAlarmed
+    | ApprovalsChosen
+    | RecoveryAsked
+    | RecoveryCancelled
+    | RecoveryDone
     | CarClaimed
     | CarReleased
     | AddressMade

@@ -131,6 +131,7 @@ async def _play(stand: Stand, api: Api, codes: list[str], seconds: float) -> dic
     owners = [Owner(api, Mailbox(stand.directory / "mail"), f"owner{n}@example.org") for n in range(PEOPLE)]
     for owner in owners:
         await owner.sign_in()
+        await owner.choose_link()
     carrier, couriers = await _carrier(stand, api)
     jobs = [Job(n, owners[n % PEOPLE], couriers[n % PEOPLE], code) for n, code in enumerate(codes)]
     steps, roots = Steps(), Roots.load(stand.directory / "roots")

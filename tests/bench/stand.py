@@ -25,6 +25,8 @@ topic write {peers.UPLINK}
 """
 PROFILE: Final = """\
 # What a measurement needs otherwise than the defaults: nothing on the measured path.
+[delivery]
+prompts_most = 1000000
 [people]
 access_token_life = "PT2H"
 [gateway]

@@ -157,6 +157,7 @@ class Stand:
         async with Api(self.stage.url) as api:
             owner = Owner(api, Mailbox(self.directory / "mail"), "ada@example.org")
             await owner.sign_in()
+            await owner.choose_link()
             vehicle = await self._claimed(owner, "car")
             address = await owner.make_address(vehicle)
             carrier = await self.more_carrier(api, "Parcel Post")

@@ -29,7 +29,7 @@ async def faults(page: Page) -> list[str]:
         found += [f"{width} px: {wide} px wide"] if wide > width else []
         low = await page.evaluate(
             "[...document.querySelectorAll('button, .button, input, summary')].filter((e) => e.checkVisibility())"
-            ".filter((e) => e.type !== 'radio' && e.getBoundingClientRect().height < 44).map((e) => e.outerHTML)"
+            ".filter((e) => !['radio', 'checkbox'].includes(e.type) && e.getBoundingClientRect().height < 44).map((e) => e.outerHTML)"
         )
         found += [f"{width} px: less than 44 px high: {one}" for one in low]
         for theme in THEMES:

@@ -78,7 +78,7 @@ async def test_addresses_are_made_and_blocked_and_a_car_is_added(
     await expect(row.get_by_role("button", name=f"Block {address}")).to_be_focused()
     await row.get_by_role("button", name=f"Block {address}").click()
     await row.get_by_role("button", name="Yes, block it").click()
-    await expect(car.locator(".said")).to_contain_text(f"{address} is blocked for good")
+    await expect(car.locator(".said").first).to_contain_text(f"{address} is blocked for good")
     mine = await cast.owner.api.call(
         "GET", f"/v1/owner/cars/{cast.vehicle}/addresses", token=cast.owner.token
     )

@@ -1,7 +1,7 @@
 """Deliveries on the real store with the real people, keys and commands; the gateway and the car are played."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -57,6 +57,8 @@ class Post:
     """What was queued, by id; an engine keeps each once."""
 
     queued: dict[str, Outgoing] = field(default_factory=dict)
+    told: dict[tuple[str, str], tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    withdrawn: set[str] = field(default_factory=set)
 
     async def queue(self, message: Outgoing, *, ack: Ack | None = None) -> bool:
         new = message.checked().id not in self.queued
@@ -65,6 +67,16 @@ class Post:
 
     async def for_subscriber(self, subscriber: str, type_: str) -> Sequence[EndpointId]:
         return [EndpointId(f"ep_{subscriber[4:]}")]
+
+    async def tell(
+        self, subscriber: str, event: str, type_: str, reference: Mapping[str, str], *, at: datetime
+    ) -> None:
+        self.told.setdefault((subscriber, event), (type_, reference))
+
+    async def withdraw(self, message: str, *, ack: Ack | None = None) -> bool:
+        new = message in self.queued and message not in self.withdrawn
+        self.withdrawn.add(message)
+        return new
 
     def types(self, to: str) -> list[str]:
         """Types of what was queued for a carrier's or person's endpoint, or (person id) as mail."""
@@ -118,6 +130,7 @@ class DeliveryHouse:
         }
         await self.store.change([CAR, UNIT], lambda _: Change(writes))
         self.owner = await self.people.owner("owner@example.org")
+        await self.people.choose_link(self.owner)
         people = self.people.people
         self.carrier = (
             await people.carriers.enrol("Fast Parcels", public_jwk=self.phone.jwk, now=self.now)
@@ -193,6 +206,8 @@ class DeliveryHouse:
                 match one.id.split("_")[0]:
                     case "dlv":
                         await self.desk.due.on_due(one)
+                    case "prm":
+                        await self.news.on_due(one)
                     case "vis":
                         await self.desk.placing.forget_visit(one)
                     case "key" | "rvl" | "apr" | "fsh":
@@ -394,7 +409,16 @@ async def home(
     )
     post = Post()
     house = DeliveryHouse(
-        desk, house_of_people, keys, commands, store, log, clock, post, desk.news(post, post), Receipting()
+        desk,
+        house_of_people,
+        keys,
+        commands,
+        store,
+        log,
+        clock,
+        post,
+        desk.news(post, post, post),
+        Receipting(),
     )
     await house.furnish()
     return house

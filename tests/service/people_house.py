@@ -121,7 +121,7 @@ class PeopleHouse:
     async def everything(self) -> str:
         """All that the store holds, as one text: keys, values and the log."""
         dump: list[str] = []
-        for key in await self.store.valkey.ask("KEYS", "*"):
+        for key in sorted(await self.store.valkey.ask("KEYS", "*")):  # their order may change by itself
             kind = await self.store.valkey.ask("TYPE", key)
             ask, *rest = {
                 "hash": ("HGETALL",),
@@ -159,6 +159,10 @@ class PeopleHouse:
             UnitEvent(at=self.now, vehicle=vehicle, unit=unit, type="pair", event=event, data=data)
         )
         await self.settle()
+
+    async def choose_link(self, person: PersonId) -> None:
+        """This person approves by mail link."""
+        await self.people.passkeys.choose_link(person, now=self.now)
 
     async def owner(self, email: str, code: str = "ABCD2345", vehicle: VehicleId = CAR) -> PersonId:
         """A person who has claimed a car."""

@@ -77,6 +77,7 @@ async def introduced(compose: PlainCompose, api: Api, folder: Path) -> Cast:
     compose.start("unit").wait_for_line("ready")
     owner = Owner(api, Mailbox(compose.volume("data", "mail")), OWNER)
     await owner.sign_in()
+    await owner.choose_link()
     compose.run("unit", "unit", "tell", '{"ignition": true}', "--dir", "/unit")
     code = json.loads(compose.run("unit", "unit", "pair", "--dir", "/unit"))["code"]
     compose.run("unit", "unit", "tell", '{"ignition": false}', "--dir", "/unit")

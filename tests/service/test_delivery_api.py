@@ -11,8 +11,7 @@ import pytest
 from fastapi import FastAPI
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from delivery import api, api_courier, api_owner, api_questions, pages
-from delivery.composing import sequence_of
+from delivery import api, api_beforehand, api_courier, api_owner, api_questions, pages
 from delivery.place import Circle
 from delivery.rules import Rules
 from delivery.states import State
@@ -25,7 +24,7 @@ from tests.service.delivery_house import CAR, HERE, HOUR, SPOT, DeliveryHouse, h
 from tests.unit.test_delivery_photos import BARE, FULL
 from trunkline import problems
 from webhooks.dispatch import Brief
-from webhooks.envelope import News
+from webhooks.envelope import News, sequence_of
 from webhooks.keyring import Keyring
 from webhooks.limits import WebhooksLimits
 from webhooks.mail import Letter
@@ -82,7 +81,7 @@ async def web(home: DeliveryHouse) -> AsyncIterator[Web]:
     problems.install(app)
     for router in (
         api.routes(home.desk), api_courier.routes(home.desk), api_owner.routes(home.desk),
-        api_questions.routes(home.desk, verifier),
+        api_questions.routes(home.desk, verifier), api_beforehand.routes(home.desk),
     ):  # fmt: skip
         app.include_router(router, prefix="/v1")
     app.include_router(pages.routes(templates))

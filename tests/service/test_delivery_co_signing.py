@@ -7,7 +7,7 @@ import pytest
 
 from delivery.model import Parcel, Window
 from delivery.place import Circle
-from delivery.problems import CourierNamed, NoKeyLeft, QuestionOver, TooLateForAgain
+from delivery.problems import CourierNamed, LevelTooLow, NoKeyLeft, QuestionOver, TooLateForAgain
 from delivery.questions import Question
 from delivery.states import State
 from keys.car.claims import KeyClaims, OwnerSignature
@@ -22,6 +22,7 @@ from spine.facts.vehicle import UnitReceipt
 from spine.ids import DeliveryId
 from spine.store import Change, Write
 from tests.people_signing import Device
+from tests.service import passkey_hands as hands
 from tests.service.delivery_house import (
     CAR,
     HERE,
@@ -311,4 +312,40 @@ async def test_what_changed_while_a_courier_was_awaited_counts(strict: DeliveryH
     await strict.settle()
     assert await strict.state(delivery) is State.UNUSABLE
     assert await strict.keys.keys_of(delivery) == []
+    await strict.again()
+
+
+async def test_one_gesture_is_enough_where_the_passkey_is_known_here_too(strict: DeliveryHouse) -> None:
+    """The owner signs once: what the car will look for proves to the service who said yes."""
+    hand = hands.key()
+    who = await hands.session(strict.people, strict.owner)
+    passkey = (await hands.register(strict.people, who, hand)).id
+    await tells(strict, PairedKeys(required=True, keys=(PAIRED, PairedKey.of(hand.pairing()))))
+    delivery = await asked(strict)
+    with pytest.raises(LevelTooLow):
+        await strict.decide(delivery, own=await own(strict, delivery))  # a passkey that only the car knows
+    assert await strict.state(delivery) is State.ASKED
+    after = await strict.decide(delivery, own=await own(strict, delivery, hand))
+    assert after.body.approval is not None
+    assert after.body.approval.level == "passkey"
+    decided = (await question(strict, delivery)).decided
+    assert decided is not None
+    assert (decided.passkey, decided.assertion) == (passkey, None)
+    await strict.settle()
+    assert await strict.state(delivery) is State.KEYED
+
+
+async def test_a_clock_astray_at_the_asking_is_asked_again(
+    strict: DeliveryHouse,
+) -> None:
+    before = await asked(strict)
+    await strict.decide(before, own=await own(strict, before))
+    await strict.settle()
+    strict.clock.set(strict.now - HOUR)
+    delivery = await strict.place(courier=strict.courier, window=later_window(strict))
+    await strict.settle()
+    assert await strict.state(delivery) is State.REQUESTED
+    assert (await strict.read(delivery)).body.ask_again_at is not None
+    await strict.later(HOUR + MINUTE)
+    assert await strict.state(delivery) is State.ASKED
     await strict.again()

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from delivery.deciding import AnswerUnreadable
 from delivery.model import Parcel
 from delivery.problems import LinkUnknown, NoSuchDelivery, OtherDecision, QuestionOver
 from delivery.questions import Question
 from delivery.states import State, StepNotAllowed
+from delivery.system_answers import AnswerUnreadable
 from people.model import Role
 from people.problems import NotYours
 from spine.ids import PersonId

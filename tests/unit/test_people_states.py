@@ -11,6 +11,7 @@ from people import states
 TABLES: list[tuple[str, Any, type[StrEnum], type[StrEnum], set[str]]] = [
     ("person", states.PERSON, states.Person, states.PersonStep, {"erased"}),
     ("email change", states.EMAIL_CHANGE, states.EmailChange, states.EmailStep, set()),
+    ("recovery", states.RECOVERY, states.Recovery, states.RecoveryStep, set()),
     ("claim", states.CLAIM, states.Claim, states.ClaimStep, set()),
     (
         "invitation",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def register(owners: typer.Typer) -> None:
     """Add the commands."""
     owners.command("link")(link)
+    owners.command("news")(news_only)
     owners.command("links")(links)
     owners.command("unlink")(unlink)
 
@@ -55,6 +56,29 @@ def link(
         source, secret = await Sources(desk.store, desk.clock, settings.webhooks, keyring).link(whose, name)
         decides = f"{settings.public_url}/v1/decisions/{source.id}"
         return {"source": source.id, "decides_at": decides, "secret": secret.reveal(), **made}
+
+    _run(work, as_json=as_json)
+
+
+def news_only(
+    person: PersonName,
+    news: Annotated[str, typer.Argument(metavar="URL", help="Address that hears the person's news.")],
+    types: Annotated[list[str] | None, typer.Option("--type", help="Such as delivery.*, repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell a person's news to an address that decides nothing; the secret it verifies with is printed once."""
+
+    async def work(desk: "Desk") -> dict[str, str]:
+        from spine.ids import PersonId
+        from trunkline.compose import keyring_of
+        from webhooks.endpoints import Endpoints
+        from webhooks.guard import Guard
+
+        settings = desk.settings
+        guard = Guard(dev=settings.webhooks_dev)
+        endpoints = Endpoints(desk.store, desk.clock, settings.webhooks, guard, keyring_of(settings))
+        endpoint, signs = await endpoints.add(PersonId(person), news, types or ["delivery.*"])
+        return {"endpoint": endpoint.id, "news_secret": signs.reveal()}
 
     _run(work, as_json=as_json)
 

@@ -2,6 +2,7 @@
 import { during, element, say, twice } from "/static/controls.js";
 import { ask, once } from "/static/requests.js";
 import { moment } from "/static/times.js";
+import { beforehand } from "/delivery/beforehand.js";
 
 const ROLES = {
   owner: "You are an owner.",
@@ -31,7 +32,7 @@ async function card(car, index) {
     element("h3", { id: name }, `Car ${index + 1}`),
     element("p", { className: "muted small" }, `${ROLES[car.role]}${approves} It is ${car.vehicle}.`),
   );
-  if (car.role === "owner") made.append(...(await addresses(car.vehicle, name)));
+  if (car.role === "owner") made.append(...(await addresses(car.vehicle, name)), ...(await beforehand(car.vehicle, name)));
   return made;
 }
 

@@ -4,6 +4,13 @@ const PATIENCE_MS = 15_000;
 const WORDS = {
   "auth.unauthenticated": "Your session is over. Sign in again.",
   "auth.cross_site": "This browser did not send what shows that you pressed a button on our own page. Nothing was done. Try another browser.",
+  "auth.passkey_needed": "This asks for your passkey, and it was not shown. Nothing was done. Try again on a device that has it.",
+  "passkey.refused": "This passkey was not taken. Nothing was done. Try again, or with another one.",
+  "passkey.no_name": "Passkeys do not work at this address. Open this place by its name.",
+  "passkey.last": "This is your last passkey, so it stays. Make another one first.",
+  "passkey.known": "This passkey is kept already.",
+  "approvals.passkey_exists": "You have or had a passkey, so no mail link says yes for you any more.",
+  "recovery.nothing": "You have no passkey that could be lost.",
   "link.refused": "This link was used already or is too old. Nothing was done. Ask for a new one.",
   "question.link": "This link is not known, or newer mails replaced it. Nothing was decided. Open the newest mail about this delivery.",
   "question.over": "Nothing is asked any more: the time to answer is over, or the carrier withdrew it. Nothing was decided now.",
@@ -39,8 +46,21 @@ export function once() {
  * One request; gives the answer's JSON (null for none) or throws Refused.
  * `looks`: it changes nothing, so no answer means only that there is nothing to show.
  */
-export async function ask(method, path, { body, looks = method === "GET", wish } = {}) {
-  const headers = { Accept: "application/json" };
+export async function ask(method, path, { body, looks = method === "GET", wish, headers = {} } = {}) {
+  try {
+    return await send(method, path, body, looks, wish, headers);
+  } catch (problem) {
+    if (problem.code !== "auth.passkey_needed") throw problem;
+    // Nothing was done: the person shows a passkey, and the same is asked once more.
+    const { possible, prove } = await import("/passkey-ask.js");
+    if (!possible) throw problem;
+    await prove();
+    return await send(method, path, body, looks, wish, headers);
+  }
+}
+
+async function send(method, path, body, looks, wish, more) {
+  const headers = { Accept: "application/json", ...more };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (wish) headers["Idempotency-Key"] = wish;
   let answer;

@@ -59,6 +59,8 @@ async function lookAtCars() {
 async function begin() {
   const me = await ask("GET", "/v1/me");
   by("me").textContent = `Signed in as ${me.email}${me.name ? ` (${me.name})` : ""}.`;
+  by("recovery").hidden = !me.recovery_from;
+  by("no-yes").hidden = me.approves_by !== "nothing";
   await Promise.all([lookAtDeliveries(), lookAtCars()]);
   say(said, "");
   by("yours").hidden = false;

@@ -1,0 +1,246 @@
+"""Standing approvals: what a rule lets in and what it does not, how often, and what is kept of it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from delivery.model import Parcel, Window
+from delivery.place import Circle, Point
+from delivery.questions import Question
+from delivery.rules import Rules
+from delivery.standing import Standing
+from delivery.states import State
+from keys.car.jwk import unb64
+from keys.car.owner_keys import PairedKey, PairedKeys
+from people.model import Role
+from spine.facts.vehicle import UnitReceipt
+from spine.ids import DeliveryId
+from spine.store import Change, Write
+from tests.people_signing import Device
+from tests.service import passkey_hands as hands
+from tests.service.delivery_house import CAR, HOUR, SPOT, UNIT, DeliveryHouse, home, house_of_people
+from tests.service.passkey_owner import Scene
+from tests.service.test_delivery_api import Web, web
+
+__all__ = ["home", "house_of_people", "web"]
+
+PLACE = Circle(centre=SPOT, radius=80)
+WEEK = {
+    "days": ["mon", "tue", "wed", "thu", "fri"],
+    "start": "08:00",
+    "end": "17:00",
+    "zone": "Europe/Berlin",
+}
+PATH = f"/owner/cars/{CAR}/standing"
+
+
+@pytest.fixture
+async def scene(web: Web) -> Scene:
+    """An owner with a passkey, a car that stands at its place, a courier of more than a day. It is Tuesday, 9:00 UTC."""
+    made = Scene(web, hands.key())
+    await made.has_passkey()
+    home = made.home
+    await home.desk.owner.set_rules(home.owner, CAR, Rules(place=PLACE, cabin=True), if_match="*")
+    home.clock.advance(timedelta(hours=24))
+    await home.stands_at(SPOT)
+    await web.sign_in()
+    return made
+
+
+def wish(home: DeliveryHouse, **changes: Any) -> dict[str, Any]:
+    return {"carrier": home.carrier, "place": PLACE.model_dump(mode="json"), "hours": WEEK, **changes}
+
+
+async def allow(scene: Scene, **changes: Any) -> dict[str, Any]:
+    """The owner makes a rule with the passkey."""
+    wanted = wish(scene.home, **changes)
+    asked = await scene.web.call("POST", f"{PATH}/challenge", wanted, by=scene.web.owner)
+    assert asked.status_code == 200, asked.text
+    signed = scene.hand.answer(unb64(asked.json()["options"]["challenge"]), person=scene.home.owner)
+    made = await scene.web.call("POST", PATH, {"wish": wanted, "assertion": signed}, by=scene.web.owner)
+    assert made.status_code == 200, made.text
+    rule: dict[str, Any] = made.json()
+    await scene.home.settle()
+    return rule
+
+
+async def placed(scene: Scene, **changes: Any) -> DeliveryId:
+    """An order by the courier of a day, for two hours from now."""
+    home = scene.home
+    scene.orders += 1
+    wanted = {
+        "courier": home.courier,
+        "window": Window(start=home.now, end=home.now + 2 * HOUR),
+        "parcels": (Parcel(reference=f"S-{scene.orders}"),),
+        **changes,
+    }
+    delivery = await home.place(await home.address(), **wanted)
+    await home.settle()
+    return delivery
+
+
+async def test_a_rule_lets_a_delivery_in_and_the_owner_is_told(scene: Scene) -> None:
+    home = scene.home
+    rule = await allow(scene)
+    delivery = await placed(scene)
+    read = await home.read(delivery)
+    assert read.state is State.KEYED
+    assert read.body.approval is not None
+    assert (read.body.approval.level, read.body.approval.by) == ("standing", home.owner)
+    question = await home.desk.deciding.question(read)
+    assert question is not None
+    assert question.decided is not None
+    assert question.decided.source == f"standing:{rule['id']}"
+    kinds = await home.kinds(delivery)
+    assert kinds.index("delivery.approved") == kinds.index("delivery.asked") + 1
+    told = [
+        one
+        for one in home.post.queued.values()
+        if one.person == home.owner and one.type == "delivery.approved"
+    ]
+    assert [one.interactive for one in told] == [True]
+    assert "delivery.asked" not in home.post.types(home.owner)
+    await home.desk.owner.block(home.owner, delivery)
+    await home.settle()
+    assert await home.state(delivery) is State.BLOCKED
+    await home.again()
+
+
+async def test_what_no_rule_lets_in(scene: Scene) -> None:
+    home = scene.home
+    await allow(scene)
+    fresh, _ = await home.new_courier(Device(), "Kim")
+    window = Window(start=home.now, end=home.now + 2 * HOUR)
+    evening = Window(start=home.now + 6 * HOUR, end=home.now + 7 * HOUR)
+    saturday = Window(start=home.now + timedelta(days=4), end=home.now + timedelta(days=4, hours=1))
+    for changes in (
+        {"courier": None, "window": window},
+        {"courier": fresh},
+        {"window": Window(start=home.now, end=home.now + 2 * HOUR + timedelta(seconds=1))},
+        {"window": evening},
+        {"window": saturday},
+        {"act": "cabin"},
+    ):
+        delivery = await placed(scene, **changes)
+        assert await home.state(delivery) is State.ASKED, changes
+
+
+async def test_nor_at_another_place_than_the_rule_s(scene: Scene) -> None:
+    home = scene.home
+    await allow(scene)
+    elsewhere = Circle(centre=Point(lat=52.4, lon=4.9), radius=80)
+    await home.desk.owner.set_rules(home.owner, CAR, Rules(place=elsewhere), if_match="*")
+    assert await home.state(await placed(scene)) is State.ASKED
+
+
+async def test_twice_a_day_however_many_come_at_once(scene: Scene) -> None:
+    home = scene.home
+    await allow(scene)
+    made = []
+    for n in range(4):
+        order = {"courier": home.courier, "window": Window(start=home.now, end=home.now + HOUR)}
+        made.append(await home.place(await home.address(), parcels=(Parcel(reference=f"R-{n}"),), **order))
+    asking = home.desk.asking
+    await asyncio.gather(*(asking.begin(one, "0-1") for one in made))
+    states = [await home.state(one) for one in made]
+    assert sorted(states) == [State.APPROVED, State.APPROVED, State.ASKED, State.ASKED]
+    await home.settle()
+    home.clock.advance(timedelta(hours=24, seconds=1))
+    assert await home.state(await placed(scene)) is State.KEYED
+
+
+async def test_a_car_that_wants_its_owner_s_signature_is_asked(scene: Scene) -> None:
+    home = scene.home
+    await allow(scene)
+    paired = PairedKeys(required=True, keys=(PairedKey.of(scene.hand.pairing()),))
+    receipt = home.unit.write("owner_key_changed", iss=UNIT, owner=paired.state)
+    await home.tell(UnitReceipt(at=home.now, vehicle=CAR, unit=UNIT, receipt=receipt))
+    await home.settle()
+    delivery = await placed(scene)
+    assert await home.state(delivery) is State.ASKED
+    assert "delivery.owner_keys_changed" in home.post.types(home.owner)
+
+
+async def test_only_with_a_passkey_over_this_very_wish(scene: Scene) -> None:
+    home = scene.home
+    bare = await scene.web.call("POST", PATH, {"wish": wish(home)}, by=scene.web.owner)
+    assert (bare.status_code, bare.json()["code"]) == (403, "approval.level_too_low")
+    asked = await scene.web.call("POST", f"{PATH}/challenge", wish(home), by=scene.web.owner)
+    signed = scene.hand.answer(unb64(asked.json()["options"]["challenge"]), person=home.owner)
+    other = wish(home, hours={**WEEK, "end": "23:00"})
+    widened = await scene.web.call("POST", PATH, {"wish": other, "assertion": signed}, by=scene.web.owner)
+    assert (widened.status_code, widened.json()["code"]) == (403, "passkey.refused")
+    good = {"wish": wish(home), "assertion": signed}
+    made = await scene.web.call("POST", PATH, good, by=scene.web.owner)
+    assert made.json() == (await scene.web.call("POST", PATH, good, by=scene.web.owner)).json()
+    path = f"{PATH}/{made.json()['id']}"
+    assert (await scene.web.call("DELETE", path, by=scene.web.owner)).status_code == 204
+    replayed = await scene.web.call("POST", PATH, good, by=scene.web.owner)
+    assert (replayed.status_code, replayed.json()["code"]) == (403, "passkey.refused")
+    assert (await scene.web.call("DELETE", path, by=scene.web.owner)).status_code == 404
+    assert await home.state(await placed(scene)) is State.ASKED
+    await home.settle()
+    types = home.post.types(home.owner)
+    assert (types.count("delivery.standing_made"), types.count("delivery.standing_ended")) == (1, 1)
+
+
+async def test_not_by_a_driver_or_stranger(scene: Scene) -> None:
+    home = scene.home
+    stranger = await home.people.session(await home.people.person("stranger@example.org"))
+    for method, path, body in (
+        ("GET", PATH, None), ("POST", PATH, {"wish": wish(home)}), ("POST", f"{PATH}/challenge", wish(home)),
+        ("GET", f"/owner/cars/{CAR}/barred", None), ("DELETE", f"/owner/cars/{CAR}/barred/{home.carrier}", None),
+    ):  # fmt: skip
+        assert (await scene.web.call(method, path, body, by=stranger)).status_code == 403
+    nonsense: list[dict[str, Any]] = [
+        {"zone": "Nowhere/Land"}, {"start": "25:00"}, {"start": "17:00"}, {"days": []}, {"days": ["x"]},
+        {"zone": "../../etc/passwd"},
+    ]  # fmt: skip
+    for change in nonsense:
+        wrong = wish(home, hours={**WEEK, **change})
+        answer = await scene.web.call("POST", f"{PATH}/challenge", wrong, by=scene.web.owner)
+        assert answer.status_code == 422, change
+
+
+async def test_it_ends_with_its_owner_s_role(scene: Scene) -> None:
+    home = scene.home
+    await allow(scene)
+    delivery = await placed(scene)
+    await home.people.people.cars.release(CAR, by=home.owner, now=home.now)
+    await home.settle()
+    assert await home.state(delivery) is State.BLOCKED
+    new = await home.people.owner("new@example.org", "WXYZ6789")
+    await home.people.choose_link(new)
+    assert await home.desk.beforehand.rules(new, CAR) == ()
+    role = await home.people.people.cars.role_of(new, CAR, now=home.now)
+    assert role is not None
+    assert role.role is Role.OWNER
+
+
+async def test_the_record_is_judged_alone(scene: Scene) -> None:
+    home = scene.home
+    await allow(scene)
+    delivery = await placed(scene)
+    read = await home.read(delivery)
+    saved = await home.store.load(read.body.question or "")
+    kept = Question.of(saved)
+    assert kept is not None
+    assert kept.decided is not None
+    rule = Standing.model_validate_json(kept.decided.record["rule"])
+    wider = rule.but(wish=rule.wish.but(hours=rule.wish.hours.but(end="23:59")))
+    forged: list[dict[str, str]] = [
+        {"rule": wider.model_dump_json()},
+        {"rule": rule.but(by="per_3zzzzzzzzzzzzzzz").model_dump_json()},
+        {"rule": "{}"},
+        {"enrolled_at": home.now.isoformat()},
+        {"enrolled_at": "soon"},
+        {"courier": "cou_3zzzzzzzzzzzzzzz"},
+    ]
+    assert await home.desk.deciding.stands(delivery)
+    for change in forged:
+        decided = kept.decided.but(record={**kept.decided.record, **change})
+        write = Write("approve", kept.but(decided=decided).model_dump_json())
+        await home.store.change([saved.id], lambda _, write=write: Change({saved.id: write}))
+        assert not await home.desk.deciding.stands(delivery), change
