@@ -24,7 +24,7 @@ from webhooks.schedule import next_try, wait_after
 
 log = logging.getLogger("trunkline.webhooks")
 
-_STUMBLED: Final = timedelta(seconds=5)
+_STUMBLED: Final = timedelta(seconds=1)
 _PENDING: Final = timedelta(seconds=30)
 
 
