@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from spine.clock import Clock
@@ -48,6 +49,7 @@ class Sending:
         self._queues = queues
         self._trying = trying
         self.life = secrets.token_hex(8)
+        self._name = ""
         self._results = Results(limits, queues)
         self._tries: set[asyncio.Task[None]] = set()
         self._mine: dict[str, int] = {}
@@ -71,6 +73,7 @@ class Sending:
 
     async def run(self, name: str) -> None:
         """Send what is due, until cancelled. The store may come and go. ``name``: the same after a restart."""
+        self._name = name
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_beating(name), name="webhooks.beat")
             tasks.create_task(self._keep_turning(), name="webhooks.sender")
@@ -96,6 +99,7 @@ class Sending:
     async def close(self) -> None:
         """Let the running tries end and save them; what is cut off here goes to whoever comes next."""
         if self._tries:
+            await self._beat_for(self._limits.total_timeout)
             await asyncio.wait(self._tries, timeout=self._limits.total_timeout.total_seconds())
         for running in self._tries:
             running.cancel()
@@ -153,6 +157,7 @@ class Sending:
         if not turn.calls:
             return
         answers = await self._queues.run(turn.calls)
+        self._results.saved(batch)
         for one in batch.ended:
             self._let_go(one.claimed)
         for (partition, _), answer in zip(turn.settling, answers, strict=False):
@@ -261,6 +266,13 @@ class Sending:
             except Exception:
                 log.exception("sender.beat_failed")
             await asyncio.sleep(self._limits.beat.total_seconds())
+
+    async def _beat_for(self, longest: timedelta) -> None:
+        """We only finish what we have: until then nobody is to take it for a dead one's."""
+        try:
+            await self._queues.beat(self.life, self._name, lives=longest + self._limits.lives)
+        except StoreDown as down:
+            log.warning("sender.no_beat", extra={"reason": down.detail})
 
     async def _give_back(self, life: str) -> None:
         now, partitions = self._clock.now(), range(self._queues.partitions)

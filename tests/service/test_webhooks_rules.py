@@ -381,6 +381,29 @@ async def test_results_are_saved_once_though_the_answer_was_lost(office: Office,
     assert (await office.engine.backlog(endpoint)).health.taken == 2, "at worst an address' count"
 
 
+async def test_a_sender_that_ends_finishes_what_it_has(office: Office, sink: Sink) -> None:
+    let_go = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        await asyncio.wait_for(let_go.wait(), 5)
+        return web.Response()
+
+    sink.answer = slow
+    endpoint, _ = await office.address(sink.url)
+    ids = await queue(office, endpoint, "a", "b")
+    async with running(office.engine.run("one")):
+        await until(lambda: len(sink.got) == 2)
+    closing = asyncio.create_task(office.engine.close())
+    await until(lambda: office.store.valkey.ask("EXISTS", f"tl:sender:{office.engine._sending.life}"))
+    let_go.set()
+    await closing
+    assert await states(office, ids) == ["delivered", "delivered"]
+    assert await office.store.valkey.ask("HLEN", "tl:senders") == 1, (
+        "its name is known, and nothing is leased"
+    )
+    assert (await office.engine.backlog(endpoint)).in_flight == 0
+
+
 # ---- limits
 
 
