@@ -60,9 +60,9 @@ async def kinds(office: Office) -> list[str]:
     return [entry.kind for partition in range(house.partitions) for entry in await log.read(partition)]
 
 
-async def queue(office: Office, endpoint: EndpointId, *whats: str, delivery: str = DELIVERY) -> list[str]:
+async def queue(office: Office, endpoint: EndpointId, *names: str, delivery: str = DELIVERY) -> list[str]:
     ids = []
-    for what in whats:
+    for what in names:
         news = office.news(endpoint, what)
         reference = {"delivery": delivery}
         news = replace(news, id=message_id(delivery, what, endpoint), reference=reference)
@@ -398,9 +398,7 @@ async def test_a_sender_that_ends_finishes_what_it_has(office: Office, sink: Sin
     let_go.set()
     await closing
     assert await states(office, ids) == ["delivered", "delivered"]
-    assert await office.store.valkey.ask("HLEN", "tl:senders") == 1, (
-        "its name is known, and nothing is leased"
-    )
+    assert await office.store.valkey.ask("HLEN", "tl:senders") == 0, "it is gone, and nobody waits for it"
     assert (await office.engine.backlog(endpoint)).in_flight == 0
 
 
