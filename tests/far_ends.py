@@ -186,7 +186,7 @@ FAR_ENDS: Final = (
     FarEnd("429 with a date", says(_head("429 Slow", f"retry-after: {DATE}", "content-length: 0")), (429,),
            check=lambda a, _: a[0].retry_after == DATE),
     FarEnd("asks to be disabled", says(_head("200 OK", "Webhook-Delivery: disable", "content-length: 0")), (200,),
-           check=lambda a, _: a[0].delivery == "disable"),
+           check=lambda a, _: a[0].control == "disable"),
     FarEnd("garbage", says(b"SSH-2.0-OpenSSH_9.2\r\n"), none=_WRONG),
     FarEnd("headers without end", says(b"HTTP/1.1 200 OK\r\n", *[b"x: " + b"y" * 4_000 + b"\r\n"] * 400),
            none=_WRONG),

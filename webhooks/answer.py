@@ -24,7 +24,7 @@ class Answer:
 
     ``ms``: the whole exchange. ``dns_ms`` and ``connect_ms`` (TCP and TLS): only where a connection was
     made for it. ``first_byte_ms``: from the request's last write to the answer's first byte. ``text``: the
-    first bytes of the answer. ``delivery``: what the receiver asks with ``webhook-delivery``. ``reused``:
+    first bytes of the answer. ``control``: what the receiver asks with ``webhook-delivery``. ``reused``:
     it went over a connection that stood already. ``resent``: that one was stale, so it went out once more.
     """
 
@@ -33,7 +33,7 @@ class Answer:
     retry_after: str | None = None
     text: bytes = field(default=b"", repr=False)
     none: NoAnswer | None = None
-    delivery: str | None = None
+    control: str | None = None
     dns_ms: int | None = None
     connect_ms: int | None = None
     first_byte_ms: int | None = None
@@ -53,7 +53,7 @@ class Heard:
     began: float
     status: int | None = None
     retry_after: str | None = None
-    delivery: str | None = None
+    control: str | None = None
     text: bytearray = field(default_factory=bytearray)
     dns: float | None = None
     connect: float | None = None
@@ -73,7 +73,7 @@ class Heard:
             retry_after=self.retry_after,
             text=bytes(self.text),
             none=none,
-            delivery=self.delivery,
+            control=self.control,
             dns_ms=_ms(self.dns),
             connect_ms=_ms(self.connect),
             first_byte_ms=_ms(waited),

@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
         if name == _RETRY_AFTER:
             self._heard.retry_after = value.decode("latin-1")
         elif name == _DELIVERY:
-            self._heard.delivery = value.decode("latin-1")
+            self._heard.control = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """The head is whole. One of 1xx is not the answer yet."""
@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         self._interim = 100 <= status < 200
         if self._interim:
-            self._heard.retry_after = self._heard.delivery = None
+            self._heard.retry_after = self._heard.control = None
         else:
             self._heard.status = status
 

@@ -66,7 +66,7 @@ class AiohttpTransport:
         ) as response:
             heard.status = response.status
             heard.retry_after = response.headers.get("retry-after")
-            heard.delivery = response.headers.get("webhook-delivery")
+            heard.control = response.headers.get("webhook-delivery")
             if heard.first_byte is None:
                 heard.first_byte = time.monotonic()
             most = self._limits.answer_read
