@@ -30,7 +30,7 @@ from spine.ids import EndpointId
 from spine.store import Store
 from spine.valkey import Valkey
 from tests.bench import webhooks_sink
-from tests.bench.webhooks_peers import ADDRESSES, BYTES
+from tests.bench.webhooks_stand import ADDRESSES, BYTES
 from trunkline.run import keep_what_was_loaded
 from webhooks.dispatch import Brief
 from webhooks.endpoints import Endpoint, Endpoints, EndpointState

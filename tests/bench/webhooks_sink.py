@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import resource
-import sys
 import time
 from typing import Any, Final, cast
 from urllib.request import Request, urlopen
@@ -174,4 +173,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
