@@ -45,7 +45,6 @@ from vehicle_gateway.pki import Pki
 from vehicle_gateway.registry import Vehicles
 from vehicle_gateway.renewal import KINDS as RENEWAL_KINDS
 from vehicle_gateway.renewal import Renewals
-from webhooks import history
 from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine
 from webhooks.guard import Guard
@@ -277,7 +276,6 @@ def readers(parts: Services) -> list[Reader]:
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
         reader("lists", base.index.reaction(delivery_lists.places, people_lists.places, vehicle_list.places)),
-        reader("webhooks-lists", base.index.reaction(history.by_endpoint), history.KINDS),
     ]
 
 
@@ -293,6 +291,5 @@ def timers(parts: Services) -> Timers:
         "apr": parts.keys.on_due,
         "fsh": parts.keys.on_due,
         "cmd": parts.commands.on_due,
-        "msg": parts.engine.on_due,
     }
     return Timers(base.store, handlers, clock=base.clock, limits=base.settings.spine)

@@ -11,11 +11,9 @@ from spine.replay import rebuild
 from trunkline import vehicle_list
 from trunkline.desk import Desk
 from vehicle_gateway.dispatch import GROUP as GATEWAY
-from webhooks import history
 
 LISTS: Final = "lists"
-WEBHOOK_LISTS: Final = "webhooks-lists"
-GROUPS: Final = ("keys", "delivery", "delivery-news", "people", "renewal", GATEWAY, LISTS, WEBHOOK_LISTS)
+GROUPS: Final = ("keys", "delivery", "delivery-news", "people", "renewal", GATEWAY, LISTS)
 
 
 async def rebuild_lists(desk: Desk) -> int:
@@ -29,7 +27,6 @@ async def rebuild_lists(desk: Desk) -> int:
             (*delivery_lists.NAMES, *people_lists.NAMES, vehicle_list.VEHICLES),
             (delivery_lists.places, people_lists.places, vehicle_list.places),
         ),
-        (WEBHOOK_LISTS, (history.LIST,), (history.by_endpoint,)),
     )
     count = 0
     for group, names, projections in jobs:

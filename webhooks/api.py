@@ -9,10 +9,11 @@ from fastapi import APIRouter, Depends, Header, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from spine.ids import EndpointId
+from webhooks.attempts import Attempt
 from webhooks.endpoints import Endpoint, Endpoints, EndpointState
 from webhooks.envelope import wire_id
 from webhooks.history import History
-from webhooks.messages import Attempt, Message
+from webhooks.messages import Message
 from webhooks.states import State
 
 _PAGE_MOST: Final = 100
