@@ -91,9 +91,14 @@ class BrokenAnswer(Exception):
 
 
 class Transport(Protocol):
-    """One way to send a request. It raises what happens; ``heard`` keeps what had arrived by then."""
+    """One way to send a request. It raises what happens; ``heard`` keeps what had arrived by then.
 
-    async def exchange(self, url: str, headers: Mapping[str, str], body: bytes, heard: Heard) -> None: ...
+    ``within``: seconds for all of it, from ``heard.began``; raises ``TimeoutError`` after them.
+    """
+
+    async def exchange(
+        self, url: str, headers: Mapping[str, str], body: bytes, heard: Heard, within: float
+    ) -> None: ...
 
     async def close(self) -> None: ...
 

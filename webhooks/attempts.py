@@ -12,6 +12,7 @@ from webhooks.health import Seen
 
 _TIMES: Final = ("dns_ms", "connect_ms", "first_byte_ms")
 _NO_TIMES: Final = (None, None, None)
+_WRITER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 class Attempt(BaseModel):
@@ -95,4 +96,4 @@ class Result:
             found["answer"] = "".join(each if each.isprintable() else " " for each in text)
         if self.warning:
             found["warning"] = self.warning
-        return json.dumps(found, separators=(",", ":"))
+        return _WRITER.encode(found)

@@ -53,6 +53,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         return waiting
 
+    def late(self) -> None:
+        """Its time is up: a status that has come is the answer, else there is none."""
+        self._finish(keep=False, none=TimeoutError())
+
     def end(self) -> None:
         """Close it at once; what is on the way is dropped."""
         self._open = False

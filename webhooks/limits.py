@@ -53,7 +53,7 @@ class WebhooksLimits(BaseModel):
         default=8, ge=1, description="mails on their way at once, per process; they take no webhook's place"
     )
     claim_ahead: int = Field(
-        default=32,
+        default=96,
         ge=0,
         description="messages a process leases before it has room for them, to waste no time",
     )
@@ -61,7 +61,7 @@ class WebhooksLimits(BaseModel):
         default=timedelta(milliseconds=100), description="how late news of another process may be noticed"
     )
     settle_after: timedelta = Field(
-        default=timedelta(milliseconds=2), description="how long results are gathered to be saved together"
+        default=timedelta(milliseconds=5), description="how long results are gathered to be saved together"
     )
     settle_most: int = Field(default=128, ge=1, le=500, description="results saved in one step")
     beat: timedelta = Field(

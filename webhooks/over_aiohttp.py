@@ -38,9 +38,15 @@ class AiohttpTransport:
             trace_configs=[_watched()],
         )
 
-    async def exchange(self, url: str, headers: Mapping[str, str], body: bytes, heard: Heard) -> None:
+    async def exchange(
+        self, url: str, headers: Mapping[str, str], body: bytes, heard: Heard, within: float
+    ) -> None:
         """One request and its answer. A connection that was found stale is replaced once, at once."""
         self._guard.check(url)
+        async with asyncio.timeout(within):
+            await self._twice_at_most(url, headers, body, heard)
+
+    async def _twice_at_most(self, url: str, headers: Mapping[str, str], body: bytes, heard: Heard) -> None:
         try:
             await self._once(url, headers, body, heard)
         except aiohttp.ClientConnectionError:

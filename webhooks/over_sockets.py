@@ -22,6 +22,8 @@ from webhooks.guard import AddressBlocked, AddressInfo, Guard, Lookup
 from webhooks.limits import WebhooksLimits
 
 _TARGETS_MOST: Final = 4_096
+_WATCH: Final = 0.02
+"""Seconds by which a deadline may be noticed late."""
 _NEXT_ADDRESS: Final = 0.25
 """Seconds until the next address of a name is tried beside the first: RFC 8305, section 5."""
 
@@ -49,46 +51,63 @@ class SocketTransport:
         self._idle: dict[str, list[Connection]] = {}
         self._oldest: dict[Connection, None] = {}  # the idle ones, longest idle first
         self._sweep: asyncio.TimerHandle | None = None
+        self._busy: dict[Connection, float] = {}
+        """Those that wait for an answer, each with its deadline."""
+        self._watch: asyncio.TimerHandle | None = None
 
-    async def exchange(self, url: str, headers: Mapping[str, str], body: bytes, heard: Heard) -> None:
+    async def exchange(
+        self, url: str, headers: Mapping[str, str], body: bytes, heard: Heard, within: float
+    ) -> None:
         """One request and its answer. A connection that was found stale is replaced once, at once."""
-        target = self._target(url)
+        target, ends = self._target(url), heard.began + within
         request = _request(target, headers, body)
         connection = self._kept(target.origin)
         heard.reused = connection is not None
         if connection is None:
-            connection = await self._connected(target, heard)
+            connection = await self._connected(target, heard, ends)
         try:
-            await connection.ask(request, heard)
+            await self._asked(connection, request, heard, ends)
         except Closed:
             # The receiver ended an idle connection as we wrote: it did not see the request, or did not begin.
             stale = heard.reused and heard.first_byte is None and heard.sent is not None
             if not stale or time.monotonic() - (heard.sent or 0) > self._limits.stale_within.total_seconds():
                 raise
             heard.reused, heard.resent = False, True
-            connection = await self._connected(target, heard)
-            await self._asked(connection, request, heard)
-        except BaseException:  # also the deadline: what is half done on it is never read
-            connection.end()
-            raise
+            connection = await self._connected(target, heard, ends)
+            await self._asked(connection, request, heard, ends)
         self._keep(connection)
 
     async def close(self) -> None:
         """End every idle connection. Nothing may be on the wire any more."""
-        if self._sweep is not None:
-            self._sweep.cancel()
+        for timer in (self._sweep, self._watch):
+            if timer is not None:
+                timer.cancel()
         for connection in list(self._oldest):
             connection.end()
         self._idle.clear()
         self._oldest.clear()
         await asyncio.sleep(0)  # the transports tell their protocols in the next turn
 
-    async def _asked(self, connection: Connection, request: bytes, heard: Heard) -> None:
+    async def _asked(self, connection: Connection, request: bytes, heard: Heard, ends: float) -> None:
+        self._busy[connection] = ends
+        if self._watch is None:
+            self._watched()
         try:
             await connection.ask(request, heard)
-        except BaseException:
+        except BaseException:  # also the deadline: what is half done on it is never read
             connection.end()
             raise
+        finally:
+            del self._busy[connection]
+
+    def _watched(self) -> None:
+        """Look after deadlines, for all requests together: a timer for each cost a tenth of a delivery."""
+        self._watch, now = None, time.monotonic()
+        for connection, ends in self._busy.items():
+            if ends <= now:
+                connection.late()
+        if self._busy:
+            self._watch = asyncio.get_running_loop().call_later(_WATCH, self._watched)
 
     def _target(self, url: str) -> _Target:
         """Checked once per address, since the rules are pure. Raises ``UrlRefused``."""
@@ -99,10 +118,10 @@ class SocketTransport:
             known = self._targets[url] = _taken_apart(self._guard.check(url))
         return known
 
-    async def _connected(self, target: _Target, heard: Heard) -> Connection:
+    async def _connected(self, target: _Target, heard: Heard, ends: float) -> Connection:
         """A new connection. Raises ``OSError``, ``TimeoutError``, ``AddressBlocked``, ``ssl.SSLError``."""
-        async with asyncio.timeout(self._limits.connect_timeout.total_seconds()):
-            began = time.monotonic()
+        began = time.monotonic()
+        async with asyncio.timeout(min(self._limits.connect_timeout.total_seconds(), ends - began)):
             found = await self._addresses(target)
             heard.dns = time.monotonic() - began
             loop = asyncio.get_running_loop()

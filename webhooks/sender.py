@@ -1,6 +1,5 @@
 """The one door to HTTP out: posts once, bounded in time and in what it reads, and never raises."""
 
-import asyncio
 import logging
 import ssl
 import time
@@ -75,8 +74,7 @@ class HttpSender:
         heard = Heard(time.monotonic())
         none: NoAnswer | None = None
         try:
-            async with asyncio.timeout(within):
-                await self._transport.exchange(url, headers, body, heard)
+            await self._transport.exchange(url, headers, body, heard, within)
         except (UrlRefused, BrokenAnswer, aiohttp.ClientError, TimeoutError, OSError, ValueError) as failure:
             if heard.status is None:
                 none = _why(failure)

@@ -18,7 +18,7 @@ import aiohttp
 
 AT_ONCE = 64
 BYTES = 400
-ADDRESSES = 16
+ADDRESSES = 32
 _KEY = b"k" * 32
 _SINK = os.environ.get("BENCH_SINK", "0")
 _STORE = os.environ.get("BENCH_STORE", "0")

@@ -1,7 +1,7 @@
 """What the webhook benchmarks stand on: one store, one sink, and senders that drain the same backlog in turn.
 
 Every sender is one process, 64 requests in flight at most, at the priority that process `work` gives itself, on the
-same Valkey (``appendfsync always``, as ours must have it; emptied before each), to the same sink, 16 addresses there.
+same Valkey (``appendfsync always``, as ours must have it; emptied before each), to the same sink, 32 addresses there.
 """
 
 import atexit
@@ -30,9 +30,9 @@ from trunkline.run import let_others_first
 DELIVERIES: Final = 20_000
 AT_ONCE: Final = 64
 BYTES: Final = 400
-ADDRESSES: Final = 16
+ADDRESSES: Final = 32
 _HERE: Final = Path(__file__).parent
-_PATIENCE: Final = 150.0
+_PATIENCE: Final = 120.0
 _LOOK: Final = 0.05
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None)

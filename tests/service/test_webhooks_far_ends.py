@@ -110,8 +110,9 @@ async def test_a_name_may_have_one_good_address_among_bad_ones(
     ):
         answer = await sender.post(url.replace("127.0.0.1", "shop.example"), HEADERS, BODY, within=WITHIN)
     assert answer.accepted
-    assert (answer.dns_ms, answer.reused) == (0, False)
+    assert answer.dns_ms is not None
     assert answer.connect_ms is not None
+    assert not answer.reused
 
 
 @both

@@ -38,7 +38,7 @@ if (what === "fill") {
       const time = String(Math.floor(Date.now() / 1000));
       const mac = createHmac("sha256", key).update(`${id}.${time}.${body}`).digest("base64");
       const answer = await pool.request({
-        path: `/hook/${i % 16}`,
+        path: `/hook/${i % 32}`,
         method: "POST",
         body,
         headers: {
