@@ -1,7 +1,7 @@
 # Everything sets itself up: a virtual environment in .venv, then the job. See README.md.
 PYTHON ?= python3
 BIN := .venv/bin
-PACKAGES := spine keys people vehicle_gateway webhooks delivery vehicle_unit trunkline
+PACKAGES := spine keys people vehicle_gateway webhooks delivery maintenance vehicle_unit trunkline
 
 .PHONY: setup check test unit-tests demo bench chaos webhooks-chaos crash fuzz second docs clean
 

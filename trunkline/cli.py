@@ -11,9 +11,11 @@ from trunkline.commands import (
     cars,
     demo,
     evidence,
+    faults,
     install,
     linked,
     logs,
+    maintenance,
     owner_keys,
     people,
     services,
@@ -28,7 +30,17 @@ EXIT_ERROR: Final = 2  # it could not be tried: store down, broken file
 EXIT_USAGE: Final = 64  # the command line or a setting is wrong, or an extra is missing
 
 _OURS: Final = frozenset(
-    {"spine", "keys", "people", "vehicle_gateway", "webhooks", "delivery", "vehicle_unit", "trunkline"}
+    {
+        "spine",
+        "keys",
+        "people",
+        "vehicle_gateway",
+        "webhooks",
+        "delivery",
+        "maintenance",
+        "vehicle_unit",
+        "trunkline",
+    }
 )
 
 app = typer.Typer(
@@ -51,7 +63,9 @@ at_the_car.register(people.couriers)
 linked.register(people.owners)
 owner_keys.register(people.owners)
 app.add_typer(evidence.app, name="evidence")
+app.add_typer(faults.app, name="faults")
 app.add_typer(logs.app, name="log")
+app.add_typer(maintenance.app, name="maintenance")
 
 
 def main() -> NoReturn:

@@ -30,6 +30,7 @@ def machines() -> dict[str, Steps]:
     """Every machine, by name."""
     import delivery.states
     import keys.states
+    import maintenance.faults
     import people.states
     import vehicle_gateway.states
     import vehicle_unit.lock
@@ -44,6 +45,7 @@ def machines() -> dict[str, Steps]:
         "unit": _steps(vehicle_gateway.states.UNIT),
         "command": _steps(vehicle_gateway.states.COMMAND),
         "message": _steps(webhooks.states.STEPS),
+        "fault": _steps(maintenance.faults.STEPS),
         "webhook address": _steps(webhooks.addresses.ENDPOINT_STEPS),
         "person": _steps(people.states.PERSON),
         "email change": _steps(people.states.EMAIL_CHANGE),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 
 from keys.car.bundle import BundleClaims, Roots, sign_bundle
-from keys.car.jws import BUNDLE, SigningKey, Unacceptable, read
+from keys.car.jws import BUNDLE, Parts, SigningKey, Unacceptable, read
 from keys.car.trust import PublishedKey, Purpose
 from keys.custody import SigningKeysUnfit, read_private_key, write_new
 
@@ -46,20 +46,40 @@ class Draft(BaseModel):
 
     @property
     def signers(self) -> frozenset[str]:
-        """The ``kid`` of each root that has signed. Raises ``BadDraft`` for a signature over something else."""
+        """The ``kid`` of each of the draft's own roots whose signature holds. Raises ``BadDraft``.
+
+        A name alone counts for nothing: a signature by a root that is not in the draft (a former one) is among
+        ``strangers``, one that does not hold under the root it names is no signature of this draft.
+        """
+        own = {root.kid for root in self.claims.roots.keys}
+        parts = [part for part in self._parts() if part.signer in own]
+        found = self.claims.roots.signers(parts)
+        if found != {part.signer for part in parts}:
+            raise BadDraft("a signature does not hold")
+        return found
+
+    @property
+    def strangers(self) -> frozenset[str]:
+        """What signatures name that are of none of the draft's own roots: whether they hold cannot be seen here."""
+        own = {root.kid for root in self.claims.roots.keys}
+        return frozenset(part.signer for part in self._parts()) - own
+
+    def signed_by(self, root: SigningKey) -> "Draft":
+        """The draft with one more signature; the same root again changes nothing. Raises ``BadDraft``."""
+        _ = self.signers  # whoever signs next looks whether what is there holds
+        signature = sign_bundle(self.claims, root)
+        if signature in self.bundle:  # the same key gives the same bytes
+            return self
+        return self.model_copy(update={"bundle": [*self.bundle, signature]})
+
+    def _parts(self) -> list[Parts]:
         try:
             parts = [read(token, BUNDLE) for token in self.bundle]
         except Unacceptable as cause:
             raise BadDraft("a signature cannot be read") from cause
         if any(part.claims != self.claims.wire() for part in parts):
             raise BadDraft("a signature is over another bundle")
-        return frozenset(part.signer for part in parts)
-
-    def signed_by(self, root: SigningKey) -> "Draft":
-        """The draft with one more signature; the same root again changes nothing. Raises ``BadDraft``."""
-        if root.kid in self.signers:
-            return self
-        return self.model_copy(update={"bundle": [*self.bundle, sign_bundle(self.claims, root)]})
+        return parts
 
     @property
     def document(self) -> dict[str, list[str]]:
@@ -134,5 +154,5 @@ def told(draft: Draft) -> list[str]:
     ]
     lines += [f"floor  {unit} goes down to {floor}" for unit, floor in (claims.floors or {}).items()]
     needs = claims.roots.threshold
-    mine = len(draft.signers & {root.kid for root in claims.roots.keys})
-    return [*lines, f"{mine} of {needs} signatures of its own roots, {len(draft.signers)} in all"]
+    lines += [f"other  {kid}  has signed, and is no root of this draft" for kid in sorted(draft.strangers)]
+    return [*lines, f"{len(draft.signers)} of {needs} signatures of its own roots"]

@@ -79,7 +79,9 @@ class Executed:
             self._journal.append(_line(command, exp, None), sync=True)
 
     def finish(self, command: str, answer: Answer) -> None:
-        """Keep the answer for repeats."""
+        """Keep the answer for repeats. One that was forgotten meanwhile is over: a repeat of it is not taken."""
+        if command not in self._known:
+            return
         exp, _ = self._known[command]
         self._known[command] = (exp, answer)
         if command in self._durable:

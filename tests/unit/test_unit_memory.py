@@ -322,6 +322,15 @@ def test_forgets_what_is_past_its_time_and_refuses_when_full() -> None:
     assert "cmd_1" not in held
 
 
+def test_an_answer_that_comes_after_its_command_was_forgotten_ends_nothing() -> None:
+    held = executed(FadingDisk())
+    held.begin("cmd_slow", T0 + 30, now=T0, keep=Keep.BOOT)
+    for n in range(LIMITS.executed_most):
+        held.begin(f"cmd_{n}", T0 + 90, now=T0 + 31, keep=Keep.BOOT)
+    held.finish("cmd_slow", Answer("done"))
+    assert "cmd_slow" not in held
+
+
 # ---- envelopes
 
 
