@@ -1,7 +1,7 @@
 """Every duration, size and threshold of news out and decisions in."""
 
 from datetime import timedelta
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -53,7 +53,7 @@ class WebhooksLimits(BaseModel):
         default=8, ge=1, description="mails on their way at once, per process; they take no webhook's place"
     )
     claim_ahead: int = Field(
-        default=64,
+        default=96,
         ge=0,
         description="messages a process leases before it has room for them, to waste no time",
     )
@@ -61,7 +61,7 @@ class WebhooksLimits(BaseModel):
         default=timedelta(milliseconds=100), description="how late news of another process may be noticed"
     )
     settle_after: timedelta = Field(
-        default=timedelta(milliseconds=2), description="how long results are gathered to be saved together"
+        default=timedelta(milliseconds=5), description="how long results are gathered to be saved together"
     )
     settle_most: int = Field(default=128, ge=1, le=500, description="results saved in one step")
     beat: timedelta = Field(
@@ -123,6 +123,23 @@ class WebhooksLimits(BaseModel):
     )
     ping_wait: timedelta = Field(
         default=timedelta(seconds=5), description="how long a request for a ping waits for what came of it"
+    )
+    transport: Literal["sockets", "aiohttp"] = Field(
+        default="sockets", description="what sends: HTTP/1.1 of our own on asyncio, or the library"
+    )
+    idle_connections: int = Field(
+        default=512, ge=0, description="connections kept for the next request, all addresses together"
+    )
+    idle_for: timedelta = Field(
+        default=timedelta(seconds=30), description="how long a connection is kept for the next request"
+    )
+    stale_within: timedelta = Field(
+        default=timedelta(seconds=1),
+        description="a kept connection that ends so soon, before any answer, is replaced at once",
+    )
+    answer_head: int = Field(default=16_384, ge=1_024, description="bytes of an answer's status and headers")
+    answer_wait: timedelta = Field(
+        default=timedelta(seconds=2), description="how long after its status an answer's body is waited for"
     )
     answer_read: int = Field(default=8_192, ge=0, description="bytes of an answer that are read")
     answer_kept: int = Field(default=512, ge=0, description="bytes of an answer kept in the attempt's row")

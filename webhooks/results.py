@@ -131,15 +131,14 @@ class Results:
             parts[where[0]][1].append(change)
         return Batch(ended, dict(parts), healths)
 
+    def saved(self, batch: Batch) -> None:
+        """The store has answered: the tries of this batch, which were the oldest, need not be kept."""
+        del self._ended[: len(batch.ended)]
+        del self._settled[: len(batch.ended)]
+
     def settled(self, partition: int, batch: Batch, answer: Sequence[Any]) -> None:
-        """The store has saved this partition's part of a batch, but for healths that others changed meanwhile."""
-        settled, changes = batch.parts[partition]
-        done = len(settled)
-        if done:
-            gone = {id(one) for one in settled}
-            pairs = zip(self._ended, self._settled, strict=True)
-            left = [pair for pair in pairs if id(pair[1]) not in gone]
-            self._ended, self._settled = [pair[0] for pair in left], [pair[1] for pair in left]
+        """What became of this partition's healths: all were saved but those that others changed meanwhile."""
+        _, changes = batch.parts[partition]
         others = not_changed(changes, answer)
         for change in changes:
             where = (partition, change.address)

@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from spine.clock import Clock
@@ -26,6 +27,9 @@ log = logging.getLogger("trunkline.webhooks")
 
 _CLAIMS_MOST: Final = 4
 """Claims of one partition in one trip: each holds up the store for a millisecond, and others come between."""
+_WORTH_A_CALL: Final = 4
+"""Messages that a partition is asked for at least, where several could be: each call costs the store as much as one."""
+
 Call = tuple[str, Sequence[str], Sequence[Word]]
 
 
@@ -48,6 +52,7 @@ class Sending:
         self._queues = queues
         self._trying = trying
         self.life = secrets.token_hex(8)
+        self._name = ""
         self._results = Results(limits, queues)
         self._tries: set[asyncio.Task[None]] = set()
         self._mine: dict[str, int] = {}
@@ -61,16 +66,20 @@ class Sending:
         """Partitions that gave as many as one claim may: they are asked several times in one trip."""
         self._first = 0
         self._awake = asyncio.Event()
+        self._news = asyncio.Event()
+        """Something may be due that nobody has asked for yet: no time to gather results first."""
         self._unsure = False
         """A claim's answer was lost: what it leased is ours without our knowing."""
 
     def wake(self, partition: int) -> None:
         """Something was queued in this partition by this process."""
         self._due[partition] = 0.0
+        self._news.set()
         self._awake.set()
 
     async def run(self, name: str) -> None:
         """Send what is due, until cancelled. The store may come and go. ``name``: the same after a restart."""
+        self._name = name
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_beating(name), name="webhooks.beat")
             tasks.create_task(self._keep_turning(), name="webhooks.sender")
@@ -96,6 +105,7 @@ class Sending:
     async def close(self) -> None:
         """Let the running tries end and save them; what is cut off here goes to whoever comes next."""
         if self._tries:
+            await self._beat_for(self._limits.total_timeout)
             await asyncio.wait(self._tries, timeout=self._limits.total_timeout.total_seconds())
         for running in self._tries:
             running.cancel()
@@ -118,6 +128,7 @@ class Sending:
                 if self._unsure:
                     await self._give_back_unknown()
                 self._awake.clear()
+                self._news.clear()
                 await self._turn()
             except StoreDown as down:
                 self._unsure = True
@@ -131,14 +142,15 @@ class Sending:
                 continue
             if not self._results.waiting and not self._awake.is_set():
                 wait = self._limits.sender_poll.total_seconds()
-                if self._room(mail=False) or self._room(mail=True):
-                    wait = min(self._due.values()) - ticks()
-                if wait > 0:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(wait):
-                            await self._awake.wait()
-            if self._tries or self._results.waiting:
-                await asyncio.sleep(self._limits.settle_after.total_seconds())  # more end meanwhile
+                if self._room(mail=False) > 0:  # without room nobody is asked: an end wakes us
+                    wait = max(0.001, min(self._due.values()) - ticks())
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._awake.wait()
+            if self._results.waiting and self._tries and not self._news.is_set():  # more end meanwhile
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._limits.settle_after.total_seconds()):
+                        await self._news.wait()
 
     async def _turn(self, *, claim: bool = True) -> None:
         """One trip. Raises ``StoreDown``; then every result is still there, and is saved with the next one."""
@@ -153,6 +165,7 @@ class Sending:
         if not turn.calls:
             return
         answers = await self._queues.run(turn.calls)
+        self._results.saved(batch)
         for one in batch.ended:
             self._let_go(one.claimed)
         for (partition, _), answer in zip(turn.settling, answers, strict=False):
@@ -173,7 +186,7 @@ class Sending:
             return
         self._first += 1
         start = self._first % len(due)
-        due = (due[start:] + due[:start])[: max(room, aside)]
+        due = (due[start:] + due[:start])[: max(1, room // _WORTH_A_CALL, aside)]
         share, now = max(1, room // len(due)), self._clock.now()
         mails = max(1, aside // len(due))
         for partition in due:
@@ -261,6 +274,13 @@ class Sending:
             except Exception:
                 log.exception("sender.beat_failed")
             await asyncio.sleep(self._limits.beat.total_seconds())
+
+    async def _beat_for(self, longest: timedelta) -> None:
+        """We only finish what we have: until then nobody is to take it for a dead one's."""
+        try:
+            await self._queues.beat(self.life, self._name, lives=longest + self._limits.lives)
+        except StoreDown as down:
+            log.warning("sender.no_beat", extra={"reason": down.detail})
 
     async def _give_back(self, life: str) -> None:
         now, partitions = self._clock.now(), range(self._queues.partitions)

@@ -24,7 +24,7 @@ from webhooks.schedule import next_try, wait_after
 
 log = logging.getLogger("trunkline.webhooks")
 
-_STUMBLED: Final = timedelta(seconds=5)
+_STUMBLED: Final = timedelta(seconds=1)
 _PENDING: Final = timedelta(seconds=30)
 
 
@@ -46,18 +46,21 @@ class Trying:
 
     async def once(self, one: Claimed, kept: Kept) -> Ended:
         """Try it, or say why not. Raises where a mistake of ours or a store that is down is in the way."""
-        try:
-            target = await self._target(kept.endpoint, one.version) if kept.endpoint is not None else None
-        except StoreDown:
-            return self.stumbled(one)
         now = self._clock.now()
+        target: Target | None = None
+        if kept.endpoint is not None and (target := self._known(kept.endpoint, one.version, now)) is None:
+            try:
+                target = await self._read(kept.endpoint)
+            except StoreDown:
+                return self.stumbled(one)
         if (reason := self._why_not(kept, target, now)) is not None:
             return await self._told(kept, self._dropped(one, kept, target, reason, now))
         if target is not None and target.endpoint.state is EndpointState.PENDING and kept.type != PING:
             until = min(target.endpoint.made_at + self._limits.ping_for, now + _PENDING)
             return Ended(one, "back", due_ms=ms_from(until))
         result = await self._dispatch.once(one.id, kept, target)
-        return await self._told(kept, self._after(one, kept, target, result))
+        ended = self._after(one, kept, target, result)
+        return ended if kept.type != PING else await self._told(kept, ended)
 
     async def _told(self, kept: Kept, ended: Ended) -> Ended:
         """What came of a ping decides on its address, before it is saved: after a crash it is decided again."""
@@ -150,12 +153,15 @@ class Trying:
         row = drop_row(one.n, ms_before(now), reason)
         return Ended(one, "dead", row, fact=fact, keep_ms=self._keep_ms)
 
-    async def _target(self, endpoint: EndpointId, version: str) -> Target | None:
-        """The address of at least this version of it, read once for all who want it."""
+    def _known(self, endpoint: EndpointId, version: str, now: datetime) -> Target | None:
+        """The address as it was read, if it is of at least this version and its secrets are still good."""
         known = self._targets.get(endpoint)
-        good = known is not None and (known.until is None or self._clock.now() < known.until)
-        if known is not None and good and int(known.version) >= int(version):
-            return known
+        if known is None or int(known.version) < int(version):
+            return None
+        return known if known.until is None or now < known.until else None
+
+    async def _read(self, endpoint: EndpointId) -> Target | None:
+        """The address as it stands, read once for all who want it now."""
         reading = self._reading.get(endpoint)
         if reading is None:
             reading = self._reading[endpoint] = asyncio.create_task(self._endpoints.target(endpoint))

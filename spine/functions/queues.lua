@@ -5,7 +5,7 @@
   keys of one call have one hash tag. Times are unix ms and come from the caller.
     B:ready      zset   address -> when it can next give work (its score is when it was last served, where it has some)
     B:w:ADDRESS  zset   waiting message -> due
-    B:l:ADDRESS  zset   leased message -> end of its lease
+    B:l:ADDRESS  zset   leased message -> end of its lease, by the server's own clock
     B:a:ADDRESS  hash   cap, hold (until), rate (a second), burst, tok, tat (token bucket), h (health, JSON), v (its
                         version), order ("delivery", "vehicle"), o (messages behind the head of their order)
     B:o:ADDRESS:KEY list  messages of one order, the head first; only the head is waiting or leased

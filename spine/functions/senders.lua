@@ -11,12 +11,12 @@ local function q_tokens(state, now)
   return math.min(burst, left + math.max(0, now - since) * rate / 1000), rate
 end
 
--- When an address can next give work; it leaves `ready` where there is none.
-local function q_again(base, address, now, cap, hold, not_before)
+-- When an address can next give work; it leaves `ready` where there is none. `ahead`: how far this server's clock is.
+local function q_again(base, address, now, ahead, cap, hold, not_before)
   local waiting, leased = base .. ":w:" .. address, base .. ":l:" .. address
   local at = nil
   local first = redis.call("ZRANGE", leased, 0, 0, "WITHSCORES")
-  if first[2] then at = tonumber(first[2]) end
+  if first[2] then at = tonumber(first[2]) - ahead end
   local head = redis.call("ZRANGE", waiting, 0, 0, "WITHSCORES")
   if head[2] and redis.call("ZCARD", leased) < cap then
     local due = math.max(tonumber(head[2]), now, hold, not_before)
@@ -37,11 +37,14 @@ end
   Returns { ms until there may be more (-1: nothing waits),
             then per address: address, version of its subject, health version, health, count,
                               then per message: id, tries begun with this one, body }
+  Leases end by this server's own clock: a sender whose clock is wrong takes nobody's.
   A lease's token is "<sender>:<tries begun>".
 ]]
 local function q_claim(keys, args)
   local base, now, most = keys[1], tonumber(args[1]), tonumber(args[2])
-  local until_, sender, rows = now + tonumber(args[3]), args[4], args[6]
+  local clock = redis.call("TIME")
+  local here = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  local until_, sender, rows = here + tonumber(args[3]), args[4], args[6]
   local found = { 0 }
   local due
   if args[10] == "1" then
@@ -55,7 +58,7 @@ local function q_claim(keys, args)
   for _, address in ipairs(due) do
     if taken >= most then break end -- those not looked at keep their place before those that were served
     local waiting, leased = base .. ":w:" .. address, base .. ":l:" .. address
-    for _, lost in ipairs(redis.call("ZRANGE", leased, "-inf", now, "BYSCORE", "LIMIT", 0, 32)) do
+    for _, lost in ipairs(redis.call("ZRANGE", leased, "-inf", here, "BYSCORE", "LIMIT", 0, 32)) do
       q_give_back(base, address, lost, now, rows)
     end
     local hash = base .. ":a:" .. address
@@ -98,7 +101,7 @@ local function q_claim(keys, args)
       redis.call("HSET", hash, "tok", string.format("%.3f", tokens), "tat", now)
       if tokens < 1 then not_before = math.max(not_before, now + math.ceil((1 - tokens) * 1000 / rate)) end
     end
-    q_again(base, address, now, cap, hold, not_before)
+    q_again(base, address, now, here - now, cap, hold, not_before)
   end
   local next_ = redis.call("ZRANGE", base .. ":ready", 0, 0, "WITHSCORES")
   found[1] = next_[2] and math.max(0, math.ceil(tonumber(next_[2]) - now)) or -1

@@ -15,10 +15,11 @@ from spine.problems import Kind, Problem
 from spine.store import Store
 from spine.valkey import Valkey
 from tests.service.conftest import SetClock, running, until
-from tests.service.test_webhooks_engine import LIMITS, Office, Sink, compose, delivered, make_office, sink
+from tests.service.test_webhooks_engine import Office, Sink, compose, delivered, make_office, sink
 from webhooks.api import Subscriber, routes
 from webhooks.api_mending import mending
 from webhooks.guard import Guard
+from webhooks.limits import WebhooksLimits
 from webhooks.messages import message_id
 from webhooks.sender import HttpSender
 from webhooks.signature import Secret
@@ -26,6 +27,7 @@ from webhooks.signature import Secret
 __all__ = ["sink"]
 
 CARRIER, OTHER = "car_3aaaaaaaaaaaaaaa", "car_5bbbbbbbbbbbbbbb"
+LIMITS = WebhooksLimits(jitter=0)
 STATUS = {Kind.INVALID: 422, Kind.NOT_FOUND: 404, Kind.CONFLICT: 409}
 PATH = "/v1/webhook-endpoints"
 
@@ -37,7 +39,7 @@ async def signed_in(x_who: Annotated[str, Header()]) -> Subscriber:
 @pytest.fixture
 async def office(store: Store, clock: SetClock) -> AsyncIterator[Office]:
     async with HttpSender(LIMITS, Guard(dev=True)) as sender:
-        yield make_office(store, clock, sender, {"delivery": compose})
+        yield make_office(store, clock, sender, {"delivery": compose}, LIMITS)
 
 
 @pytest.fixture

@@ -60,9 +60,9 @@ async def kinds(office: Office) -> list[str]:
     return [entry.kind for partition in range(house.partitions) for entry in await log.read(partition)]
 
 
-async def queue(office: Office, endpoint: EndpointId, *whats: str, delivery: str = DELIVERY) -> list[str]:
+async def queue(office: Office, endpoint: EndpointId, *names: str, delivery: str = DELIVERY) -> list[str]:
     ids = []
-    for what in whats:
+    for what in names:
         news = office.news(endpoint, what)
         reference = {"delivery": delivery}
         news = replace(news, id=message_id(delivery, what, endpoint), reference=reference)
@@ -379,6 +379,27 @@ async def test_results_are_saved_once_though_the_answer_was_lost(office: Office,
     view = await office.engine.view(one)
     assert (view.state, len(view.kept.attempts)) == (State.DELIVERED, 1)
     assert (await office.engine.backlog(endpoint)).health.taken == 2, "at worst an address' count"
+
+
+async def test_a_sender_that_ends_finishes_what_it_has(office: Office, sink: Sink) -> None:
+    let_go = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        await asyncio.wait_for(let_go.wait(), 5)
+        return web.Response()
+
+    sink.answer = slow
+    endpoint, _ = await office.address(sink.url)
+    ids = await queue(office, endpoint, "a", "b")
+    async with running(office.engine.run("one")):
+        await until(lambda: len(sink.got) == 2)
+    closing = asyncio.create_task(office.engine.close())
+    await until(lambda: office.store.valkey.ask("EXISTS", f"tl:sender:{office.engine._sending.life}"))
+    let_go.set()
+    await closing
+    assert await states(office, ids) == ["delivered", "delivered"]
+    assert await office.store.valkey.ask("HLEN", "tl:senders") == 0, "it is gone, and nobody waits for it"
+    assert (await office.engine.backlog(endpoint)).in_flight == 0
 
 
 # ---- limits
