@@ -251,7 +251,7 @@ async def test_an_assertion_by_a_removed_passkey(scene: Scene) -> None:
     made = await hands.register(home.people, who, scene.hand)
     asked = await scene.ask()
     taken = await scene.signed(asked)
-    await home.people.people.passkeys.remove(home.owner, made.id, now=home.now)
+    await home.people.people.passkeys.remove(home.owner, who.session, made.id, now=home.now)
     answer = await scene.by_link(asked, assertion=taken)
     assert said(answer) == "403 passkey.refused"
     await still_asked(scene, asked)
