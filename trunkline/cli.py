@@ -20,6 +20,7 @@ from trunkline.commands import (
     states,
     trust,
     units,
+    webhooks,
 )
 
 EXIT_OK: Final = 0
@@ -52,6 +53,7 @@ linked.register(people.owners)
 owner_keys.register(people.owners)
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(logs.app, name="log")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main() -> NoReturn:
