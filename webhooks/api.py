@@ -1,6 +1,6 @@
 """A subscriber's own addresses over HTTP: add, look, exchange the secret, remove, see what became of news."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
@@ -12,7 +12,9 @@ from spine.ids import EndpointId
 from webhooks.endpoints import Endpoint, Endpoints, EndpointState
 from webhooks.envelope import wire_id
 from webhooks.history import History
+from webhooks.keyring import PublishedKey, Version
 from webhooks.messages import Attempt, Message
+from webhooks.signers import Checker, Secret
 from webhooks.states import State
 
 _PAGE_MOST: Final = 100
@@ -51,16 +53,33 @@ class NewEndpoint(BaseModel):
     types: list[str] = Field(
         default=[], max_length=50, description="such as delivery.opened, delivery.*; empty: all"
     )
+    signatures: list[Version] = Field(
+        default=["v1"],
+        min_length=1,
+        max_length=2,
+        description="`v1`: HMAC-SHA256 with a secret we share; `v1a`: Ed25519, you get the public key",
+    )
 
 
 class NewSecret(BaseModel):
-    """How long the former secret stays good."""
+    """How long the former secrets stay good."""
 
     model_config = ConfigDict(extra="forbid")
 
     overlap_seconds: int = Field(
         default=86_400, ge=0, le=7 * 86_400, description="the former secrets sign for so long; 0: end at once"
     )
+    signatures: list[Version] | None = Field(
+        default=None, min_length=1, max_length=2, description="from now on; left out: as before"
+    )
+
+
+class PublicKeyOut(BaseModel):
+    """An Ed25519 key that verifies `v1a`. It is published too, see `/.well-known/webhook-jwks.json`."""
+
+    kid: str = Field(description="its thumbprint, RFC 7638")
+    key: str = Field(description="`whpk_` and base64")
+    until: datetime | None = Field(description="when it ends, where it was replaced")
 
 
 class EndpointOut(BaseModel):
@@ -73,13 +92,15 @@ class EndpointOut(BaseModel):
     reason: str | None = Field(description="why it is disabled")
     made_at: datetime
     held_until: datetime | None = Field(description="the receiver asked to be left alone until then")
+    signatures: list[Version]
+    public_keys: list[PublicKeyOut] = Field(description="of `v1a`, the current one first")
     livemode: bool
 
 
 class EndpointMadeOut(EndpointOut):
     """A new address. Its secret is shown here and never again."""
 
-    secret: str
+    secret: str | None = Field(description="`whsec_` and base64; null where it is signed with `v1a` alone")
 
 
 class EndpointsOut(BaseModel):
@@ -89,9 +110,10 @@ class EndpointsOut(BaseModel):
 
 
 class SecretOut(BaseModel):
-    """The new secret, shown here and never again."""
+    """The new secret, shown here and never again; public keys can be looked up."""
 
-    secret: str
+    secret: str | None = Field(description="null where it is signed with `v1a` alone")
+    public_keys: list[PublicKeyOut]
 
 
 class MessageOut(BaseModel):
@@ -128,8 +150,10 @@ def routes(
     @router.post("", status_code=status.HTTP_201_CREATED)
     async def add(asked: NewEndpoint, subscriber: changing, key: IdempotencyKey = None) -> EndpointMadeOut:
         """Add an address. Its secret is in this answer only."""
-        made, secret = await endpoints.add(subscriber.id, asked.url, asked.types, key=key)
-        return EndpointMadeOut(**_fields(made, subscriber), secret=secret.reveal())
+        made, shown = await endpoints.add(
+            subscriber.id, asked.url, asked.types, key=key, signatures=asked.signatures
+        )
+        return EndpointMadeOut(**_fields(made, subscriber), secret=_secret(shown))
 
     @router.get("")
     async def listed(subscriber: who) -> EndpointsOut:
@@ -151,10 +175,13 @@ def routes(
     async def rotate(
         endpoint: EndpointId, asked: NewSecret, subscriber: changing, key: IdempotencyKey = None
     ) -> SecretOut:
-        """Exchange the secret. Until the overlap has ended, each message has a signature under both."""
+        """Exchange the secrets. Until the overlap has ended, each message has a signature under each of them."""
         overlap = timedelta(seconds=asked.overlap_seconds)
-        secret = await endpoints.rotate(endpoint, subscriber.id, overlap=overlap, key=key)
-        return SecretOut(secret=secret.reveal())
+        shown = await endpoints.rotate(
+            endpoint, subscriber.id, overlap=overlap, key=key, signatures=asked.signatures
+        )
+        after = await endpoints.one(endpoint, subscriber.id)
+        return SecretOut(secret=_secret(shown), public_keys=_keys(after.public_keys))
 
     @router.get("/{endpoint}/attempts")
     async def attempts(
@@ -174,6 +201,14 @@ def routes(
     return router
 
 
+def _secret(shown: Checker) -> str | None:
+    return shown.reveal() if isinstance(shown, Secret) else None
+
+
+def _keys(found: Sequence[PublishedKey]) -> list[PublicKeyOut]:
+    return [PublicKeyOut(kid=each.key.jwk["kid"], key=each.key.reveal(), until=each.until) for each in found]
+
+
 def _fields(endpoint: Endpoint, subscriber: Subscriber) -> dict[str, Any]:
     return {
         "id": endpoint.id,
@@ -183,6 +218,8 @@ def _fields(endpoint: Endpoint, subscriber: Subscriber) -> dict[str, Any]:
         "reason": endpoint.reason,
         "made_at": endpoint.made_at,
         "held_until": endpoint.held_until,
+        "signatures": list(endpoint.signatures),
+        "public_keys": _keys(endpoint.public_keys),
         "livemode": subscriber.livemode,
     }
 

@@ -17,9 +17,17 @@ from spine.ids import ALPHABET, EndpointId, named_after, new_id, partition_of
 from spine.problems import Kind, Problem
 from spine.store import Change, OtherBody, Saved, Store, Write
 from webhooks.guard import Guard
-from webhooks.keyring import KeptSecret, Keyring, OverlapRefused, exchanged
+from webhooks.keyring import (
+    KeptSecret,
+    Keyring,
+    OverlapRefused,
+    PublishedKey,
+    Version,
+    exchanged,
+    published,
+)
 from webhooks.limits import WebhooksLimits
-from webhooks.signature import Secret
+from webhooks.signers import Checker, Signer
 
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*(?:\.\*)?")
 _TYPES_MOST: Final = 50
@@ -78,6 +86,7 @@ class _Kept(BaseModel):
     url: str
     types: tuple[str, ...]
     secrets: tuple[KeptSecret, ...]
+    signatures: tuple[Version, ...] = ("v1",)
     made_at: AwareDatetime
     exchange: str = ""
     exchanged_at: AwareDatetime | None = None
@@ -103,6 +112,8 @@ class Endpoint:
     made_at: datetime
     held_until: datetime | None = None
     reason: str | None = None
+    signatures: Sequence[Version] = ("v1",)
+    public_keys: Sequence[PublishedKey] = ()
 
     def wants(self, type_: str) -> bool:
         """Whether its filter takes this type."""
@@ -113,10 +124,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What one try needs: the address and every secret that is good now."""
+    """What one try needs: the address and every secret and key that is good now."""
 
     endpoint: Endpoint
-    secrets: Sequence[Secret]
+    secrets: Sequence[Signer]
 
 
 class Endpoints:
@@ -135,15 +146,22 @@ class Endpoints:
         self._keyring = keyring
 
     async def add(
-        self, subscriber: str, url: str, types: Sequence[str] = (), *, key: str | None = None
-    ) -> tuple[Endpoint, Secret]:
-        """A new address with a drawn secret, which is shown here and never again.
+        self,
+        subscriber: str,
+        url: str,
+        types: Sequence[str] = (),
+        *,
+        key: str | None = None,
+        signatures: Sequence[Version] = ("v1",),
+    ) -> tuple[Endpoint, Checker]:
+        """A new address and what its receiver verifies with: the drawn secret, shown here and never again.
 
+        ``signatures``: what its messages carry; with ``v1a`` alone the open key is given, which stays to be seen.
         ``key``: an idempotency key; the same request within ``idempotency_for`` has the same answer,
         another one raises ``OtherBody``. Raises ``UrlRefused``, ``TypesRefused``, ``TooManyEndpoints``.
         """
         self._guard.check(url)
-        wanted = _checked(types)
+        wanted, signs = _checked(types), _in_order(signatures)
         now = self._clock.now()
         endpoint = _drawn(subscriber)
         if key is not None:
@@ -153,11 +171,13 @@ class Endpoints:
             elif not keyed.ended:
                 known = _Kept.model_validate_json(keyed.body)
                 if now < known.made_at + self._limits.idempotency_for:
-                    if (known.url, known.types) != (url, wanted):
+                    if (known.url, known.types, known.signatures) != (url, wanted, signs):
                         raise OtherBody("this idempotency key came with another address")
                     return await self._again(EndpointId(keyed.id))
-        _, sealed = self._keyring.draw(endpoint)
-        made = _Kept(subscriber=subscriber, url=url, types=wanted, secrets=(sealed,), made_at=now)
+        drawn = self._keyring.draw_each(signs, endpoint)
+        made = _Kept(
+            subscriber=subscriber, url=url, types=wanted, secrets=drawn, signatures=signs, made_at=now
+        )
         listed = named_after("eps", subscriber)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
@@ -215,32 +235,34 @@ class Endpoints:
         *,
         overlap: timedelta | None = None,
         key: str | None = None,
-    ) -> Secret:
-        """A new secret, shown here and never again; former ones stay good for ``overlap`` (0: end now).
+        signatures: Sequence[Version] | None = None,
+    ) -> Checker:
+        """A new secret or pair, shown as in ``add``; former ones stay good for ``overlap`` (0: end now).
 
-        Both sign meanwhile. ``key``: as in ``add``. Raises ``EndpointUnknown``, ``OverlapRefused``,
-        ``TooManySecrets``.
+        All sign meanwhile. ``signatures``: what its messages carry from now on; None: as before.
+        ``key``: as in ``add``. Raises ``EndpointUnknown``, ``OverlapRefused``, ``TooManySecrets``.
         """
-        await self.one(endpoint, subscriber)  # before a change: any text may come as an id
+        before = await self.one(endpoint, subscriber)  # before a change: any text may come as an id
         now = self._clock.now()
         overlap = self._limits.overlap if overlap is None else overlap
         if not timedelta() <= overlap <= self._limits.overlap_most:
             raise OverlapRefused(f"an overlap is at most {self._limits.overlap_most.days} days")
         mark = _hash(key) if key is not None else ""
-        _, sealed = self._keyring.draw(endpoint)
+        signs = _in_order(before.signatures if signatures is None else signatures)
+        drawn = self._keyring.draw_each(signs, endpoint)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             kept = _owned(saved[endpoint], subscriber)
             last = kept.exchanged_at
             if mark == kept.exchange != "" and last and now < last + self._limits.idempotency_for:
                 return None
-            after = exchanged(kept.secrets, sealed, now=now, overlap=overlap, most=self._limits.secrets_most)
-            update = {"secrets": after, "exchange": mark, "exchanged_at": now}
+            after = exchanged(kept.secrets, *drawn, now=now, overlap=overlap, most=self._limits.secrets_most)
+            update = {"secrets": after, "signatures": signs, "exchange": mark, "exchanged_at": now}
             return _same_state(saved[endpoint], kept.model_copy(update=update))
 
         outcome = await self._store.change([endpoint], decide)
         kept = _Kept.model_validate_json(outcome.saved[endpoint].body)
-        return self._keyring.open(kept.secrets[0], endpoint)
+        return self._keyring.checker(kept.secrets[0], endpoint)
 
     async def hold(self, endpoint: EndpointId, until: datetime) -> None:
         """The receiver asked to be left alone until then: the whole address waits, no try is used up."""
@@ -291,10 +313,10 @@ class Endpoints:
 
         await self._store.change([endpoint, listed], decide)
 
-    async def _again(self, endpoint: EndpointId) -> tuple[Endpoint, Secret]:
+    async def _again(self, endpoint: EndpointId) -> tuple[Endpoint, Checker]:
         saved = await self._store.load(endpoint)
         kept = _Kept.model_validate_json(saved.body)
-        return _view(endpoint, kept, saved), self._keyring.open(kept.secrets[0], endpoint)
+        return _view(endpoint, kept, saved), self._keyring.checker(kept.secrets[0], endpoint)
 
 
 def _step(state: EndpointState, what: EndpointStep) -> EndpointState:
@@ -323,6 +345,8 @@ def _view(endpoint: EndpointId, kept: _Kept, saved: Saved) -> Endpoint:
         made_at=kept.made_at,
         held_until=kept.held_until,
         reason=kept.reason,
+        signatures=kept.signatures,
+        public_keys=published(kept.secrets),
     )
 
 
@@ -330,6 +354,13 @@ def _checked(types: Sequence[str]) -> tuple[str, ...]:
     if len(types) > _TYPES_MOST or not all(len(each) <= 80 and _TYPE.fullmatch(each) for each in types):
         raise TypesRefused("types are such as delivery.opened or delivery.*")
     return tuple(dict.fromkeys(types))
+
+
+def _in_order(signatures: Sequence[Version]) -> tuple[Version, ...]:
+    """Each version once, the shared secret first: it is what is shown where there are both."""
+    if not signatures:
+        raise TypesRefused("an address is signed with v1, v1a or both")
+    return tuple(sorted(set(signatures)))
 
 
 def _hash(key: str) -> str:

@@ -205,9 +205,9 @@ def read_checker(text: str) -> Checker:
     return checker_of(read_signer(text))
 
 
-def checker_of(signer: Signer) -> Checker:
-    """What verifies that which ``signer`` signs."""
-    return signer.public if isinstance(signer, PrivateKey) else signer
+def checker_of(key: Signer | PublicKey) -> Checker:
+    """What verifies that which ``key`` signs; a key that only verifies is its own."""
+    return key.public if isinstance(key, PrivateKey) else key
 
 
 def strict_base64(text: bytes) -> bytes | None:
