@@ -45,7 +45,7 @@ from vehicle_gateway.pki import Pki
 from vehicle_gateway.registry import Vehicles
 from vehicle_gateway.renewal import KINDS as RENEWAL_KINDS
 from vehicle_gateway.renewal import Renewals
-from webhooks import history
+from webhooks import history, published
 from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine
 from webhooks.guard import Guard
@@ -217,14 +217,10 @@ def people_of(desk: Desk) -> People:
 
 def keyring_of(settings: Settings) -> Keyring:
     """What seals the secrets of webhook addresses and linked systems at rest."""
-    return Keyring(Seal(_endpoint_key(settings)))
-
-
-def _endpoint_key(settings: Settings) -> bytes:
     given = settings.endpoint_secret_key
-    if given is not None:
-        return sealing_key(given.get_secret_value())
-    return sealing_key(seal(settings, "endpoint"))
+    text = given.get_secret_value() if given is not None else seal(settings, "endpoint")
+    first, *former = (sealing_key(each.strip()) for each in text.split(","))
+    return Keyring(Seal(first, former))
 
 
 def gateway(base: Ground, signer: CommandSigner) -> Gateway:
@@ -277,7 +273,11 @@ def readers(parts: Services) -> list[Reader]:
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
         reader("lists", base.index.reaction(delivery_lists.places, people_lists.places, vehicle_list.places)),
-        reader("webhooks-lists", base.index.reaction(history.by_endpoint), history.KINDS),
+        reader(
+            "webhooks-lists",
+            base.index.reaction(history.by_endpoint, published.every_address),
+            history.KINDS | published.KINDS,
+        ),
     ]
 
 

@@ -11,7 +11,7 @@ from spine.replay import rebuild
 from trunkline import vehicle_list
 from trunkline.desk import Desk
 from vehicle_gateway.dispatch import GROUP as GATEWAY
-from webhooks import history
+from webhooks import history, published
 
 LISTS: Final = "lists"
 WEBHOOK_LISTS: Final = "webhooks-lists"
@@ -29,7 +29,11 @@ async def rebuild_lists(desk: Desk) -> int:
             (*delivery_lists.NAMES, *people_lists.NAMES, vehicle_list.VEHICLES),
             (delivery_lists.places, people_lists.places, vehicle_list.places),
         ),
-        (WEBHOOK_LISTS, (history.LIST,), (history.by_endpoint,)),
+        (
+            WEBHOOK_LISTS,
+            (history.LIST, published.LIST),
+            (history.by_endpoint, published.every_address),
+        ),
     )
     count = 0
     for group, names, projections in jobs:

@@ -219,6 +219,16 @@ class Endpoints:
         saved = await self._store.load(endpoint)
         return _view(endpoint, _owned(saved, subscriber), saved)
 
+    async def seen(self, endpoints: Sequence[str]) -> list[Endpoint]:
+        """Those that there are, whosever: for operators and for what is published. Opens no secret."""
+        wanted = [each for each in endpoints if each.startswith("ep_")]
+        found = await self._store.load_many(wanted)
+        return [
+            _view(EndpointId(each), _Kept.model_validate_json(found[each].body), found[each])
+            for each in wanted
+            if found[each].version and not found[each].ended
+        ]
+
     async def target(self, endpoint: EndpointId) -> Target | None:
         """What a try needs; None where the address is gone. Raises ``NotSealedByUs``."""
         saved = await self._store.load(endpoint)
