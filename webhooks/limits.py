@@ -1,7 +1,7 @@
 """Every duration, size and threshold of news out and decisions in."""
 
 from datetime import timedelta
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -50,6 +50,23 @@ class WebhooksLimits(BaseModel):
     )
     in_flight: int = Field(default=64, ge=1, description="tries on the wire at once, per process")
     in_flight_per_address: int = Field(default=8, ge=1, description="tries on the wire at once, per address")
+    transport: Literal["sockets", "aiohttp"] = Field(
+        default="sockets", description="what sends: HTTP/1.1 of our own on asyncio, or the library"
+    )
+    idle_connections: int = Field(
+        default=512, ge=0, description="connections kept for the next request, all addresses together"
+    )
+    idle_for: timedelta = Field(
+        default=timedelta(seconds=30), description="how long a connection is kept for the next request"
+    )
+    stale_within: timedelta = Field(
+        default=timedelta(seconds=1),
+        description="a kept connection that ends so soon, before any answer, is replaced at once",
+    )
+    answer_head: int = Field(default=16_384, ge=1_024, description="bytes of an answer's status and headers")
+    answer_wait: timedelta = Field(
+        default=timedelta(seconds=2), description="how long after its status an answer's body is waited for"
+    )
     answer_read: int = Field(default=8_192, ge=0, description="bytes of an answer that are read")
     answer_kept: int = Field(default=512, ge=0, description="bytes of an answer kept in the attempt's row")
     attempts_kept: int = Field(default=20, ge=2, description="newest attempt rows kept with a message")
