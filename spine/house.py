@@ -10,7 +10,7 @@ from spine.valkey import CommandRejected, Valkey
 
 MOST_PARTITIONS: Final = 32
 _LIBRARY: Final = "trunkline"
-_PARTS: Final = ("commit.lua", "readers.lua", "rates.lua", "ingest.lua", "archive.lua")
+_PARTS: Final = ("commit.lua", "readers.lua", "rates.lua", "ingest.lua", "archive.lua", "queues.lua")
 
 
 class StoreUnfit(Problem):

@@ -65,3 +65,19 @@ class Keyspace:
     def archived(self, partition: int) -> str:
         """Hash: the newest segment written away: its number, its last position, its hash."""
         return self.at(partition, "archived")
+
+    def queues(self, partition: int) -> str:
+        """What every key of a partition's queues begins with (``functions/queues.lua`` lists them)."""
+        return self.at(partition, "q")
+
+    def subjects(self, partition: int) -> str:
+        """What every subject's key of a partition begins with."""
+        return self.at(partition, "s", "")
+
+    def senders(self) -> str:
+        """Hash: each life of a sender that may hold leases, with its name."""
+        return self.loose("senders")
+
+    def sender(self, life: str) -> str:
+        """There as long as this life of a sender beats."""
+        return self.loose("sender", life)

@@ -36,6 +36,7 @@ from trunkline.headers import BodyLimit, SecurityHeaders
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
 from trunkline.trust import NoTrust, PublicKeys
+from webhooks.endpoints import queues_of
 from webhooks.history import History
 
 log = logging.getLogger("trunkline")
@@ -148,7 +149,7 @@ def _webhook_routes(parts: Services) -> Any:  # noqa: ANN401 - an APIRouter
     async def changing(who: Annotated[CarrierPrincipal, Depends(writer)]) -> webhooks.api.Subscriber:
         return webhooks.api.Subscriber(id=who.id, livemode=who.livemode)
 
-    history = History(parts.ground.store, parts.ground.index)
+    history = History(queues_of(parts.ground.store, parts.ground.settings.webhooks))
     return webhooks.api.routes(parts.endpoints, history, subscriber, changing)
 
 

@@ -45,7 +45,7 @@ from vehicle_gateway.pki import Pki
 from vehicle_gateway.registry import Vehicles
 from vehicle_gateway.renewal import KINDS as RENEWAL_KINDS
 from vehicle_gateway.renewal import Renewals
-from webhooks import history, published
+from webhooks import published
 from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine
 from webhooks.guard import Guard
@@ -272,11 +272,11 @@ def readers(parts: Services) -> list[Reader]:
         reader("delivery-news", news.handle, NEWS_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
-        reader("lists", base.index.reaction(delivery_lists.places, people_lists.places, vehicle_list.places)),
         reader(
-            "webhooks-lists",
-            base.index.reaction(history.by_endpoint, published.every_address),
-            history.KINDS | published.KINDS,
+            "lists",
+            base.index.reaction(
+                delivery_lists.places, people_lists.places, vehicle_list.places, published.every_address
+            ),
         ),
     ]
 
@@ -293,6 +293,5 @@ def timers(parts: Services) -> Timers:
         "apr": parts.keys.on_due,
         "fsh": parts.keys.on_due,
         "cmd": parts.commands.on_due,
-        "msg": parts.engine.on_due,
     }
     return Timers(base.store, handlers, clock=base.clock, limits=base.settings.spine)

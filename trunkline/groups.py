@@ -11,11 +11,10 @@ from spine.replay import rebuild
 from trunkline import vehicle_list
 from trunkline.desk import Desk
 from vehicle_gateway.dispatch import GROUP as GATEWAY
-from webhooks import history, published
+from webhooks import published
 
 LISTS: Final = "lists"
-WEBHOOK_LISTS: Final = "webhooks-lists"
-GROUPS: Final = ("keys", "delivery", "delivery-news", "people", "renewal", GATEWAY, LISTS, WEBHOOK_LISTS)
+GROUPS: Final = ("keys", "delivery", "delivery-news", "people", "renewal", GATEWAY, LISTS)
 
 
 async def rebuild_lists(desk: Desk) -> int:
@@ -26,13 +25,8 @@ async def rebuild_lists(desk: Desk) -> int:
     jobs = (
         (
             LISTS,
-            (*delivery_lists.NAMES, *people_lists.NAMES, vehicle_list.VEHICLES),
-            (delivery_lists.places, people_lists.places, vehicle_list.places),
-        ),
-        (
-            WEBHOOK_LISTS,
-            (history.LIST, published.LIST),
-            (history.by_endpoint, published.every_address),
+            (*delivery_lists.NAMES, *people_lists.NAMES, vehicle_list.VEHICLES, published.LIST),
+            (delivery_lists.places, people_lists.places, vehicle_list.places, published.every_address),
         ),
     )
     count = 0

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 from collections.abc import Coroutine
 from typing import Any, ClassVar
 
@@ -91,7 +92,10 @@ async def _work(settings: Settings) -> None:
         async with services(base, signing=signing) as parts:
             jobs = [reader.run() for reader in readers(parts)]
             upkeep = Upkeep(parts, signing)
-            await _until_told([*jobs, timers(parts).run(), upkeep.run(), following.run()], name="work")
+            sending = parts.engine.run(settings.sender_name or socket.gethostname())
+            await _until_told(
+                [*jobs, timers(parts).run(), sending, upkeep.run(), following.run()], name="work"
+            )
 
 
 async def _gateway(settings: Settings) -> None:

@@ -113,6 +113,11 @@ class Settings(BaseSettings):
     webhooks_dev: bool = Field(
         default=False, description="Let webhooks go to http and to loopback addresses (development, demo)."
     )
+    sender_name: str | None = Field(
+        None,
+        description="Name of this `work` as a sender of news: the same after a restart, another one for each "
+        "`work` of a machine; none: the machine's name.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level of the logs on stderr."
     )

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, Header, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from spine.ids import EndpointId
+from webhooks.attempts import Attempt
 from webhooks.endpoints import Endpoint, Endpoints, EndpointState
 from webhooks.envelope import wire_id
 from webhooks.history import History
 from webhooks.keyring import PublishedKey, Version
-from webhooks.messages import Attempt, Message
+from webhooks.messages import Message
 from webhooks.signers import Checker, Secret
 from webhooks.states import State
 

@@ -10,17 +10,22 @@ from typing import Final
 from spine.clock import Clock
 from spine.ids import EndpointId, PersonId
 from webhooks import signature
-from webhooks.endpoints import Endpoints, Target
+from webhooks.addresses import Target
+from webhooks.attempts import Outcome, Result
 from webhooks.envelope import News, encode, wire_id
+from webhooks.health import Seen
 from webhooks.limits import WebhooksLimits
 from webhooks.mail import Letter, Mail, MailRefused
-from webhooks.messages import Kept, Outcome, Result
+from webhooks.messages import PING, Kept
 from webhooks.schedule import asked_to_wait
-from webhooks.sender import Sender
+from webhooks.sender import Answer, NoAnswer, Sender
 
 log = logging.getLogger("trunkline.webhooks")
 
-_GONE: Final = 410
+_STATUSES: Final = {410: Seen.GONE, 429: Seen.THROTTLED, 502: Seen.OVERLOADED, 504: Seen.OVERLOADED}
+_DISABLE: Final = "disable"
+_ABORT: Final = "abort-message"
+"""The two words a receiver may say in ``webhook-delivery``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,6 @@ class Dispatch:
         compose: Mapping[str, Composer],
         sender: Sender,
         mail: Mail,
-        endpoints: Endpoints,
         *,
         source: str,
     ) -> None:
@@ -63,8 +67,8 @@ class Dispatch:
         self._compose = compose
         self._sender = sender
         self._mail = mail
-        self._endpoints = endpoints
         self._source = source
+        self._within = limits.total_timeout.total_seconds()
 
     async def once(self, message: str, kept: Kept, target: Target | None) -> Result:
         """Try once, composing and sending together within ``total_timeout`` and never from ``expires_at`` on.
@@ -79,35 +83,39 @@ class Dispatch:
         now = self._clock.now()
         if now >= kept.expires_at:  # composing took its time: what is late is not sent
             return Result(Outcome.HOPELESS, "deadline")
-        left = self._limits.total_timeout.total_seconds() - (ticks() - began)
+        left = self._within - (ticks() - began)
         within = min(left, (kept.expires_at - now).total_seconds())
         if isinstance(said, News) and target is not None:
-            return await self._post(message, kept, said, target, within)
+            return await self._post(message, kept, said, target, within, now)
         if isinstance(said, Letter) and kept.person is not None:
             return await self._write(message, said, within)
         log.error("message.wrong_channel", extra={"message_id": message, "type": kept.type})
         return Result(Outcome.HOPELESS, "wrong_channel")
 
     async def _said(self, message: str, kept: Kept, target: Target | None) -> News | Letter | Result:
+        if kept.type == PING:
+            return News({"endpoint": kept.endpoint}, kept.endpoint)
         brief = Brief(
-            message=message,
-            type=kept.type,
-            reference=kept.reference,
-            at=kept.at,
-            expires_at=kept.expires_at,
-            endpoint=kept.endpoint,
-            subscriber=target.endpoint.subscriber if target is not None else None,
-            person=kept.person,
+            message,
+            kept.type,
+            kept.reference,
+            kept.at,
+            kept.expires_at,
+            kept.endpoint,
+            target.endpoint.subscriber if target is not None else None,
+            kept.person,
         )
         try:
-            async with asyncio.timeout(self._limits.total_timeout.total_seconds()):
+            async with asyncio.timeout(self._within):
                 said = await self._compose[kept.type.partition(".")[0]](brief)
         except Exception:
             log.exception("message.not_composed", extra={"message_id": message})
             return Result(Outcome.FAILED, "not_composed")
         return said if said is not None else Result(Outcome.HOPELESS, "nothing_to_say")
 
-    async def _post(self, message: str, kept: Kept, news: News, target: Target, within: float) -> Result:
+    async def _post(
+        self, message: str, kept: Kept, news: News, target: Target, within: float, now: datetime
+    ) -> Result:
         try:
             body = encode(message, kept.type, kept.at, self._source, news)
         except (TypeError, ValueError):
@@ -115,37 +123,62 @@ class Dispatch:
             return Result(Outcome.HOPELESS, "not_json")
         if len(body) > self._limits.body_most:
             return Result(Outcome.HOPELESS, "too_large")
-        now = self._clock.now()
         headers = signature.headers(target.secrets, wire_id(message), int(now.timestamp()), body)
         headers["content-type"] = "application/json"
         answer = await self._sender.post(target.endpoint.url, headers, body, within=within)
-        if answer.accepted:
-            return Result(Outcome.ACCEPTED, status=answer.status, ms=answer.ms, answer=answer.text)
-        after = self._clock.now()
-        if answer.status == _GONE:
-            await self._endpoints.disable(target.endpoint.id, "gone")
-        until = asked_to_wait(answer.retry_after, after, self._limits)
-        if until is not None:
-            await self._endpoints.hold(target.endpoint.id, until)
-        return Result(
-            Outcome.HOPELESS if answer.status == _GONE else Outcome.FAILED,
-            reason="gone" if answer.status == _GONE else answer.none.value if answer.none else "status",
-            status=answer.status,
-            ms=answer.ms,
-            answer=answer.text,
-            not_before=until,
-        )
+        return result_of(answer, self._clock.now, self._limits, large=len(body) > self._limits.body_advised)
 
     async def _write(self, message: str, letter: Letter, within: float) -> Result:
         try:
             async with asyncio.timeout(within):
                 status = await self._mail.send(letter, wire_id(message), now=self._clock.now())
         except MailRefused as refused:
+            # Refused for good is this person's address or this mail; the rest says that the server does not work.
             outcome = Outcome.HOPELESS if refused.for_good else Outcome.FAILED
-            return Result(outcome, refused.reason, status=refused.status)
+            seen = Seen.BROKEN if refused.reason in _SERVER_BROKEN else Seen.REFUSED
+            return Result(outcome, refused.reason, status=refused.status, seen=seen)
         except TimeoutError:
-            return Result(Outcome.FAILED, "timeout")
+            return Result(Outcome.FAILED, "timeout", seen=Seen.BROKEN)
         except Exception:
             log.exception("mail.not_made", extra={"message_id": message})
             return Result(Outcome.FAILED, "not_made")
-        return Result(Outcome.ACCEPTED, status=status)
+        return Result(Outcome.ACCEPTED, status=status, seen=Seen.TAKEN)
+
+
+_SERVER_BROKEN: Final = frozenset({"no_connection", "protocol", "server_refused", "sign_in_refused"})
+
+
+def result_of(
+    answer: Answer, clock: Callable[[], datetime], limits: WebhooksLimits, *, large: bool = False
+) -> Result:
+    """What an answer means (webhooks.md, Retries): 2xx alone is success, whatever else is said with it."""
+    control = (answer.delivery or "").strip().lower()
+    seen = seen_of(answer)
+    warning = "body_large" if large else ""
+    times = (answer.dns_ms, answer.connect_ms, answer.first_byte_ms)
+    if answer.accepted:
+        seen = Seen.UNWANTED if control == _DISABLE else seen
+        return Result(Outcome.ACCEPTED, "", answer.status, answer.ms, answer.text, None, seen, times, warning)
+    if control == _DISABLE:
+        seen = Seen.UNWANTED
+    reason = answer.none.value if answer.none is not None else "status"
+    hopeless = True
+    if seen in (Seen.GONE, Seen.UNWANTED):
+        reason = seen.value
+    elif control == _ABORT:
+        reason = "aborted"
+    else:
+        hopeless = False
+    until = asked_to_wait(answer.retry_after, clock(), limits)
+    outcome = Outcome.HOPELESS if hopeless else Outcome.FAILED
+    return Result(outcome, reason, answer.status, answer.ms, answer.text, until, seen, times, warning)
+
+
+def seen_of(answer: Answer) -> Seen:
+    """What an answer says of its address."""
+    if answer.accepted:
+        return Seen.TAKEN
+    status = answer.status
+    if status is None:  # what the guard blocks is refused by us: its far end may be well
+        return Seen.REFUSED if answer.none is NoAnswer.BLOCKED else Seen.BROKEN
+    return _STATUSES.get(status, Seen.BROKEN if status >= 500 else Seen.REFUSED)

@@ -1,133 +1,47 @@
-"""Where a subscriber hears news: its addresses, which types each wants, their secrets and their state."""
+"""Where a subscriber hears news: adding, pinging, enabling, disabling and removing its addresses, and their secrets."""
 
 import base64
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from hashlib import sha256
-from typing import ClassVar, Final
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from spine.clock import Clock
-from spine.facts.webhooks import EndpointDisabled, EndpointMade
+from spine.facts.webhooks import EndpointDisabled, EndpointEnabled, EndpointMade
 from spine.ids import ALPHABET, EndpointId, named_after, new_id, partition_of
-from spine.problems import Kind, Problem
+from spine.queues import Put, Queues
 from spine.store import Change, OtherBody, Saved, Store, Write
-from webhooks.guard import Guard
-from webhooks.keyring import (
-    KeptSecret,
-    Keyring,
-    OverlapRefused,
-    PublishedKey,
-    Version,
-    exchanged,
-    published,
+from webhooks.addresses import (
+    ENDPOINT_STEPS,
+    Endpoint,
+    EndpointState,
+    EndpointStep,
+    EndpointUnknown,
+    FiltersRefused,
+    KeptEndpoint,
+    KeptList,
+    Target,
+    TooManyEndpoints,
+    TypesRefused,
+    Wishes,
+    view,
 )
+from webhooks.guard import Guard
+from webhooks.keyring import Keyring, OverlapRefused, Version, exchanged, in_order
 from webhooks.limits import WebhooksLimits
-from webhooks.signers import Checker, Signer
+from webhooks.messages import PING, Outgoing, kept_text, ping_id, queue_of
+from webhooks.signers import Checker
 
-_TYPE: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*(?:\.\*)?")
-_TYPES_MOST: Final = 50
+__all__ = [
+    "ENDPOINT_STEPS", "Endpoint", "EndpointState", "EndpointStep", "EndpointUnknown", "Endpoints",
+    "FiltersRefused", "Target", "TooManyEndpoints", "TypesRefused", "Wishes", "queues_of",
+]  # fmt: skip
 
-
-class EndpointUnknown(Problem):
-    """There is no such address, or it is another subscriber's: both are told alike."""
-
-    code: ClassVar[str] = "endpoint.unknown"
-    kind: ClassVar[Kind] = Kind.NOT_FOUND
+_PINGS_MOST = 5
 
 
-class TooManyEndpoints(Problem):
-    """A subscriber has as many addresses as it may."""
-
-    code: ClassVar[str] = "endpoint.too_many"
-    kind: ClassVar[Kind] = Kind.CONFLICT
-
-
-class TypesRefused(Problem):
-    """A filter is a list of types such as ``delivery.opened`` or ``delivery.*``."""
-
-    code: ClassVar[str] = "endpoint.types_refused"
-    kind: ClassVar[Kind] = Kind.INVALID
-
-
-class EndpointState(StrEnum):
-    """Where an address stands; a removed one is a tombstone."""
-
-    NEW = "new"
-    ENABLED = "enabled"
-    DISABLED = "disabled"
-    REMOVED = "removed"
-
-
-class EndpointStep(StrEnum):
-    """What can happen to an address."""
-
-    MADE = "made"
-    DISABLED = "disabled"
-    REMOVED = "removed"
-
-
-ENDPOINT_STEPS: Final[Mapping[tuple[EndpointState, EndpointStep], EndpointState]] = {
-    (EndpointState.NEW, EndpointStep.MADE): EndpointState.ENABLED,
-    (EndpointState.ENABLED, EndpointStep.DISABLED): EndpointState.DISABLED,
-    (EndpointState.ENABLED, EndpointStep.REMOVED): EndpointState.REMOVED,
-    (EndpointState.DISABLED, EndpointStep.REMOVED): EndpointState.REMOVED,
-}
-
-
-class _Kept(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    subscriber: str
-    url: str
-    types: tuple[str, ...]
-    secrets: tuple[KeptSecret, ...]
-    signatures: tuple[Version, ...] = ("v1",)
-    made_at: AwareDatetime
-    exchange: str = ""
-    exchanged_at: AwareDatetime | None = None
-    held_until: AwareDatetime | None = None
-    reason: str | None = None
-
-
-class _List(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    endpoints: tuple[EndpointId, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """An address as its subscriber sees it; its secrets are shown only when made. Empty ``types``: all."""
-
-    id: EndpointId
-    subscriber: str
-    url: str = field(repr=False)
-    types: Sequence[str]
-    state: EndpointState
-    made_at: datetime
-    held_until: datetime | None = None
-    reason: str | None = None
-    signatures: Sequence[Version] = ("v1",)
-    public_keys: Sequence[PublishedKey] = ()
-
-    def wants(self, type_: str) -> bool:
-        """Whether its filter takes this type."""
-        return not self.types or any(
-            type_ == each or (each.endswith(".*") and type_.startswith(each[:-1])) for each in self.types
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What one try needs: the address and every secret and key that is good now."""
-
-    endpoint: Endpoint
-    secrets: Sequence[Signer]
+def queues_of(store: Store, limits: WebhooksLimits) -> Queues:
+    """The queues of news and mail, as these limits bound them."""
+    return Queues(store, rows=limits.rows_kept, dead=limits.dead_kept, rows_for=limits.kept_for)
 
 
 class Endpoints:
@@ -144,6 +58,7 @@ class Endpoints:
         self._limits = limits
         self._guard = guard
         self._keyring = keyring
+        self._queues = queues_of(store, limits)
 
     async def add(
         self,
@@ -152,16 +67,20 @@ class Endpoints:
         types: Sequence[str] = (),
         *,
         key: str | None = None,
+        wishes: Wishes | None = None,
         signatures: Sequence[Version] = ("v1",),
     ) -> tuple[Endpoint, Checker]:
-        """A new address and what its receiver verifies with: the drawn secret, shown here and never again.
+        """A new address and what its receiver verifies with; a ping is on its way to it.
 
-        ``signatures``: what its messages carry; with ``v1a`` alone the open key is given, which stays to be seen.
+        That is the drawn secret, shown here and never again; with ``signatures`` of ``v1a`` alone it is the open
+        key, which stays to be seen.
+        Until that is answered, its news wait. ``wishes``: instead of ``types``, all of its filters.
         ``key``: an idempotency key; the same request within ``idempotency_for`` has the same answer,
-        another one raises ``OtherBody``. Raises ``UrlRefused``, ``TypesRefused``, ``TooManyEndpoints``.
+        another one raises ``OtherBody``. Raises ``UrlRefused``, ``TypesRefused``,
+        ``FiltersRefused``, ``TooManyEndpoints``.
         """
         self._guard.check(url)
-        wanted, signs = _checked(types), _in_order(signatures)
+        wanted, signs = (wishes or Wishes(types)).checked(), in_order(signatures)
         now = self._clock.now()
         endpoint = _drawn(subscriber)
         if key is not None:
@@ -169,27 +88,37 @@ class Endpoints:
             if not keyed.version:
                 endpoint = EndpointId(keyed.id)
             elif not keyed.ended:
-                known = _Kept.model_validate_json(keyed.body)
+                known = KeptEndpoint.model_validate_json(keyed.body)
                 if now < known.made_at + self._limits.idempotency_for:
-                    if (known.url, known.types, known.signatures) != (url, wanted, signs):
+                    if (known.url, known.signatures, *_wishes(known)) != (url, signs, *_wishes(wanted)):
                         raise OtherBody("this idempotency key came with another address")
                     return await self._again(EndpointId(keyed.id))
-        drawn = self._keyring.draw_each(signs, endpoint)
-        made = _Kept(
-            subscriber=subscriber, url=url, types=wanted, secrets=drawn, signatures=signs, made_at=now
+        made = KeptEndpoint(
+            subscriber=subscriber,
+            url=url,
+            types=tuple(wanted.types),
+            vehicles=tuple(wanted.vehicles),
+            order=wanted.order,
+            rate=wanted.rate,
+            secrets=self._keyring.draw_each(signs, endpoint),
+            signatures=signs,
+            made_at=now,
+            pinged=ping_id(endpoint, now),
         )
         listed = named_after("eps", subscriber)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             if saved[endpoint].version:
                 return None
-            known = _List.model_validate_json(saved[listed].body).endpoints
+            known = KeptList.model_validate_json(saved[listed].body).endpoints
             if len(known) >= self._limits.endpoints_most:
                 raise TooManyEndpoints("remove an address first")
             return Change(
                 {
-                    endpoint: Write(_step(EndpointState.NEW, EndpointStep.MADE), made.model_dump_json()),
-                    listed: Write("kept", _List(endpoints=(*known, endpoint)).model_dump_json()),
+                    endpoint: Write(
+                        ENDPOINT_STEPS[(EndpointState.NEW, EndpointStep.MADE)], made.model_dump_json()
+                    ),
+                    listed: Write("kept", KeptList(endpoints=(*known, endpoint)).model_dump_json()),
                 },
                 [EndpointMade(at=now, endpoint=endpoint)],
             )
@@ -200,31 +129,74 @@ class Endpoints:
     async def of(self, subscriber: str) -> list[Endpoint]:
         """Every address of a subscriber, oldest first."""
         listed = await self._store.load(named_after("eps", subscriber))
-        ids = _List.model_validate_json(listed.body).endpoints
+        ids = KeptList.model_validate_json(listed.body).endpoints
         found = await self._store.load_many(ids)
-        return [_view(each, _Kept.model_validate_json(found[each].body), found[each]) for each in ids]
+        return [view(each, KeptEndpoint.model_validate_json(found[each].body), found[each]) for each in ids]
 
-    async def for_subscriber(self, subscriber: str, type_: str) -> list[EndpointId]:
-        """The enabled addresses of a subscriber that want this type: one message goes to each."""
+    async def for_subscriber(
+        self, subscriber: str, type_: str, *, vehicle: str | None = None, but: EndpointId | None = None
+    ) -> list[EndpointId]:
+        """The addresses of a subscriber that want this type: one message goes to each. ``but``: not this one.
+
+        ``vehicle``: of which the news is, for addresses that hear of some only.
+        """
+        now = self._clock.now()
         return [
             each.id
             for each in await self.of(subscriber)
-            if each.state is EndpointState.ENABLED and each.wants(type_)
+            if each.id != but and each.hears(now, self._limits) and each.wants(type_, vehicle)
         ]
 
-    async def one(self, endpoint: EndpointId, subscriber: str) -> Endpoint:
-        """Raises ``EndpointUnknown``, also where it is another subscriber's."""
-        if not endpoint.startswith("ep_"):  # any text may come as an id, also that of something else
-            raise EndpointUnknown("there is no such address")
+    async def ping(self, endpoint: EndpointId, subscriber: str | None = None) -> str:
+        """Ask an address whether it listens; the id of the message that does. An answer enables it.
+
+        ``subscriber``: whose it must be; None: an operator asks. Raises ``EndpointUnknown``, ``BacklogFull``.
+        """
+        now = self._clock.now()
+        saved = await self._saved(endpoint)
+        kept = _owned(saved, subscriber)
+        message = ping_id(endpoint, now)
+        await self._put_ping(endpoint, message, now, kept)
+        return message
+
+    async def answered(self, endpoint: EndpointId) -> None:
+        """It answered a ping with 2xx: what waits for it may go. Again: nothing changes."""
+        now = self._clock.now()
+
+        def decide(saved: Mapping[str, Saved]) -> Change | None:
+            here = saved[endpoint]
+            if not here.version or here.ended:
+                return None
+            kept = KeptEndpoint.model_validate_json(here.body)
+            after = ENDPOINT_STEPS.get((EndpointState(here.state), EndpointStep.ANSWERED))
+            if after is None:
+                return None
+            enabled = kept.model_copy(update={"enabled_at": now, "reason": None})
+            fact = EndpointEnabled(at=now, endpoint=endpoint, subscriber=kept.subscriber)
+            return Change({endpoint: Write(after, enabled.model_dump_json())}, [fact])
+
+        outcome = await self._store.change([endpoint], decide)
+        if outcome.saved[endpoint].state == EndpointState.ENABLED and outcome.changed:
+            place = queue_of(endpoint)
+            await self._queues.hold(place.partition, place.address, None, now=now)
+
+    async def unanswered(self, endpoint: EndpointId) -> None:
+        """Its first ping was never answered: it hears nothing."""
         saved = await self._store.load(endpoint)
-        return _view(endpoint, _owned(saved, subscriber), saved)
+        if saved.state == EndpointState.PENDING:
+            await self.disable(endpoint, "unanswered")
+
+    async def one(self, endpoint: EndpointId, subscriber: str | None = None) -> Endpoint:
+        """Raises ``EndpointUnknown``, also where it is another subscriber's. None: an operator looks."""
+        saved = await self._saved(endpoint)
+        return view(endpoint, _owned(saved, subscriber), saved)
 
     async def seen(self, endpoints: Sequence[str]) -> list[Endpoint]:
         """Those that there are, whosever: for operators and for what is published. Opens no secret."""
-        wanted = [each for each in endpoints if each.startswith("ep_")]
+        wanted = [EndpointId(each) for each in endpoints if each.startswith("ep_")]
         found = await self._store.load_many(wanted)
         return [
-            _view(EndpointId(each), _Kept.model_validate_json(found[each].body), found[each])
+            view(each, KeptEndpoint.model_validate_json(found[each].body), found[each])
             for each in wanted
             if found[each].version and not found[each].ended
         ]
@@ -234,9 +206,11 @@ class Endpoints:
         saved = await self._store.load(endpoint)
         if not saved.version or saved.ended:
             return None
-        kept = _Kept.model_validate_json(saved.body)
-        secrets = self._keyring.good(kept.secrets, endpoint, self._clock.now())
-        return Target(_view(endpoint, kept, saved), secrets)
+        kept = KeptEndpoint.model_validate_json(saved.body)
+        now = self._clock.now()
+        secrets = self._keyring.good(kept.secrets, endpoint, now)
+        ends = [each.until for each in kept.secrets if each.until is not None and each.until > now]
+        return Target(view(endpoint, kept, saved), secrets, str(saved.version), min(ends, default=None))
 
     async def rotate(
         self,
@@ -249,8 +223,8 @@ class Endpoints:
     ) -> Checker:
         """A new secret or pair, shown as in ``add``; former ones stay good for ``overlap`` (0: end now).
 
-        All sign meanwhile. ``signatures``: what its messages carry from now on; None: as before.
-        ``key``: as in ``add``. Raises ``EndpointUnknown``, ``OverlapRefused``, ``TooManySecrets``.
+        All sign meanwhile. ``signatures``: what its messages carry from now on; None: as before. ``key``: as
+        in ``add``. Raises ``EndpointUnknown``, ``OverlapRefused``, ``TooManySecrets``.
         """
         before = await self.one(endpoint, subscriber)  # before a change: any text may come as an id
         now = self._clock.now()
@@ -258,7 +232,7 @@ class Endpoints:
         if not timedelta() <= overlap <= self._limits.overlap_most:
             raise OverlapRefused(f"an overlap is at most {self._limits.overlap_most.days} days")
         mark = _hash(key) if key is not None else ""
-        signs = _in_order(before.signatures if signatures is None else signatures)
+        signs = in_order(before.signatures if signatures is None else signatures)
         drawn = self._keyring.draw_each(signs, endpoint)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
@@ -271,22 +245,8 @@ class Endpoints:
             return _same_state(saved[endpoint], kept.model_copy(update=update))
 
         outcome = await self._store.change([endpoint], decide)
-        kept = _Kept.model_validate_json(outcome.saved[endpoint].body)
+        kept = KeptEndpoint.model_validate_json(outcome.saved[endpoint].body)
         return self._keyring.checker(kept.secrets[0], endpoint)
-
-    async def hold(self, endpoint: EndpointId, until: datetime) -> None:
-        """The receiver asked to be left alone until then: the whole address waits, no try is used up."""
-
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            here = saved[endpoint]
-            if not here.version or here.ended:
-                return None
-            kept = _Kept.model_validate_json(here.body)
-            if kept.held_until is not None and kept.held_until >= until:
-                return None
-            return _same_state(here, kept.model_copy(update={"held_until": until}))
-
-        await self._store.change([endpoint], decide)
 
     async def disable(self, endpoint: EndpointId, reason: str) -> None:
         """No more news to this address. Again: nothing changes."""
@@ -297,14 +257,17 @@ class Endpoints:
             after = ENDPOINT_STEPS.get((EndpointState(here.state), EndpointStep.DISABLED))
             if after is None:
                 return None
-            kept = _Kept.model_validate_json(here.body).model_copy(update={"reason": reason})
-            fact = EndpointDisabled(at=now, endpoint=endpoint, reason=reason)
+            kept = KeptEndpoint.model_validate_json(here.body).model_copy(update={"reason": reason})
+            fact = EndpointDisabled(at=now, endpoint=endpoint, reason=reason, subscriber=kept.subscriber)
             return Change({endpoint: Write(after, kept.model_dump_json())}, [fact])
 
-        await self._store.change([endpoint], decide)
+        outcome = await self._store.change([endpoint], decide)
+        if outcome.changed:  # what waits for it ends now, with a row each, and can be recovered later
+            place = queue_of(endpoint)
+            await self._queues.hold(place.partition, place.address, None, now=now)
 
     async def remove(self, endpoint: EndpointId, subscriber: str) -> None:
-        """Gone, its secrets erased. Raises ``EndpointUnknown``, also the second time."""
+        """Gone, its secrets, messages and rows erased. Raises ``EndpointUnknown``, also the second time."""
         await self.one(endpoint, subscriber)  # before a change: any text may come as an id
         now = self._clock.now()
         listed = named_after("eps", subscriber)
@@ -312,65 +275,79 @@ class Endpoints:
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             here = saved[endpoint]
             _owned(here, subscriber)
-            known = _List.model_validate_json(saved[listed].body).endpoints
-            rest = _List(endpoints=tuple(each for each in known if each != endpoint))
-            after = _step(EndpointState(here.state), EndpointStep.REMOVED)
+            known = KeptList.model_validate_json(saved[listed].body).endpoints
+            rest = KeptList(endpoints=tuple(each for each in known if each != endpoint))
+            after = ENDPOINT_STEPS[(EndpointState(here.state), EndpointStep.REMOVED)]
             writes = {
                 endpoint: Write(after, "{}", ended=True),
                 listed: Write("kept", rest.model_dump_json()),
             }
-            return Change(writes, [EndpointDisabled(at=now, endpoint=endpoint, reason="removed")])
+            fact = EndpointDisabled(at=now, endpoint=endpoint, reason="removed", subscriber=subscriber)
+            return Change(writes, [fact])
 
         await self._store.change([endpoint, listed], decide)
+        for place in (queue_of(endpoint), queue_of(endpoint, pings=True)):
+            await self._queues.purge(place.partition, place.address)
+
+    async def _saved(self, endpoint: EndpointId) -> Saved:
+        if not endpoint.startswith("ep_"):  # any text may come as an id, also that of something else
+            raise EndpointUnknown("there is no such address")
+        return await self._store.load(endpoint)
+
+    async def _put_ping(self, endpoint: EndpointId, message: str, now: datetime, kept: KeptEndpoint) -> None:
+        place = queue_of(endpoint, pings=True)
+        asked = Outgoing(
+            id=message,
+            type=PING,
+            at=now,
+            expires_at=now + self._limits.ping_for,
+            reference={"endpoint": endpoint},
+            endpoint=endpoint,
+            interactive=True,
+            subscriber=kept.subscriber,
+        )
+        text = kept_text(asked, now)
+        put = Put(place.partition, place.address, message, text)
+        await self._queues.put(put, due=now, most=_PINGS_MOST)
 
     async def _again(self, endpoint: EndpointId) -> tuple[Endpoint, Checker]:
+        """What was added; where its ping may have been forgotten by a crash, it is queued now."""
         saved = await self._store.load(endpoint)
-        kept = _Kept.model_validate_json(saved.body)
-        return _view(endpoint, kept, saved), self._keyring.checker(kept.secrets[0], endpoint)
+        kept = KeptEndpoint.model_validate_json(saved.body)
+        if saved.state == EndpointState.PENDING:
+            news, until = queue_of(endpoint), kept.made_at + self._limits.ping_for
+            await self._queues.hold(
+                news.partition,
+                news.address,
+                until,
+                now=self._clock.now(),
+                rate=_rate(kept, self._limits),
+                burst=self._limits.rate_burst,
+                order=kept.order,
+            )
+            await self._put_ping(endpoint, kept.pinged, kept.made_at, kept)
+        return view(endpoint, kept, saved), self._keyring.checker(kept.secrets[0], endpoint)
 
 
-def _step(state: EndpointState, what: EndpointStep) -> EndpointState:
-    return ENDPOINT_STEPS[(state, what)]
+def _rate(kept: KeptEndpoint, limits: WebhooksLimits) -> float:
+    """The lower of what the house allows and what the address asked for."""
+    return min((each for each in (kept.rate, limits.rate) if each > 0), default=0)
 
 
-def _same_state(saved: Saved, kept: _Kept) -> Change:
+def _wishes(of: KeptEndpoint | Wishes) -> tuple[object, ...]:
+    return tuple(of.types), tuple(of.vehicles), of.order, of.rate
+
+
+def _same_state(saved: Saved, kept: KeptEndpoint) -> Change:
     return Change({saved.id: Write(saved.state, kept.model_dump_json())})
 
 
-def _owned(saved: Saved, subscriber: str) -> _Kept:
+def _owned(saved: Saved, subscriber: str | None) -> KeptEndpoint:
     if saved.version and not saved.ended:
-        kept = _Kept.model_validate_json(saved.body)
-        if kept.subscriber == subscriber:
+        kept = KeptEndpoint.model_validate_json(saved.body)
+        if subscriber is None or kept.subscriber == subscriber:
             return kept
     raise EndpointUnknown("there is no such address")
-
-
-def _view(endpoint: EndpointId, kept: _Kept, saved: Saved) -> Endpoint:
-    return Endpoint(
-        id=endpoint,
-        subscriber=kept.subscriber,
-        url=kept.url,
-        types=kept.types,
-        state=EndpointState(saved.state),
-        made_at=kept.made_at,
-        held_until=kept.held_until,
-        reason=kept.reason,
-        signatures=kept.signatures,
-        public_keys=published(kept.secrets),
-    )
-
-
-def _checked(types: Sequence[str]) -> tuple[str, ...]:
-    if len(types) > _TYPES_MOST or not all(len(each) <= 80 and _TYPE.fullmatch(each) for each in types):
-        raise TypesRefused("types are such as delivery.opened or delivery.*")
-    return tuple(dict.fromkeys(types))
-
-
-def _in_order(signatures: Sequence[Version]) -> tuple[Version, ...]:
-    """Each version once, the shared secret first: it is what is shown where there are both."""
-    if not signatures:
-        raise TypesRefused("an address is signed with v1, v1a or both")
-    return tuple(sorted(set(signatures)))
 
 
 def _hash(key: str) -> str:

@@ -1,30 +1,89 @@
 """News out: one durable message per event and address, tried until it is taken, withdrawn or too late.
 
-A message is a subject whose timer is its next try. A try takes the message for longer than it can last,
-composes the body, sends it outside of any commit and then commits what came of it. So a crash between sending
-and committing gives at worst a second try with the same ``webhook-id``, and a slow address holds up nobody.
-A lost commit is no lost message: its lease ends, and the next timer tries again.
+A message lies in a queue of its address, in the address' partition (``spine.queues``); a sender leases it, composes the body
+from the records as they are then, sends it and saves what came of it. A crash anywhere gives at worst a second try
+with the same ``webhook-id``, and a slow address holds up nobody.
 """
 
 import asyncio
-import logging
-import random
-from collections import Counter
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Final
 
 from spine.clock import Clock
-from spine.store import Ack, Change, Saved, Store, Write
+from spine.ids import EndpointId, prefix_of
+from spine.index import BadCursor
+from spine.problems import Kind, Problem
+from spine.queues import Backlog, BacklogFull, BacklogHeld, Put
+from spine.queues import Kept as Stored
+from spine.store import Ack, Elsewhere, Store
+from webhooks.attempts import Attempt, drop_row, read_row
 from webhooks.dispatch import Composer, Dispatch
-from webhooks.endpoints import Endpoints, EndpointState, Target
+from webhooks.endpoints import Endpoints, queues_of
+from webhooks.health import Health
+from webhooks.history import AttemptRow, AttemptsPage, is_position, rows_of
 from webhooks.limits import WebhooksLimits
 from webhooks.mail import Mail
-from webhooks.messages import Kept, Message, MessageRefused, Outcome, Outgoing, Result, read
-from webhooks.schedule import next_try, wait_after
+from webhooks.messages import Kept, Message, MessageRefused, Outgoing, Place, kept_text, place_of, queue_of
+from webhooks.moments import from_ms, ms_before
 from webhooks.sender import Sender
-from webhooks.states import ENDS, State, Step, step
+from webhooks.sending import Sending
+from webhooks.states import STORED, State
+from webhooks.trying import Trying
 
-log = logging.getLogger("trunkline.webhooks")
+__all__ = [
+    "AttemptRow", "AttemptsPage", "BacklogFull", "Dead", "DeadPage", "Engine", "Load", "MessageTooLate",
+    "MessageUnknown",
+]  # fmt: skip
+
+_AT_ONCE: Final = 100
+
+
+class MessageUnknown(Problem):
+    """There is no such message (any more)."""
+
+    code: ClassVar[str] = "message.unknown"
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
+
+
+class MessageTooLate(Problem):
+    """Its deadline has passed: it is never sent again."""
+
+    code: ClassVar[str] = "message.too_late"
+    kind: ClassVar[Kind] = Kind.GONE
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A dead letter: what it was, when it died."""
+
+    message: str
+    kept: Kept
+    died_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeadPage:
+    """Dead letters, newest first; ``next`` is the cursor of the following page."""
+
+    letters: Sequence[Dead]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How an address stands: what waits, what is on the wire, what is dead, and how it does."""
+
+    waiting: int
+    in_flight: int
+    behind: int
+    """Waits for earlier news of the same delivery or vehicle, where the address asked for order."""
+    dead: int
+    next_at: datetime | None
+    held_until: datetime | None
+    breaker: str
+    health: Health
 
 
 class Engine:
@@ -43,241 +102,200 @@ class Engine:
         source: str = "/trunkline",
     ) -> None:
         """``source``: CloudEvents' name of this installation, a URI reference."""
-        self._store = store
-        self._clock = clock
-        self._limits = limits
+        self._clock, self._limits = clock, limits
         self._types = frozenset(compose)
-        self._dispatch = Dispatch(clock, limits, compose, sender, mail, endpoints, source=source)
+        self._queues = queues_of(store, limits)
         self._endpoints = endpoints
-        self._random = random.SystemRandom()
-        self._tries: set[asyncio.Task[None]] = set()
-        self._on_the_wire: Counter[str] = Counter()
+        dispatch = Dispatch(clock, limits, compose, sender, mail, source=source)
+        trying = Trying(clock, limits, dispatch, endpoints)
+        self._sending = Sending(clock, limits, self._queues, trying)
 
-    async def queue(self, message: Outgoing, *, ack: Ack | None = None) -> bool:
+    # ---- who has news
+
+    async def queue(self, message: Outgoing, *, ack: Ack | None = None, bounded: bool = False) -> bool:
         """Take a message for one address; True where it is new. The same id again changes nothing.
 
-        Raises ``MessageRefused`` and what ``Store.change`` raises. When this returns, it will be tried.
+        Raises ``MessageRefused`` and what the store raises. ``bounded``: the caller can be told to come later:
+        raises ``BacklogFull`` (429) above ``backlog_most``; a reader of the log waits, above ``backlog_hard``.
+        An ack of the address' partition is committed with it; else the reader saves its cursor later, and the
+        message's id tells that it is queued already. When this returns, the message will be tried.
         """
         now = self._clock.now()
-        kept = Kept.of(message.checked(), now)
+        message.checked()
         if message.type.partition(".")[0] not in self._types:
             raise MessageRefused(f"nobody composes {message.type}")
+        place = self._here(place_of(message.id))
+        delivery, vehicle = _order_of(message)
+        try:
+            new = await self._queues.put(
+                Put(place.partition, place.address, message.id, kept_text(message, now), delivery, vehicle),
+                due=now,
+                most=self._limits.backlog_most if bounded else self._limits.backlog_hard,
+                ack=ack,
+            )
+        except BacklogFull as full:
+            if bounded:
+                raise
+            raise BacklogHeld(full.detail) from full
+        if new:
+            self._sending.wake(place.partition)
+        return new
 
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            after = step(State(saved[message.id].state), Step.QUEUED)
-            if after is None:
-                return None
-            write = Write(after, kept.model_dump_json(), wake_at=now)
-            return Change({message.id: write}, [kept.queued(message.id)])
-
-        return (await self._store.change([message.id], decide, ack=ack)).changed
-
-    async def withdraw(self, message: str, *, ack: Ack | None = None) -> bool:
+    async def withdraw(self, message: str, *, ack: Ack | None = None) -> bool:  # noqa: ARG002 the reader saves its own
         """It need not be sent any more; True where that is new. A try on the wire may still arrive."""
         now = self._clock.now()
-        return await self._end(message, Step.WITHDRAWN, "withdrawn", now, ack)
+        place = self._here(place_of(message))
+        stored = await self._queues.one(place.partition, message)
+        if stored is None or stored.state != "pending":
+            return False
+        row = drop_row(stored.n, ms_before(now), "withdrawn")
+        return await self._queues.withdraw(
+            place.partition, place.address, message, row=row, keep=self._limits.kept_for, now=now
+        )
 
     async def view(self, message: str) -> Message:
-        """How a message stands, with its rows of attempts while they are kept."""
-        return read(await self._store.load(message))
+        """How a message stands, with those of its rows that are kept."""
+        place = self._here(place_of(message))
+        stored = await self._queues.one(place.partition, message)
+        if stored is None:
+            return Message(message, State.NEW, None, None)
+        rows = await self._queues.rows(
+            place.partition, place.address, after=None, limit=self._limits.rows_kept
+        )
+        return _message(stored, [read_row(row.text) for row in reversed(rows) if row.message == message])
 
-    async def on_due(self, saved: Saved) -> None:
-        """The timer of a message (prefix ``msg``): begin a try, put it off, give up, or erase its rows.
+    # ---- who looks after an address
 
-        Returns when the try has begun, not when it has ended, so that no address waits for another.
+    async def resend(self, message: str) -> bool:
+        """Try an ended message anew, with the same id; False where it is pending anyway.
+
+        Raises ``MessageUnknown``, ``MessageTooLate``, ``BacklogFull``.
         """
         now = self._clock.now()
-        message = read(saved)
-        if message.state in ENDS:
-            await self._forget(saved.id, now)
-            return
-        kept = message.kept
-        if kept is None or (saved.wake_at is not None and saved.wake_at > now):
-            return
-        target = await self._endpoints.target(kept.endpoint) if kept.endpoint is not None else None
-        if (reason := self._why_not(kept, target, now)) is not None:
-            await self._end(saved.id, Step.GIVEN_UP, reason, now)
-        elif target is not None and target.endpoint.held_until and target.endpoint.held_until > now:
-            await self._postpone(saved.id, target.endpoint.held_until, now)
-        elif self._is_full(kept.address):
-            await self._postpone(saved.id, now + self._limits.busy_wait * (1 + self._random.random()), now)
-        else:
-            await self._begin(saved.id, kept.address, target, now)
+        place = self._here(place_of(message))
+        [body] = await self._queues.bodies(place.partition, [message])
+        if body is None:
+            raise MessageUnknown("there is no such message")
+        if Kept.read(body).expires_at <= now:
+            raise MessageTooLate("its deadline has passed")
+        return await self._resend(place, message, now)
+
+    async def recover(self, endpoint: EndpointId, since: datetime, until: datetime) -> int:
+        """Try anew what died at this address from ``since`` to ``until``; how many. Those too late stay dead.
+
+        At most ``recover_most`` at once. Raises ``BacklogFull`` where no more may wait; what was taken stays so.
+        """
+        now, place = self._clock.now(), self._here(queue_of(endpoint))
+        found = await self._queues.dead(
+            place.partition, place.address, since=since, until=until, limit=self._limits.recover_most
+        )
+        count = 0
+        for start in range(0, len(found), _AT_ONCE):
+            ids = [message for message, _ in found[start : start + _AT_ONCE]]
+            bodies = await self._queues.bodies(place.partition, ids)
+            alive = [
+                message
+                for message, body in zip(ids, bodies, strict=True)
+                if body is not None and Kept.read(body).expires_at > now
+            ]
+            count += sum(await asyncio.gather(*(self._resend(place, each, now) for each in alive)))
+        return count
+
+    async def attempts(self, endpoint: EndpointId, after: str | None = None, limit: int = 50) -> AttemptsPage:
+        """The rows of an address, newest first. Raises ``BadCursor``."""
+        if after is not None and not is_position(after):
+            raise BadCursor("this is no cursor of ours")
+        return await rows_of(self._queues, self._here(queue_of(endpoint)), after=after, limit=limit)
+
+    async def dead(self, endpoint: EndpointId, after: str | None = None, limit: int = 50) -> DeadPage:
+        """What died at an address and can be tried anew, newest first. Raises ``BadCursor``."""
+        if after is not None and not (after.isascii() and after.isdigit() and len(after) < 9):
+            raise BadCursor("this is no cursor of ours")
+        skip, place = int(after or 0), self._here(queue_of(endpoint))
+        found = await self._queues.dead_newest(place.partition, place.address, skip=skip, limit=limit + 1)
+        shown = found[:limit]
+        bodies = await self._queues.bodies(place.partition, [message for message, _ in shown])
+        letters = [
+            Dead(message, Kept.read(body), from_ms(at))
+            for (message, at), body in zip(shown, bodies, strict=True)
+            if body is not None
+        ]
+        return DeadPage(letters, str(skip + limit) if len(found) > limit else None)
+
+    async def backlog(self, endpoint: EndpointId) -> Load:
+        """How much waits for an address, and how it does."""
+        place = self._here(queue_of(endpoint))
+        return _load(await self._queues.backlog(place.partition, place.address))
+
+    async def pinged(self, message: str) -> Message:
+        """What came of a ping, waiting for its first try at most ``ping_wait``."""
+        until = asyncio.get_running_loop().time() + self._limits.ping_wait.total_seconds()
+        while True:
+            found = await self.view(message)
+            tried = found.kept is not None and found.kept.attempts
+            if tried or asyncio.get_running_loop().time() > until:
+                return found
+            await asyncio.sleep(self._limits.sender_poll.total_seconds())
+
+    # ---- the sender
+
+    async def run(self, name: str = "sender") -> None:
+        """Send what is due, until cancelled; several processes may.
+
+        ``name``: the same after a restart, so that what its former life had in hand goes back at once.
+        """
+        await self._sending.run(name)
+
+    async def sweep(self) -> int:
+        """Try everything that is due now, once; how many tries there were."""
+        return await self._sending.sweep()
 
     async def idle(self) -> None:
         """Wait until no try runs in this process."""
-        while self._tries:
-            await asyncio.wait(self._tries)
+        await self._sending.idle()
 
     async def close(self) -> None:
         """Let the running tries end; what is cut off here is tried again by whoever comes next."""
-        if self._tries:
-            await asyncio.wait(self._tries, timeout=self._limits.total_timeout.total_seconds())
-        for running in self._tries:
-            running.cancel()
-        await asyncio.gather(*self._tries, return_exceptions=True)
+        await self._sending.close()
 
-    def _why_not(self, kept: Kept, target: Target | None, now: datetime) -> str | None:
-        """Why it is not tried any more."""
-        if now >= kept.expires_at:
-            return "deadline"
-        if kept.endpoint is not None and target is None:
-            return "endpoint_gone"
-        if target is not None and target.endpoint.state is not EndpointState.ENABLED:
-            return "endpoint_disabled"
-        age = now - kept.queued_at
-        if kept.running and self._exhausted(kept, age=age):
-            return "exhausted"  # its sender was lost in the last try the schedule has
-        return None
-
-    def _exhausted(self, kept: Kept, *, age: timedelta) -> bool:
-        wait = wait_after(kept.started, interactive=kept.interactive, age=age, limits=self._limits)
-        return wait is None
-
-    def _is_full(self, address: str) -> bool:
-        return (
-            self._on_the_wire.total() >= self._limits.in_flight
-            or self._on_the_wire[address] >= self._limits.in_flight_per_address
+    async def _resend(self, place: Place, message: str, now: datetime) -> bool:
+        again = await self._queues.resend(
+            place.partition, place.address, message, most=self._limits.backlog_most, now=now
         )
+        self._sending.wake(place.partition)
+        return again
 
-    async def _begin(self, message: str, address: str, target: Target | None, now: datetime) -> None:
-        """Take the message for one try and run it beside us. Of two senders one gets it."""
-        begun: Kept | None = None
+    def _here(self, place: Place) -> Place:
+        if place.partition >= self._queues.partitions:
+            raise Elsewhere("this is no address of ours")
+        return place
 
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            nonlocal begun
-            begun = None
-            here = saved[message]
-            after = step(State(here.state), Step.STARTED)
-            if after is None or here.wake_at is None or here.wake_at > now:
-                return None
-            begun = Kept.model_validate_json(here.body).begun(now, self._limits.attempts_kept)
-            return Change({message: Write(after, begun.model_dump_json(), wake_at=now + self._limits.lease)})
 
-        self._on_the_wire[address] += 1
-        try:
-            await self._store.change([message], decide)
-        except BaseException:
-            self._on_the_wire[address] -= 1
-            raise
-        if begun is None:
-            self._on_the_wire[address] -= 1
-            return
-        running = asyncio.create_task(self._run(message, begun, target), name=f"webhooks.try.{message}")
-        self._tries.add(running)
-        running.add_done_callback(self._tries.discard)
+def _order_of(message: Outgoing) -> tuple[str, str]:
+    """The delivery and the vehicle that news is about, empty where unknown."""
+    delivery, vehicle = message.reference.get("delivery", ""), message.reference.get("vehicle", "")
+    if message.order_key is None:
+        return delivery, vehicle
+    if prefix_of(message.order_key) == "veh":
+        return delivery, message.order_key
+    return message.order_key, vehicle
 
-    async def _run(self, message: str, kept: Kept, target: Target | None) -> None:
-        """One try from composing to its commit. It never raises."""
-        try:
-            result = await self._dispatch.once(message, kept, target)
-            await self._settle(message, kept.started, result)
-        except Exception:
-            log.exception("message.unsettled", extra={"message_id": message})
-        finally:
-            self._on_the_wire[kept.address] -= 1
 
-    async def _settle(self, message: str, n: int, result: Result) -> None:
-        """Commit what a try came to; one that was overtaken counts only where it was accepted."""
-        now, jitter = self._clock.now(), self._random.uniform(-1, 1)
-        most = self._limits.attempts_kept
+def _message(stored: Stored, attempts: Sequence[Attempt]) -> Message:
+    kept = Kept.read(stored.body, started=stored.n, attempts=attempts)
+    next_at = None if stored.due_ms is None else from_ms(stored.due_ms)
+    return Message(stored.id, STORED[stored.state], kept, next_at)
 
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            here = saved[message]
-            state = State(here.state)
-            accepted = result.outcome is Outcome.ACCEPTED
-            after = step(state, Step.ACCEPTED if accepted else Step.FAILED)
-            if after is None:
-                return None
-            kept = Kept.model_validate_json(here.body)
-            if not accepted and not (kept.running and kept.started == n):
-                return None
-            row = result.row(n, now, self._limits.answer_kept)
-            kept = kept.ended_try(row, most)
-            if accepted:
-                write = Write(after, kept.model_dump_json(), wake_at=now + self._limits.kept_for)
-                return Change({message: write}, [kept.delivered(message, now)])
-            then = self._then(kept, result, now, jitter)
-            if isinstance(then, datetime):
-                return Change({message: Write(after, kept.model_dump_json(), wake_at=then)})
-            return self._given_up(message, state, kept, Step.GIVEN_UP, then, now)
 
-        outcome = await self._store.change([message], decide)
-        log.info(
-            "message.tried",
-            extra={
-                "message_id": message,
-                "n": n,
-                "outcome": result.outcome.value,
-                "reason": result.reason,
-                "status": result.status,
-                "ms": result.ms,
-                "state": outcome.saved[message].state,
-            },
-        )
-
-    def _then(self, kept: Kept, result: Result, now: datetime, jitter: float) -> datetime | str:
-        """When to try again after this failure, or why not at all."""
-        if result.outcome is Outcome.HOPELESS:
-            return result.reason
-        again = next_try(
-            kept.started,
-            interactive=kept.interactive,
-            queued_at=kept.queued_at,
-            now=now,
-            jitter=jitter,
-            limits=self._limits,
-        )
-        if again is None:
-            return "exhausted"
-        again = max(again, result.not_before or again)
-        return again if again < kept.expires_at else "deadline"
-
-    async def _end(
-        self, message: str, what: Step, reason: str, now: datetime, ack: Ack | None = None
-    ) -> bool:
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            state = State(saved[message].state)
-            if step(state, what) is None:
-                return None
-            return self._given_up(
-                message, state, Kept.model_validate_json(saved[message].body), what, reason, now
-            )
-
-        return (await self._store.change([message], decide, ack=ack)).changed
-
-    def _given_up(
-        self, message: str, state: State, kept: Kept, what: Step, reason: str, now: datetime
-    ) -> Change | None:
-        """It ends here, with a row that says why; only what died by itself is told to others."""
-        after = step(state, what)
-        if after is None:
-            return None
-        last = kept.dropped(reason, now, self._limits.attempts_kept)
-        write = Write(after, last.model_dump_json(), wake_at=now + self._limits.kept_for)
-        return Change({message: write}, [kept.died(message, now, reason)] if after is State.DEAD else [])
-
-    async def _postpone(self, message: str, until: datetime, now: datetime) -> None:
-        """Put it off without using up a try."""
-
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            here = saved[message]
-            after = step(State(here.state), Step.POSTPONED)
-            if after is None or here.wake_at is None or here.wake_at > now:
-                return None
-            return Change({message: Write(after, here.body, wake_at=until)})
-
-        await self._store.change([message], decide)
-
-    async def _forget(self, message: str, now: datetime) -> None:
-        """Its rows have been kept long enough: a tombstone stays, so that it can never be queued again."""
-
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            here = saved[message]
-            early = here.wake_at is None or here.wake_at > now
-            if here.ended or early or State(here.state) not in ENDS:
-                return None
-            kept = Kept.model_validate_json(here.body)
-            return Change({message: Write(here.state, "{}", ended=True)}, [kept.erased(message, now)])
-
-        await self._store.change([message], decide)
+def _load(found: Backlog) -> Load:
+    health = Health.read(found.health.text)
+    return Load(
+        waiting=found.waiting,
+        in_flight=found.in_flight,
+        behind=found.behind,
+        dead=found.dead,
+        next_at=None if found.oldest_due_ms is None else from_ms(found.oldest_due_ms),
+        held_until=from_ms(found.hold_ms) if found.hold_ms else None,
+        breaker=health.breaker,
+        health=health,
+    )

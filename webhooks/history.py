@@ -1,31 +1,42 @@
-"""What became of the news to an address: a list of its messages, built from the log."""
+"""What became of the news to an address: its rows of attempts, and its messages by their newest row."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from spine.facts.webhooks import MessageErased, MessageQueued
 from spine.ids import EndpointId
-from spine.index import Index, Place
-from spine.log import Entry
-from spine.store import Store
-from webhooks.messages import Message, read
+from spine.index import BadCursor
+from spine.queues import Queues, Row
+from webhooks.attempts import Attempt, read_row
+from webhooks.messages import Kept, Message, Place, queue_of
+from webhooks.moments import from_ms
+from webhooks.states import STORED
 
-KINDS: Final = frozenset({"message.queued", "message.erased"})
-"""The facts that ``by_endpoint`` projects."""
-
-LIST: Final = "messages"
+_POSITION: Final = re.compile(r"[0-9]{1,16}-[0-9]{1,16}")
+_READ_AT_ONCE: Final = 500
 
 
-def by_endpoint(entry: Entry) -> Iterator[Place]:
-    """The projection behind ``History``: a message stands in its address' list until its rows are erased."""
-    match entry.fact:
-        case MessageQueued(endpoint=str(endpoint), message=message, at=at):
-            yield Place(LIST, endpoint, message, at.timestamp())
-        case MessageErased(endpoint=str(endpoint), message=message):
-            yield Place(LIST, endpoint, message, None)
-        case _:
-            return
+def is_position(text: str) -> bool:
+    """Whether it has the shape of a row's place."""
+    return _POSITION.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One row of an address. ``position``: its place in them, the cursor of what is older."""
+
+    position: str
+    message: str
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptsPage:
+    """Rows, newest first; ``next`` is the cursor of the following page."""
+
+    rows: Sequence[AttemptRow]
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +47,62 @@ class MessagesPage:
     next: str | None
 
 
-class History:
-    """The messages of an address. Losing the list loses no message: it is built again from the log."""
+async def rows_of(queues: Queues, place: Place, *, after: str | None, limit: int) -> AttemptsPage:
+    """The rows of an address, newest first."""
+    found = await queues.rows(place.partition, place.address, after=after, limit=limit + 1)
+    rows = [AttemptRow(each.position, each.message, read_row(each.text)) for each in found[:limit]]
+    return AttemptsPage(rows, rows[-1].position if len(found) > limit else None)
 
-    def __init__(self, store: Store, index: Index) -> None:
-        self._store = store
-        self._index = index
+
+class History:
+    """The messages of an address that were tried or dropped, each where its newest row is."""
+
+    def __init__(self, queues: Queues) -> None:
+        self._queues = queues
 
     async def page(self, endpoint: EndpointId, *, after: str | None, limit: int) -> MessagesPage:
-        """The messages of an address whose rows are kept. Raises ``BadCursor``."""
-        page = await self._index.page(LIST, endpoint, after=after, limit=limit)
-        found = await self._store.load_many(page.members)
-        messages = [read(found[each]) for each in page.members]
-        return MessagesPage([each for each in messages if each.kept is not None], page.next)
+        """The messages whose rows are kept. Raises ``BadCursor``."""
+        if after is not None and not is_position(after):
+            raise BadCursor("this is no cursor of ours")
+        place = queue_of(endpoint)
+        every = await self._all_rows(place)
+        attempts: dict[str, list[Attempt]] = {}
+        newest: dict[str, str] = {}
+        for row in every:
+            newest.setdefault(row.message, row.position)
+            attempts.setdefault(row.message, []).insert(0, read_row(row.text))
+        order = list(newest.items())
+        if after is not None:
+            order = [each for each in order if _number(each[1]) < _number(after)]
+        shown = order[:limit]
+        messages = [
+            found
+            for message, _ in shown
+            if (found := await self._message(place, message, attempts[message])) is not None
+        ]
+        return MessagesPage(messages, shown[-1][1] if len(order) > limit else None)
+
+    async def _all_rows(self, place: Place) -> list[Row]:
+        rows: list[Row] = []
+        after: str | None = None
+        while True:
+            found = await self._queues.rows(place.partition, place.address, after=after, limit=_READ_AT_ONCE)
+            rows += found
+            if len(found) < _READ_AT_ONCE:
+                return rows
+            after = found[-1].position
+
+    async def _message(self, place: Place, message: str, attempts: Sequence[Attempt]) -> Message | None:
+        stored = await self._queues.one(place.partition, message)
+        if stored is None:
+            return None
+        kept = Kept.read(stored.body, started=stored.n, attempts=attempts)
+        pending = stored.state == "pending" and stored.due_ms is not None
+        return Message(
+            message, STORED[stored.state], kept, from_ms(stored.due_ms) if pending and stored.due_ms else None
+        )
+
+
+def _number(position: str) -> tuple[int, int]:
+    ms, _, seq = position.partition("-")
+    return int(ms), int(seq)

@@ -39,6 +39,13 @@ class OverlapRefused(Problem):
     kind: ClassVar[Kind] = Kind.INVALID
 
 
+class VersionsRefused(Problem):
+    """An address is signed with ``v1``, ``v1a`` or both."""
+
+    code: ClassVar[str] = "secret.versions_refused"
+    kind: ClassVar[Kind] = Kind.INVALID
+
+
 class KeptSecret(BaseModel):
     """A secret as it stands in the store. ``until``: when a replaced one ends (None: the current one).
 
@@ -59,6 +66,13 @@ class KeptSecret(BaseModel):
     def good(self, now: datetime) -> bool:
         """Whether it still signs and verifies."""
         return self.until is None or now < self.until
+
+
+def in_order(versions: Sequence[Version]) -> tuple[Version, ...]:
+    """Each once, the shared secret first: it is what is shown where there are both. Raises ``VersionsRefused``."""
+    if not versions or not set(versions) <= {"v1", "v1a"}:
+        raise VersionsRefused("an address is signed with v1, v1a or both")
+    return tuple(sorted(set(versions)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,14 +42,88 @@ class WebhooksLimits(BaseModel):
     )
     lease_margin: timedelta = Field(
         default=timedelta(seconds=15),
+        ge=timedelta(seconds=15),
         description="how long after the longest possible try its message is given to another sender",
     )
-    busy_wait: timedelta = Field(
-        default=timedelta(seconds=1),
-        description="wait of a due message while its address or sender is full",
+    in_flight: int = Field(default=128, ge=1, description="tries on the wire at once, per process")
+    in_flight_per_address: int = Field(
+        default=8, ge=1, description="tries on the wire at once, per address, of all processes together"
     )
-    in_flight: int = Field(default=64, ge=1, description="tries on the wire at once, per process")
-    in_flight_per_address: int = Field(default=8, ge=1, description="tries on the wire at once, per address")
+    mail_in_flight: int = Field(
+        default=8, ge=1, description="mails on their way at once, per process; they take no webhook's place"
+    )
+    claim_ahead: int = Field(
+        default=32,
+        ge=0,
+        description="messages a process leases before it has room for them, to waste no time",
+    )
+    sender_poll: timedelta = Field(
+        default=timedelta(milliseconds=100), description="how late news of another process may be noticed"
+    )
+    settle_after: timedelta = Field(
+        default=timedelta(milliseconds=2), description="how long results are gathered to be saved together"
+    )
+    settle_most: int = Field(default=128, ge=1, le=500, description="results saved in one step")
+    beat: timedelta = Field(
+        default=timedelta(seconds=2), description="how often a sender says that it is there"
+    )
+    beats_missed: int = Field(
+        default=3, ge=2, description="beats after which what a silent sender had in hand goes to others"
+    )
+    backlog_most: int = Field(
+        default=10_000,
+        ge=1,
+        description="messages that may wait for one address where a caller can be told to come later",
+    )
+    backlog_hard: int = Field(
+        default=100_000,
+        ge=1,
+        description="messages that may wait for one address at all: then the log's reader waits",
+    )
+    rows_kept: int = Field(default=1_000, ge=10, description="newest attempt rows kept of an address")
+    dead_kept: int = Field(default=10_000, ge=1, description="newest dead letters kept of an address")
+    recover_most: int = Field(default=10_000, ge=1, description="dead letters tried anew by one request")
+    rate: float = Field(
+        default=0,
+        ge=0,
+        description="tries a second to one address (0: no limit); an address may ask for less",
+    )
+    rate_burst: int = Field(default=20, ge=1, description="tries that may come at once under a rate")
+    broken_in_a_row: int = Field(
+        default=5, ge=1, description="failures to connect, timeouts and 5xx in a row that open the breaker"
+    )
+    broken_share: float = Field(
+        default=0.5, gt=0, le=1, description="share of such failures that opens the breaker"
+    )
+    broken_of: int = Field(default=20, ge=1, description="tries there must be for that share to count")
+    broken_within: timedelta = Field(
+        default=timedelta(seconds=60), description="how far back tries count for that share"
+    )
+    open_first: timedelta = Field(
+        default=timedelta(seconds=30),
+        description="shortest time a breaker stays open before one try is let through",
+    )
+    open_most: timedelta = Field(default=timedelta(minutes=10), description="longest time it stays open")
+    throttle_first: timedelta = Field(
+        default=timedelta(seconds=5),
+        description="how long an address is left alone after 429, 502 or 504 without Retry-After; doubles",
+    )
+    throttle_most: timedelta = Field(default=timedelta(minutes=5), description="longest such pause")
+    failing_at: int = Field(
+        default=4, ge=1, description="failed tries of one message after which its subscriber is told"
+    )
+    disable_after: timedelta = Field(
+        default=timedelta(days=5), description="without success an address is disabled after this"
+    )
+    disable_least: timedelta = Field(
+        default=timedelta(hours=12), description="time between first and last failure before it is disabled"
+    )
+    ping_for: timedelta = Field(
+        default=timedelta(minutes=10), description="how long an address may take to answer its ping"
+    )
+    ping_wait: timedelta = Field(
+        default=timedelta(seconds=5), description="how long a request for a ping waits for what came of it"
+    )
     transport: Literal["sockets", "aiohttp"] = Field(
         default="sockets", description="what sends: HTTP/1.1 of our own on asyncio, or the library"
     )
@@ -69,10 +143,13 @@ class WebhooksLimits(BaseModel):
     )
     answer_read: int = Field(default=8_192, ge=0, description="bytes of an answer that are read")
     answer_kept: int = Field(default=512, ge=0, description="bytes of an answer kept in the attempt's row")
-    attempts_kept: int = Field(default=20, ge=2, description="newest attempt rows kept with a message")
     body_most: int = Field(default=65_536, description="bytes of a body, out and in")
+    body_advised: int = Field(
+        default=20_480, description="bytes above which an attempt's row warns of a body"
+    )
     kept_for: timedelta = Field(
-        default=timedelta(days=7), description="how long a message's attempt rows outlive its end"
+        default=timedelta(days=7),
+        description="how long a message outlives its end, to be looked at or sent again",
     )
     overlap: timedelta = Field(
         default=timedelta(hours=24), description="how long a rotated secret stays good beside the new one"
@@ -107,9 +184,18 @@ class WebhooksLimits(BaseModel):
             raise ValueError("seen_for must be at least twice tolerance, else a replay is taken as new")
         if self.connect_timeout > self.total_timeout:
             raise ValueError("connect_timeout must not be longer than total_timeout")
+        if self.backlog_hard < self.backlog_most:
+            raise ValueError("backlog_hard must not be less than backlog_most")
+        if self.open_first > self.open_most or self.throttle_first > self.throttle_most:
+            raise ValueError("a first pause must not be longer than the longest")
         if not self.state_waits or not self.interactive_waits:
             raise ValueError("state_waits and interactive_waits need one wait each at least")
         return self
+
+    @property
+    def lives(self) -> timedelta:
+        """How long a sender counts as there after its last beat."""
+        return self.beat * self.beats_missed
 
     @property
     def lease(self) -> timedelta:

@@ -1,24 +1,30 @@
-"""A message to one address: what the caller queues, what is kept of it, and its rows of attempts. Pure."""
+"""A message to one address: what the caller queues, and what is kept of it. Pure."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
-
-from spine.facts.webhooks import MessageDelivered, MessageDied, MessageErased, MessageQueued
-from spine.ids import EndpointId, PersonId, named_after, prefix_of
+from spine.facts.webhooks import MessageDied
+from spine.ids import EndpointId, NotAnId, PersonId, named_after, partition_of, prefix_of
 from spine.problems import Kind, Problem
-from spine.store import Saved
+from webhooks.attempts import Attempt
+from webhooks.moments import from_ms, ms_before
 from webhooks.states import State
 
 Channel = Literal["webhook", "mail"]
 
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+")
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9_.:+-]{1,128}")
+_REFERENCES_MOST: Final = 16
+
+PING: Final = "endpoint.ping"
+"""The type of the message that asks an address whether it listens."""
+MAIL: Final = "mail"
+"""The address of all mail of one partition."""
+_PINGS: Final = "ping:"
 
 
 class MessageRefused(Problem):
@@ -36,7 +42,9 @@ class Outgoing:
     as ``delivery.asked``; its first part picks the composer. ``reference``: ids, codes and hashes from
     which the composer makes the body when it is sent; no name, mail, place or text may stand in it, and what
     holds a blank, an ``@`` or a slash is refused. ``at``: when it happened. Never sent from
-    ``expires_at`` on. ``interactive``: a person waits, so it is tried again soon.
+    ``expires_at`` on. ``interactive``: a person waits, so it is tried again soon. ``order_key``: the delivery or
+    vehicle after whose earlier news it comes, where its address asked for order; else taken from ``reference``.
+    ``subscriber``: whose address it is, where the caller knows.
     """
 
     id: str
@@ -47,6 +55,8 @@ class Outgoing:
     endpoint: EndpointId | None = None
     person: PersonId | None = None
     interactive: bool = False
+    order_key: str | None = None
+    subscriber: str | None = None
 
     def checked(self) -> Self:
         """Raises ``MessageRefused``."""
@@ -56,8 +66,15 @@ class Outgoing:
             raise MessageRefused("a message's id starts with msg_")
         if not _TYPE.fullmatch(self.type):
             raise MessageRefused("a type is such as delivery.asked")
+        to = self.endpoint or self.person
+        if to is None or not self.id.endswith("." + to.replace("_", ".")):
+            raise MessageRefused("a message's id is made by message_id, for the address it goes to")
+        if len(self.reference) > _REFERENCES_MOST:
+            raise MessageRefused(f"at most {_REFERENCES_MOST} references")
         if not all(_REFERENCE.fullmatch(each) for pair in self.reference.items() for each in pair):
             raise MessageRefused("a reference holds ids, codes and hashes only")
+        if self.order_key is not None and not _REFERENCE.fullmatch(self.order_key):
+            raise MessageRefused("an order key is an id")
         return self
 
 
@@ -66,95 +83,88 @@ def message_id(cause: str, what: str, to: EndpointId | PersonId) -> str:
     return named_after("msg", cause, what, to.replace("_", "."))
 
 
-class Attempt(BaseModel):
-    """One row: what was tried and what came of it. ``n`` counts from 1; a drop has the last try's.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message lies: in its address' partition, in a queue of this name."""
 
-    ``outcome``: ``accepted``, ``failed``, ``interrupted`` (the sender never came back: it may have arrived),
-    ``dropped``. ``answer``: the first bytes of the answer, made printable.
+    partition: int
+    address: str
+
+
+def place_of(message: str) -> Place:
+    """Where the message of this id lies, whether it exists or not. Raises ``MessageRefused`` for what is no id."""
+    try:
+        cause, kind, body = message.rsplit(".", 2)
+        partition = partition_of(f"{kind}_{body}")
+    except (ValueError, NotAnId):
+        raise MessageRefused("this is no message's id") from None
+    if kind == "per":
+        return Place(partition, MAIL)
+    if kind != "ep":
+        raise MessageRefused("this is no message's id")
+    is_ping = cause.startswith(f"msg_{body}.ping.")
+    return Place(partition, f"{_PINGS if is_ping else ''}ep_{body}")
+
+
+def queue_of(endpoint: EndpointId, *, pings: bool = False) -> Place:
+    """The queue of an endpoint's news, or of its pings. Raises ``MessageRefused`` for what is no id."""
+    try:
+        return Place(partition_of(endpoint), f"{_PINGS if pings else ''}{endpoint}")
+    except NotAnId:
+        raise MessageRefused("this is no address") from None
+
+
+def ping_id(endpoint: EndpointId, now: datetime) -> str:
+    """The id of a ping: another one each time."""
+    return message_id(endpoint, f"ping.{round(now.timestamp() * 1000)}", endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What stands in the store of a message: references only, nothing that was composed.
+
+    ``started``: tries begun. ``attempts``: its rows, where they were looked up.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    n: int
-    at: AwareDatetime
-    outcome: Literal["accepted", "failed", "interrupted", "dropped"]
-    reason: str = ""
-    status: int | None = None
-    ms: int = 0
-    answer: str = ""
-
-
-class Kept(BaseModel):
-    """What stands in the store of a message: references only, nothing that was composed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channel: Channel
     endpoint: EndpointId | None
     person: PersonId | None
     type: str
-    reference: dict[str, str]
-    at: AwareDatetime
-    queued_at: AwareDatetime
-    expires_at: AwareDatetime
+    reference: Mapping[str, str]
+    at: datetime
+    queued_at: datetime
+    expires_at: datetime
     interactive: bool
     started: int = 0
-    """Tries that were begun, so the number of the one that runs."""
-    running: bool = False
-    attempts: tuple[Attempt, ...] = ()
-
-    @classmethod
-    def of(cls, message: Outgoing, now: datetime) -> Self:
-        """What to keep of a message that is queued at ``now``."""
-        return cls(
-            channel="webhook" if message.endpoint is not None else "mail",
-            endpoint=message.endpoint,
-            person=message.person,
-            type=message.type,
-            reference=dict(message.reference),
-            at=message.at,
-            queued_at=now,
-            expires_at=message.expires_at,
-            interactive=message.interactive,
-        )
+    attempts: Sequence[Attempt] = ()
 
     @property
-    def address(self) -> str:
-        """What its tries are counted against: the endpoint, or the one mail server."""
-        return self.endpoint or "mail"
+    def channel(self) -> Channel:
+        """How it leaves the house."""
+        return "webhook" if self.endpoint is not None else "mail"
 
-    def begun(self, now: datetime, most: int) -> Self:
-        """A new try begins; one that still runs never came back, and has its row."""
-        before = self._row("interrupted", now, most, reason="sender_lost") if self.running else self
-        return before.model_copy(update={"started": self.started + 1, "running": True})
+    @property
+    def to(self) -> str:
+        """Whom it is for."""
+        return self.endpoint or self.person or ""
 
-    def ended_try(self, row: Attempt, most: int) -> Self:
-        """The running try came to an end."""
-        return self.model_copy(update={"running": False, "attempts": (*self.attempts, row)[-most:]})
-
-    def dropped(self, reason: str, now: datetime, most: int) -> Self:
-        """It will not be tried any more: whatever is dropped leaves a row."""
-        before = self._row("interrupted", now, most, reason="sender_lost") if self.running else self
-        return before._row("dropped", now, most, reason=reason)  # noqa: SLF001 another value of our own class
-
-    def _row(
-        self, outcome: Literal["interrupted", "dropped"], now: datetime, most: int, *, reason: str
-    ) -> Self:
-        return self.ended_try(Attempt(n=self.started, at=now, outcome=outcome, reason=reason), most)
-
-    def queued(self, message: str) -> MessageQueued:
-        """The fact that it was queued."""
-        return MessageQueued(
-            at=self.queued_at, message=message, endpoint=self.endpoint, person=self.person, type=self.type
+    @classmethod
+    def read(cls, text: str, *, started: int = 0, attempts: Sequence[Attempt] = ()) -> Self:
+        """From what stands in the store."""
+        found: dict[str, Any] = json.loads(text)
+        return cls(
+            found.get("endpoint"),
+            found.get("person"),
+            found["type"],
+            found["reference"],
+            from_ms(found["at"]),
+            from_ms(found["queued_at"]),
+            from_ms(found["expires_at"]),
+            "interactive" in found,
+            started,
+            attempts,
         )
 
-    def delivered(self, message: str, now: datetime) -> MessageDelivered:
-        """The fact that the far end took it."""
-        return MessageDelivered(
-            at=now, message=message, endpoint=self.endpoint, person=self.person, type=self.type
-        )
-
-    def died(self, message: str, now: datetime, reason: str) -> MessageDied:
+    def died(self, message: str, now: datetime, reason: str, subscriber: str) -> MessageDied:
         """The fact that it was given up."""
         return MessageDied(
             at=now,
@@ -163,60 +173,33 @@ class Kept(BaseModel):
             person=self.person,
             type=self.type,
             reason=reason,
+            subscriber=subscriber,
         )
 
-    def erased(self, message: str, now: datetime) -> MessageErased:
-        """The fact that its rows are gone."""
-        return MessageErased(
-            at=now, message=message, endpoint=self.endpoint, person=self.person, type=self.type
-        )
+
+def kept_text(message: Outgoing, now: datetime) -> str:
+    """What stands in the store of a message that is queued at ``now``: compact JSON, times in unix ms."""
+    found: dict[str, Any] = {
+        "type": message.type,
+        "reference": dict(message.reference),
+        "at": ms_before(message.at),
+        "queued_at": ms_before(now),
+        "expires_at": ms_before(message.expires_at),
+    }
+    if message.endpoint is not None:
+        found["endpoint"] = message.endpoint
+    if message.person is not None:
+        found["person"] = message.person
+    if message.interactive:
+        found["interactive"] = 1
+    return json.dumps(found, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as its composer and its subscriber see it. ``kept`` is None once its rows were erased."""
+    """A message as its composer and its subscriber see it. ``kept`` is None where there is none (any more)."""
 
     id: str
     state: State
     kept: Kept | None
     next_at: datetime | None
-
-
-def read(saved: Saved) -> Message:
-    """The message a subject holds; a tombstone has its state only."""
-    kept = Kept.model_validate_json(saved.body) if saved.version and not saved.ended else None
-    pending = saved.state == State.PENDING
-    return Message(saved.id, State(saved.state), kept, saved.wake_at if pending else None)
-
-
-class Outcome(StrEnum):
-    """What a try came to."""
-
-    ACCEPTED = "accepted"
-    FAILED = "failed"
-    HOPELESS = "hopeless"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The end of one try. ``not_before``: until when the far end asked to be left alone."""
-
-    outcome: Outcome
-    reason: str = ""
-    status: int | None = None
-    ms: int = 0
-    answer: bytes = field(default=b"", repr=False)
-    not_before: datetime | None = None
-
-    def row(self, n: int, now: datetime, most: int) -> Attempt:
-        """Its row; at most ``most`` bytes of the answer, made printable."""
-        text = self.answer[:most].decode("utf-8", "replace")
-        return Attempt(
-            n=n,
-            at=now,
-            outcome="accepted" if self.outcome is Outcome.ACCEPTED else "failed",
-            reason=self.reason,
-            status=self.status,
-            ms=self.ms,
-            answer="".join(each if each.isprintable() else " " for each in text),
-        )

@@ -18,8 +18,6 @@ from webhooks.limits import WebhooksLimits
 
 LIST: Final = "addresses"
 ALL: Final = "all"
-KINDS: Final = frozenset({"endpoint.made", "endpoint.disabled"})
-"""The facts that ``every_address`` projects."""
 
 
 def every_address(entry: Entry) -> Iterator[Place]:

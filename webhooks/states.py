@@ -26,6 +26,8 @@ class Step(StrEnum):
     ACCEPTED = "accepted"
     GIVEN_UP = "given_up"
     WITHDRAWN = "withdrawn"
+    RESENT = "resent"
+    """An operator or its subscriber asked for it: it begins again, before its deadline only."""
 
 
 STEPS: Final[Mapping[tuple[State, Step], State]] = {
@@ -36,6 +38,9 @@ STEPS: Final[Mapping[tuple[State, Step], State]] = {
     (State.PENDING, Step.ACCEPTED): State.DELIVERED,
     (State.PENDING, Step.GIVEN_UP): State.DEAD,
     (State.PENDING, Step.WITHDRAWN): State.WITHDRAWN,
+    (State.DELIVERED, Step.RESENT): State.PENDING,
+    (State.DEAD, Step.RESENT): State.PENDING,
+    (State.WITHDRAWN, Step.RESENT): State.PENDING,
 }
 
 ENDS: Final = frozenset({State.DELIVERED, State.DEAD, State.WITHDRAWN})
@@ -44,3 +49,12 @@ ENDS: Final = frozenset({State.DELIVERED, State.DEAD, State.WITHDRAWN})
 def step(state: State, what: Step) -> State | None:
     """The state after ``what``; None where it changes nothing any more (a second tap, a late answer)."""
     return STEPS.get((state, what))
+
+
+STORED: Final[Mapping[str, State]] = {
+    "pending": State.PENDING,
+    "done": State.DELIVERED,
+    "dead": State.DEAD,
+    "withdrawn": State.WITHDRAWN,
+}
+"""What the queue calls each."""

@@ -2,6 +2,8 @@
 
 from typing import ClassVar, Literal
 
+from pydantic import AwareDatetime
+
 from spine.facts.base import Base
 from spine.ids import EndpointId, PersonId
 
@@ -12,12 +14,54 @@ class _Endpoint(Base):
 
 
 class EndpointMade(_Endpoint):
+    """It is pending: nothing is sent to it but a ping."""
+
     kind: Literal["endpoint.made"] = "endpoint.made"
 
 
+class EndpointEnabled(_Endpoint):
+    """It answered a signed ping with 2xx."""
+
+    kind: Literal["endpoint.enabled"] = "endpoint.enabled"
+    subscriber: str = ""
+
+
 class EndpointDisabled(_Endpoint):
+    """``reason``: ``gone`` (410), ``unwanted`` (it said so), ``failing``, ``unanswered`` (its ping), ``removed``."""
+
     kind: Literal["endpoint.disabled"] = "endpoint.disabled"
     reason: str
+    subscriber: str = ""
+
+
+class EndpointFailing(_Endpoint):
+    """A warning. ``reason``: ``message`` (one failed often) or ``no_success`` (for days)."""
+
+    kind: Literal["endpoint.failing"] = "endpoint.failing"
+    subscriber: str = ""
+    reason: str
+    disables_at: AwareDatetime | None = None
+
+
+class EndpointRecovered(_Endpoint):
+    """It takes news again after a warning."""
+
+    kind: Literal["endpoint.recovered"] = "endpoint.recovered"
+    subscriber: str = ""
+
+
+class BreakerOpened(_Endpoint):
+    """It failed too often in a row, or too large a share: it is left alone for a while."""
+
+    kind: Literal["endpoint.breaker_opened"] = "endpoint.breaker_opened"
+    subscriber: str = ""
+
+
+class BreakerClosed(_Endpoint):
+    """The one try that was let through was taken."""
+
+    kind: Literal["endpoint.breaker_closed"] = "endpoint.breaker_closed"
+    subscriber: str = ""
 
 
 class _Message(Base):
@@ -29,13 +73,20 @@ class _Message(Base):
     person: PersonId | None = None
     type: str = ""
 
+    @property
+    def subject(self) -> str:
+        """Its address: the fact lies in that one's partition."""
+        return str(self.endpoint or self.person or self.message)
+
 
 class MessageQueued(_Message):
+    """No longer told (decision 17); logs of before hold it."""
+
     kind: Literal["message.queued"] = "message.queued"
 
 
 class MessageDelivered(_Message):
-    """The far end took it: 2xx, or the mail server's word."""
+    """No longer told (decision 17); logs of before hold it."""
 
     kind: Literal["message.delivered"] = "message.delivered"
 
@@ -45,10 +96,11 @@ class MessageDied(_Message):
 
     kind: Literal["message.died"] = "message.died"
     reason: str
+    subscriber: str = ""
 
 
 class MessageErased(_Message):
-    """It ended a while ago: its rows are erased, a tombstone stays."""
+    """No longer told (decision 17); logs of before hold it."""
 
     kind: Literal["message.erased"] = "message.erased"
 
@@ -94,6 +146,11 @@ class SourceContradicted(_Source):
 
 WebhookFact = (
     EndpointMade
+    | EndpointEnabled
+    | EndpointFailing
+    | EndpointRecovered
+    | BreakerOpened
+    | BreakerClosed
     | EndpointDisabled
     | MessageQueued
     | MessageDelivered

@@ -112,7 +112,7 @@ async def test_nobody_touches_anothers(endpoints: Endpoints) -> None:
         await endpoints.one(one.id, CARRIER)
     assert await endpoints.target(one.id) is None
     await endpoints.disable(one.id, "late")
-    await endpoints.hold(one.id, one.made_at)
+    await endpoints.answered(one.id)
 
 
 async def test_secrets_are_exchanged(endpoints: Endpoints, clock: SetClock) -> None:

@@ -18,9 +18,9 @@ from cryptography.x509.oid import NameOID
 from spine.ids import EndpointId
 from spine.store import Store
 from spine.valkey import Valkey
-from tests.service.conftest import SetClock
+from tests.service.conftest import SetClock, running, until
 from webhooks.dispatch import Brief
-from webhooks.endpoints import Endpoints, EndpointState
+from webhooks.endpoints import Endpoints, EndpointState, Wishes
 from webhooks.engine import Engine
 from webhooks.envelope import News, wire_id
 from webhooks.guard import Guard
@@ -36,7 +36,7 @@ from webhooks.states import State
 CARRIER = "car_3aaaaaaaaaaaaaaa"
 DELIVERY = "dlv_7k3m9qxd4hwe2a5t"
 SOON = timedelta(milliseconds=400)
-LIMITS = WebhooksLimits(connect_timeout=SOON, total_timeout=SOON, lease_margin=SOON, jitter=0)
+LIMITS = WebhooksLimits(connect_timeout=SOON, total_timeout=SOON, jitter=0)
 
 
 @dataclass
@@ -86,8 +86,11 @@ class Office:
     store: Store
     clock: SetClock
 
-    async def address(self, url: str, *types: str) -> tuple[EndpointId, Secret]:
-        endpoint, secret = await self.endpoints.add(CARRIER, url, types)
+    async def address(self, url: str, *types: str, wishes: Wishes | None = None) -> tuple[EndpointId, Secret]:
+        """An address that has answered its ping, whoever listens there."""
+        endpoint, secret = await self.endpoints.add(CARRIER, url, types, wishes=wishes)
+        await self.engine.withdraw(endpoint.pinged)
+        await self.endpoints.answered(endpoint.id)
         return endpoint.id, secret
 
     def news(self, endpoint: EndpointId, what: str = "opened", *, interactive: bool = False) -> Outgoing:
@@ -102,16 +105,17 @@ class Office:
         )
 
     async def due(self, message: str) -> Message:
-        """What the timers do: hand over a message that is due, then wait for its try."""
-        await self.engine.on_due(await self.store.load(message))
-        await self.engine.idle()
+        """Let everything be tried that is due now."""
+        await self.engine.sweep()
         return await self.engine.view(message)
 
     async def next(self, message: str) -> Message:
-        """Move the clock to when the message is due, and let it be tried."""
-        saved = await self.store.load(message)
-        assert saved.wake_at is not None
-        self.clock.set(max(saved.wake_at, self.clock.now()))
+        """Move the clock to when the message is due and its address is left alone no longer, and let it be tried."""
+        view = await self.engine.view(message)
+        assert view.next_at is not None
+        assert view.kept is not None
+        load = await self.engine.backlog(view.kept.endpoint)
+        self.clock.set(max(view.next_at, load.held_until or view.next_at, self.clock.now()))
         return await self.due(message)
 
 
@@ -215,10 +219,7 @@ async def test_the_schedule_ends(office: Office, sink: Sink, valkey: Valkey) -> 
     assert [row.outcome for row in message.kept.attempts] == [*["failed"] * 10, "dropped"]
     assert message.kept.attempts[-1].reason == "exhausted"
 
-    message = await office.next(news.id)
-    assert message.state is State.DEAD, "its rows are erased, a tombstone stays"
-    assert message.kept is None
-    assert not await office.engine.queue(news)
+    assert not await office.engine.queue(news), "a dead one is known"
 
 
 async def test_never_sent_after_its_deadline(office: Office, sink: Sink) -> None:
@@ -278,8 +279,8 @@ async def test_410_disables_the_address(office: Office, sink: Sink) -> None:
     endpoint, _ = await office.address(sink.url)
     news, other = office.news(endpoint), office.news(endpoint, "closed")
     await office.engine.queue(news)
-    await office.engine.queue(other)
     message = await office.due(news.id)
+    await office.engine.queue(other)
     assert message.state is State.DEAD
     assert message.kept is not None
     assert [row.reason for row in message.kept.attempts] == ["gone", "gone"]
@@ -295,17 +296,17 @@ async def test_retry_after_holds_the_whole_address(office: Office, sink: Sink) -
     endpoint, _ = await office.address(sink.url)
     news, other = office.news(endpoint), office.news(endpoint, "closed")
     await office.engine.queue(news)
+    held = office.clock.now() + timedelta(seconds=120)
+    assert (await office.due(news.id)).next_at == held
     await office.engine.queue(other)
-    until = office.clock.now() + timedelta(seconds=120)
-    assert (await office.due(news.id)).next_at == until
     message = await office.due(other.id)
-    assert message.next_at == until
+    assert (await office.engine.backlog(endpoint)).held_until == held
     assert message.kept is not None
     assert message.kept.started == 0, "waiting for the address uses up no try"
     assert len(sink.got) == 1
     sink.says(200)
     assert (await office.next(other.id)).state is State.DELIVERED
-    assert (await office.next(news.id)).state is State.DELIVERED
+    assert (await office.due(news.id)).state is State.DELIVERED
 
 
 async def test_a_redirect_is_a_failure_and_not_followed(office: Office, sink: Sink) -> None:
@@ -451,17 +452,19 @@ async def test_a_slow_address_holds_up_nobody(office: Office, sink: Sink) -> Non
     slow_news = [office.news(slow_one, f"s{n}") for n in range(20)]
     for news in slow_news:
         await office.engine.queue(news)
-        await office.engine.on_due(await office.store.load(news.id))
     fast = office.news(fast_one)
     await office.engine.queue(fast)
-    await office.engine.on_due(await office.store.load(fast.id))
-    await asyncio.wait(office.engine._tries, return_when=asyncio.FIRST_COMPLETED)
-    assert (await office.engine.view(fast.id)).state is State.DELIVERED
-    waiting = [await office.engine.view(news.id) for news in slow_news]
-    started = [each for each in waiting if each.kept is not None and each.kept.started]
-    assert len(started) == LIMITS.in_flight_per_address
-    let_go.set()
-    await office.engine.idle()
+    async with running(office.engine.run()):
+        await until(lambda: delivered(office, fast.id))
+        load = await office.engine.backlog(slow_one)
+        assert load.in_flight == LIMITS.in_flight_per_address
+        assert load.waiting == len(slow_news) - load.in_flight
+        let_go.set()
+        await until(lambda: delivered(office, slow_news[-1].id))
+
+
+async def delivered(office: Office, message: str) -> bool:
+    return (await office.engine.view(message)).state is State.DELIVERED
 
 
 async def test_of_two_senders_one_gets_it(store: Store, clock: SetClock, sink: Sink) -> None:
@@ -469,12 +472,14 @@ async def test_of_two_senders_one_gets_it(store: Store, clock: SetClock, sink: S
         one = make_office(store, clock, sender, {"delivery": compose})
         other = make_office(store, clock, sender, {"delivery": compose})
         endpoint, _ = await one.address(sink.url)
-        news = one.news(endpoint)
-        await one.engine.queue(news)
-        saved = await store.load(news.id)
-        await asyncio.gather(*(each.engine.on_due(saved) for each in (one, other) * 5))
-        await asyncio.gather(one.engine.idle(), other.engine.idle())
-    assert len(sink.got) == 1
+        queued = [one.news(endpoint, f"n{n}") for n in range(20)]
+        for news in queued:
+            await one.engine.queue(news)
+        await asyncio.gather(*(each.engine.sweep() for each in (one, other)))
+        assert [await delivered(one, news.id) for news in queued] == [True] * 20
+    assert len(sink.got) == len(set(sink.ids)) == 20
+    health = (await one.engine.backlog(endpoint)).health
+    assert health.taken == 20, "neither overwrote what the other saw"
 
 
 async def test_a_lost_sender_is_followed_by_another(office: Office, sink: Sink) -> None:
@@ -482,17 +487,24 @@ async def test_a_lost_sender_is_followed_by_another(office: Office, sink: Sink) 
     endpoint, _ = await office.address(sink.url)
     news = office.news(endpoint)
     await office.engine.queue(news)
-    await office.engine.on_due(await office.store.load(news.id))
-    for running in list(office.engine._tries):
-        running.cancel()
-    await asyncio.wait(office.engine._tries)
+    await cut_off(office.engine)
     message = await office.engine.view(news.id)
     assert message.state is State.PENDING
     assert message.next_at == office.clock.now() + LIMITS.lease
+    assert await office.engine.sweep() == 0
     message = await office.next(news.id)
     assert message.state is State.DELIVERED
     assert message.kept is not None
     assert [row.outcome for row in message.kept.attempts] == ["interrupted", "accepted"]
+
+
+async def cut_off(engine: Engine) -> None:
+    """Lease what is due and cut its tries off, as a crash does."""
+    sending = engine._sending
+    await sending._turn()
+    for each in list(sending._tries):
+        each.cancel()
+    await asyncio.wait(sending._tries)
 
 
 async def test_withdrawn_before_it_was_sent(office: Office, sink: Sink) -> None:
@@ -581,8 +593,11 @@ async def test_the_address_is_gone(office: Office, sink: Sink) -> None:
     await office.engine.queue(news)
     await office.endpoints.remove(endpoint, CARRIER)
     message = await office.due(news.id)
+    assert message.state is State.NEW, "its messages are erased with it"
+    await office.engine.queue(news)
+    message = await office.due(news.id)
     assert message.kept is not None
-    assert message.kept.attempts[-1].reason == "endpoint_gone"
+    assert message.kept.attempts[-1].reason == "endpoint_gone", "queued by who had not heard of it yet"
     assert sink.got == []
 
 

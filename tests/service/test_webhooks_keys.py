@@ -18,9 +18,9 @@ from spine.store import OtherBody, Store
 from spine.valkey import Valkey
 from tests.service.conftest import SetClock
 from tests.service.valkeys import Server
-from webhooks.endpoints import Endpoints, TypesRefused
+from webhooks.endpoints import Endpoints
 from webhooks.guard import Guard
-from webhooks.keyring import Keyring, TooManySecrets
+from webhooks.keyring import Keyring, TooManySecrets, VersionsRefused
 from webhooks.limits import WebhooksLimits
 from webhooks.published import Addresses, PublishedKeys, every_address, routes
 from webhooks.sealing import NotSealedByUs, Seal
@@ -81,7 +81,7 @@ async def test_an_address_with_both(endpoints: Endpoints) -> None:
     assert await endpoints.add(CARRIER, URL, signatures=["v1", "v1a"], key="k") == (one, shown)
     with pytest.raises(OtherBody):
         await endpoints.add(CARRIER, URL, signatures=["v1"], key="k")
-    with pytest.raises(TypesRefused):
+    with pytest.raises(VersionsRefused):
         await endpoints.add(CARRIER, URL, signatures=[])
 
 

@@ -1,122 +1,178 @@
-"""A sender is killed while it sends, again and again: nothing is lost, and what comes twice has the same id."""
+"""Senders, the store and a receiver are killed in the middle, again and again: nothing is lost, little comes twice."""
 
 import asyncio
 import multiprocessing
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
 
-from aiohttp import web
+import pytest
 
 from spine.clock import SystemClock
-from spine.house import House, open_house
-from spine.limits import SpineLimits
+from spine.house import init_house, open_house
 from spine.store import Store
-from spine.timers import Timers
 from spine.valkey import Valkey
 from tests.service.conftest import until
-from tests.service.test_webhooks_engine import CARRIER, Office, Sink, compose, make_office, sink
+from tests.service.test_webhooks_engine import CARRIER, Office, compose, make_office
+from tests.service.valkeys import Server
+from tests.webhooks_sink import CountingSink
 from webhooks.envelope import wire_id
 from webhooks.guard import Guard
 from webhooks.limits import WebhooksLimits
 from webhooks.messages import Outgoing, message_id
 from webhooks.sender import HttpSender
-from webhooks.states import State
 
-__all__ = ["sink"]
-
-SHORT = timedelta(milliseconds=500)
-LIMITS = WebhooksLimits(
-    connect_timeout=SHORT,
-    total_timeout=SHORT,
-    lease_margin=timedelta(milliseconds=200),
-    busy_wait=timedelta(milliseconds=20),
-)
-QUICK = SpineLimits(lease=SHORT, lease_poll=timedelta(milliseconds=50), timer_poll=timedelta(milliseconds=10))
-MESSAGES = 60
-IN_FLIGHT = LIMITS.in_flight_per_address
+LIMITS = WebhooksLimits(in_flight=64, in_flight_per_address=64)
+MESSAGES = 2_000
+ADDRESSES = 5
+WHOLE_WITHIN = 15.0
+MOST_ON_THE_WAY = LIMITS.in_flight + LIMITS.claim_ahead + LIMITS.settle_most
+"""On the wire, or through with it and not saved yet."""
 
 
-def work(url: str) -> None:
-    """What the worker process does: timers and the engine, until it is killed."""
-    asyncio.run(_work(url))
+def work(url: str, name: str) -> None:
+    """What the sender's process does until it is killed."""
+    asyncio.run(_work(url, name))
 
 
-async def _work(url: str) -> None:
+async def _work(url: str, name: str) -> None:
     valkey = Valkey.at(url)
     store = Store(valkey, await open_house(valkey))
-    clock = SystemClock()
     async with HttpSender(LIMITS, Guard(dev=True)) as sender:
-        office = make_office(store, clock, sender, {"delivery": compose}, LIMITS)
-        await Timers(store, {"msg": office.engine.on_due}, clock=clock, limits=QUICK).run()
+        office = make_office(store, SystemClock(), sender, {"delivery": compose}, LIMITS)
+        await office.engine.run(name)
 
 
-def start(url: str) -> BaseProcess:
-    worker = multiprocessing.get_context("spawn").Process(target=work, args=(url,), daemon=True)
+def start(url: str, name: str = "work") -> BaseProcess:
+    worker = multiprocessing.get_context("spawn").Process(target=work, args=(url, name), daemon=True)
     worker.start()
     return worker
 
 
-async def test_nothing_is_lost_when_senders_are_killed(
-    store: Store, valkey_url: str, house: House, sink: Sink
-) -> None:
-    async def slowly(request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(0.02)  # time on the wire, so that a kill finds tries there
-        return web.Response(status=204)
-
-    sink.answer = slowly
-    clock = SystemClock()
-    async with HttpSender(LIMITS, Guard(dev=True)) as sender:
-        office = make_office(store, clock, sender, {"delivery": compose}, LIMITS)
-        queued = await queue(office, sink)
-    kills = 0
-    for share in (0.25, 0.5, 0.75):
-        worker = start(valkey_url)
-        await until(lambda share=share: arrived(sink) >= share * MESSAGES, within=30)
-        worker.kill()
-        await asyncio.to_thread(worker.join)
-        kills += 1
-    worker = start(valkey_url)
-    await until(lambda: arrived(sink) == MESSAGES, within=30)
-    await until(lambda: settled(office, queued), within=30)
+async def kill(worker: BaseProcess) -> None:
     worker.kill()
     await asyncio.to_thread(worker.join)
 
-    times = Counter(sink.ids)
-    assert set(times) == {wire_id(message) for message in queued}
-    assert sum(times.values()) - MESSAGES <= kills * IN_FLIGHT
+
+@pytest.fixture
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """A store of the test's own: it is killed too."""
+    server = Server(tmp_path_factory.mktemp("k"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def office(server: Server) -> AsyncIterator[Office]:
+    valkey = Valkey.at(server.url)
+    await init_house(valkey, 8)
+    store = Store(valkey, await open_house(valkey))
+    async with HttpSender(LIMITS, Guard(dev=True)) as sender:
+        yield make_office(store, SystemClock(), sender, {"delivery": compose}, LIMITS)
+    await valkey.close()
+
+
+async def queued(office: Office, url: str, count: int, addresses: int = ADDRESSES) -> list[str]:
+    """So many messages, spread over addresses of several partitions."""
+    endpoints = []
+    for n in range(addresses):
+        made, _ = await office.endpoints.add(f"car_{n % 8}{CARRIER[5:]}", url)
+        await office.engine.withdraw(made.pinged)
+        await office.endpoints.answered(made.id)
+        endpoints.append(made.id)
+    now = office.clock.now()
+    ids = [message_id("dlv_7k3m9qxd4hwe2a5t", f"n{n}", endpoints[n % addresses]) for n in range(count)]
+    for start_ in range(0, count, 200):
+        await asyncio.gather(
+            *(
+                office.engine.queue(
+                    Outgoing(
+                        id=ids[n],
+                        type="delivery.opened",
+                        at=now,
+                        expires_at=now + timedelta(hours=1),
+                        reference={"delivery": "dlv_7k3m9qxd4hwe2a5t"},
+                        endpoint=endpoints[n % addresses],
+                    )
+                )
+                for n in range(start_, min(start_ + 200, count))
+            )
+        )
+    return ids
+
+
+async def test_nothing_is_lost_when_senders_the_store_and_a_receiver_are_killed(
+    office: Office, server: Server
+) -> None:
+    async with CountingSink.listening(slow_ms=5) as sink:
+        ids = await queued(office, sink.url, MESSAGES)
+        worker, kills = start(server.url), 0
+        for share in (0.25, 0.5, 0.75):
+            await until(lambda share=share: sink.unique >= share * MESSAGES, within=60)
+            await kill(worker)
+            kills += 1
+            if share == 0.5:
+                await asyncio.to_thread(server.kill)
+                await asyncio.to_thread(server.start)
+            worker = start(server.url)
+        await until(lambda: sink.unique >= 0.85 * MESSAGES, within=60)
+        await sink.restart()
+        whole = asyncio.get_running_loop().time()
+        await until(lambda: sink.unique == MESSAGES, within=30)
+        assert asyncio.get_running_loop().time() - whole < WHOLE_WITHIN
+        await until(lambda: _settled(office, ids), within=30)
+        await kill(worker)
+    assert set(sink.times) == {wire_id(each) for each in ids}, "0 lost"
+    assert sum(sink.times.values()) - MESSAGES <= (kills + 1) * MOST_ON_THE_WAY
     rows = Counter[str]()
-    for message in queued:
-        view = await office.engine.view(message)
-        assert view.state is State.DELIVERED
-        assert view.kept is not None
-        rows.update(row.outcome for row in view.kept.attempts)
-    assert rows["accepted"] == MESSAGES
+    for endpoint in {each.rsplit(".", 2)[2] for each in ids}:
+        page = await office.engine.attempts(f"ep_{endpoint}", limit=1_000)
+        rows.update(row.attempt.outcome for row in page.rows)
     assert rows["interrupted"], "the kills met tries on the wire"
 
 
-def arrived(sink: Sink) -> int:
-    return len(set(sink.ids))
+async def test_the_store_is_killed_under_a_sender(office: Office, server: Server) -> None:
+    """The sender lives on: what a lost answer had leased comes back without waiting for the lease to end."""
+    async with CountingSink.listening(slow_ms=5) as sink:
+        ids = await queued(office, sink.url, MESSAGES)
+        worker = start(server.url)
+        await until(lambda: sink.unique >= 0.3 * MESSAGES, within=60)
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        began = asyncio.get_running_loop().time()
+        await until(lambda: sink.unique == MESSAGES, within=30)
+        assert asyncio.get_running_loop().time() - began < WHOLE_WITHIN
+        await until(lambda: _settled(office, ids), within=30)
+        await kill(worker)
+    assert set(sink.times) == {wire_id(each) for each in ids}
+    assert sum(sink.times.values()) - MESSAGES <= MOST_ON_THE_WAY
 
 
-async def queue(office: Office, sink: Sink) -> list[str]:
-    endpoint, _ = await office.endpoints.add(CARRIER, sink.url)
-    now = office.clock.now()
-    queued = [message_id(f"dlv_{n % 8}k3m9qxd4hwe2a5t", f"n{n}", endpoint.id) for n in range(MESSAGES)]
-    for message in queued:
-        await office.engine.queue(
-            Outgoing(
-                id=message,
-                type="delivery.opened",
-                at=now,
-                expires_at=now + timedelta(hours=1),
-                reference={"delivery": "dlv_7k3m9qxd4hwe2a5t"},
-                endpoint=endpoint.id,
-            )
-        )
-    return queued
+async def test_another_sender_takes_over_what_a_silent_one_had(office: Office, server: Server) -> None:
+    """Killed for good: nobody of its name comes back, so its missed beats tell."""
+    hung = asyncio.Event()
+    async with CountingSink.listening(slow_ms=0, hang=hung) as sink:
+        await queued(office, sink.url, 20, addresses=1)
+        worker = start(server.url, "one")
+        await until(lambda: sink.hanging >= 20, within=30)
+        await kill(worker)
+        hung.set()
+        other = start(server.url, "other")
+        began = asyncio.get_running_loop().time()
+        await until(lambda: sink.unique == 20, within=30)
+        assert asyncio.get_running_loop().time() - began < LIMITS.lives.total_seconds() + 6
+        await kill(other)
 
 
-async def settled(office: Office, queued: list[str]) -> bool:
-    found = await office.store.load_many(queued)
-    return all(each.state != State.PENDING for each in found.values())
+async def _settled(office: Office, ids: list[str]) -> bool:
+    found = {each.rsplit(".", 2)[2] for each in ids}
+    loads = await asyncio.gather(*(office.engine.backlog(f"ep_{each}") for each in found))
+    return all(load.waiting + load.in_flight == 0 for load in loads)
+
+
+def test_a_lease_outlives_the_longest_try() -> None:
+    assert LIMITS.lease == LIMITS.total_timeout + timedelta(seconds=15)
+    with pytest.raises(ValueError, match="lease"):
+        WebhooksLimits(lease_margin=timedelta(seconds=14))

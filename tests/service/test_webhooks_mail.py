@@ -70,11 +70,10 @@ class PostOffice:
         )
 
     async def due(self, message: str) -> Message:
-        saved = await self.store.load(message)
-        assert saved.wake_at is not None
-        self.clock.set(max(saved.wake_at, self.clock.now()))
-        await self.engine.on_due(saved)
-        await self.engine.idle()
+        view = await self.engine.view(message)
+        assert view.next_at is not None
+        self.clock.set(max(view.next_at, self.clock.now()))
+        await self.engine.sweep()
         return await self.engine.view(message)
 
 

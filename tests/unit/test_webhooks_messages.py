@@ -9,10 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spine.ids import EndpointId, PersonId, partition_of
+from webhooks.attempts import Outcome, Result, read_row
 from webhooks.endpoints import ENDPOINT_STEPS, Endpoint, EndpointState, EndpointStep
 from webhooks.envelope import News, encode, wire_id
 from webhooks.keyring import KeptSecret, Keyring, TooManySecrets, exchanged
-from webhooks.messages import Attempt, Kept, MessageRefused, Outcome, Outgoing, Result, message_id
+from webhooks.messages import (
+    Kept,
+    MessageRefused,
+    Outgoing,
+    Place,
+    kept_text,
+    message_id,
+    ping_id,
+    place_of,
+    queue_of,
+)
 from webhooks.sealing import NotSealedByUs, Seal
 from webhooks.sources import SOURCE_STEPS, SourceState, SourceStep
 from webhooks.states import ENDS, STEPS, State, Step, step
@@ -28,7 +39,7 @@ def test_only_declared_steps_change_a_message(state: State, what: Step) -> None:
     after = step(state, what)
     assert after == STEPS.get((state, what))
     if state in ENDS:
-        assert after is None
+        assert (after is not None) == (what is Step.RESENT)
     if state is State.NEW:
         assert (after is not None) == (what is Step.QUEUED)
 
@@ -37,7 +48,8 @@ def test_only_declared_steps_change_a_message(state: State, what: Step) -> None:
 def test_a_removed_address_stays_removed(state: EndpointState, what: EndpointStep) -> None:
     after = ENDPOINT_STEPS.get((state, what))
     assert after is None or state is not EndpointState.REMOVED
-    assert (after is EndpointState.ENABLED) == (state is EndpointState.NEW and what is EndpointStep.MADE)
+    if after is EndpointState.ENABLED:
+        assert what is EndpointStep.ANSWERED, "nothing but an answered ping enables an address"
 
 
 @pytest.mark.parametrize(("state", "what"), list(product(SourceState, SourceStep)))
@@ -88,6 +100,9 @@ def test_what_is_not_json_is_refused(data: dict[str, object]) -> None:
     [
         {"endpoint": None},
         {"person": PersonId("per_7abcd")},
+        {"id": message_id("dlv_7k3m", "asked", EndpointId("ep_7other"))},
+        {"order_key": "Main Street"},
+        {"reference": {f"a{n}": "x" for n in range(17)}},
         {"id": "dlv_7k3m9qxd4hwe2a5t"},
         {"type": "delivery"},
         {"type": "Delivery.Asked"},
@@ -106,28 +121,36 @@ def test_what_is_no_message(changed: dict[str, object]) -> None:
         Outgoing(**fields).checked()
 
 
-def test_rows_are_bounded_and_count_from_one() -> None:
-    kept = Kept.of(OUT.checked(), NOW)
-    for _ in range(30):
-        kept = kept.begun(NOW, 20)
-        row = Result(Outcome.FAILED, "status", 500, answer=b"\x00oh\xff\n" + b"x" * 9_000).row(
-            kept.started, NOW, 512
-        )
-        kept = kept.ended_try(row, 20)
-    assert [each.n for each in kept.attempts] == list(range(11, 31))
-    assert kept.attempts[0].answer.startswith(" oh\ufffd x")
-    assert len(kept.attempts[0].answer) <= 512
-    assert len(kept.model_dump_json()) < 20 * 700
+def test_a_row_is_bounded_and_printable() -> None:
+    result = Result(Outcome.FAILED, "status", 500, answer=b"\x00oh\xff\n" + b"x" * 9_000)
+    row = read_row(result.row(3, 1_904_288_400_000, 512))
+    assert (row.n, row.at, row.outcome, row.status) == (3, NOW, "failed", 500)
+    assert row.answer.startswith(" oh\ufffd x")
+    assert len(row.answer) <= 512
+    assert len(Result(Outcome.ACCEPTED, status=204, ms=3).row(1, 1_904_288_400_000, 512)) < 80
 
 
-def test_a_lost_sender_leaves_a_row() -> None:
-    kept = Kept.of(OUT, NOW).begun(NOW, 20).begun(NOW, 20)
-    assert kept.attempts == (Attempt(n=1, at=NOW, outcome="interrupted", reason="sender_lost"),)
-    assert [each.outcome for each in kept.dropped("deadline", NOW, 20).attempts] == [
-        "interrupted",
-        "interrupted",
-        "dropped",
-    ]
+def test_what_is_kept_reads_back() -> None:
+    kept = Kept.read(kept_text(OUT.checked(), NOW), started=2)
+    assert kept == Kept(
+        ENDPOINT, None, "delivery.asked", {"delivery": "dlv_7k3m"}, NOW, NOW, OUT.expires_at, False, 2
+    )
+
+
+def test_a_message_lies_with_its_address() -> None:
+    assert place_of(MESSAGE) == Place(7, ENDPOINT) == queue_of(ENDPOINT)
+    assert place_of(message_id("dlv_7k3m", "asked.1-0", PersonId("per_5aaaaaaaaaaaaaaa"))) == Place(5, "mail")
+    assert place_of(ping_id(ENDPOINT, NOW)) == Place(7, f"ping:{ENDPOINT}") == queue_of(ENDPOINT, pings=True)
+    for odd in (
+        "",
+        "msg_7",
+        "msg_7k3m.asked",
+        "msg_7k3m.asked.dlv.7abcd",
+        "msg_7k3m.asked.ep.!",
+        "msg_7k3m.ep_7abc",
+    ):
+        with pytest.raises(MessageRefused):
+            place_of(odd)
 
 
 def test_filters() -> None:

@@ -1,0 +1,189 @@
+"""The results of tries on their way to the store: what each message becomes, and how each address does."""
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from spine.facts import FACT, Fact
+from spine.facts.webhooks import BreakerClosed, BreakerOpened, EndpointFailing, EndpointRecovered
+from spine.ids import EndpointId
+from spine.queues import Claimed, HealthChange, Queues, Settled, What, not_changed
+from spine.queues import Health as Stored
+from webhooks.addresses import Endpoint
+from webhooks.health import Event, Happened, Health, Tried, after
+from webhooks.limits import WebhooksLimits
+from webhooks.moments import from_ms
+
+Where = tuple[int, str]
+"""Partition and address."""
+
+_SPREAD: Final = random.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A try that ended. ``tried``: what it says of its address, None where nothing does.
+
+    ``endpoint``: the address, where it is an endpoint and its health is told of.
+    """
+
+    claimed: Claimed
+    what: What
+    row: str = ""
+    due_ms: int = 0
+    fact: str = ""
+    keep_ms: int = 0
+    tried: Tried | None = None
+    endpoint: Endpoint | None = None
+
+
+@dataclass(slots=True)
+class _Address:
+    """What this sender knows of an address, and what it has not saved yet."""
+
+    stored: Stored
+    health: Health
+    tries: list[Tried] = field(default_factory=list)
+    endpoint: Endpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What goes to the store in one turn."""
+
+    ended: list[Ended]
+    parts: dict[int, tuple[list[Settled], list[HealthChange]]]
+    healths: dict[Where, tuple[Health, int, list[Happened]]]
+    """The health to be, of how many tries it was made, and what happened."""
+
+
+class Results:
+    """Gathered until they are saved: nothing is dropped before the store has answered."""
+
+    def __init__(self, limits: WebhooksLimits, queues: Queues) -> None:
+        self._limits = limits
+        self._queues = queues
+        self._ended: list[Ended] = []
+        self._settled: list[Settled] = []
+        self._addresses: dict[Where, _Address] = {}
+        self._unsaved: set[Where] = set()
+        self._disable: list[tuple[EndpointId, str]] = []
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is to be saved."""
+        return bool(self._ended or self._unsaved)
+
+    def know(self, partition: int, healths: Mapping[str, Stored]) -> None:
+        """How addresses do, as a claim told."""
+        for address, stored in healths.items():
+            known = self._addresses.get((partition, address))
+            if known is None:
+                self._addresses[(partition, address)] = _Address(stored, Health.read(stored.text))
+            elif known.stored.version != stored.version:
+                known.stored, known.health = stored, Health.read(stored.text)
+
+    def add(self, ended: Ended, *, token: str) -> None:
+        """A try has ended."""
+        one = ended.claimed
+        self._ended.append(ended)
+        self._settled.append(
+            Settled(
+                one.address, one.id, token, ended.what, ended.row, ended.due_ms, ended.fact, ended.keep_ms
+            )
+        )
+        if ended.tried is not None:
+            where = (one.partition, one.address)
+            known = self._addresses[where]
+            known.tries.append(ended.tried)
+            known.endpoint = ended.endpoint
+            self._unsaved.add(where)
+
+    def take(self) -> Batch:
+        """What to save now. It stays here until ``settled`` says that it is saved."""
+        most = self._limits.settle_most
+        ended = self._ended[:most]
+        parts: dict[int, tuple[list[Settled], list[HealthChange]]] = defaultdict(lambda: ([], []))
+        for one, settled in zip(ended, self._settled, strict=False):
+            parts[one.claimed.partition][0].append(settled)
+        healths: dict[Where, tuple[Health, int, list[Happened]]] = {}
+        for where in self._unsaved:
+            known = self._addresses[where]
+            health, happened = after(
+                known.health,
+                known.tries,
+                since_ms=_since_ms(known.endpoint, known.tries),
+                spread=_SPREAD.random(),
+                limits=self._limits,
+            )
+            healths[where] = (health, len(known.tries), happened)
+            facts = [told for each in happened if (told := _fact(each, known)) is not None]
+            change = HealthChange(
+                where[1], known.stored.version, health.text(), health.held_until_ms, health.cap, facts
+            )
+            parts[where[0]][1].append(change)
+        return Batch(ended, dict(parts), healths)
+
+    def settled(self, partition: int, batch: Batch, answer: Sequence[Any]) -> None:
+        """The store has saved this partition's part of a batch, but for healths that others changed meanwhile."""
+        settled, changes = batch.parts[partition]
+        done = len(settled)
+        if done:
+            gone = {id(one) for one in settled}
+            pairs = zip(self._ended, self._settled, strict=True)
+            left = [pair for pair in pairs if id(pair[1]) not in gone]
+            self._ended, self._settled = [pair[0] for pair in left], [pair[1] for pair in left]
+        others = not_changed(changes, answer)
+        for change in changes:
+            where = (partition, change.address)
+            known = self._addresses[where]
+            if change.address in others:
+                known.stored = others[change.address]
+                known.health = Health.read(known.stored.text)
+                continue
+            health, count, happened = batch.healths[where]
+            known.stored, known.health = Stored(str(int(change.version) + 1), change.text), health
+            del known.tries[:count]
+            if not known.tries:
+                self._unsaved.discard(where)
+            if known.endpoint is not None:
+                self._disable += [
+                    (known.endpoint.id, each.reason) for each in happened if each.event is Event.DISABLED
+                ]
+
+    def to_disable(self) -> list[tuple[EndpointId, str]]:
+        """The addresses that have come to their end, each once."""
+        found, self._disable = self._disable, []
+        return found
+
+
+def _since_ms(endpoint: Endpoint | None, tries: Sequence[Tried]) -> int:
+    """Since when an address may be expected to take news; mail is never given up."""
+    if endpoint is None:
+        return tries[-1].at_ms
+    return int((endpoint.enabled_at or endpoint.made_at).timestamp() * 1000)
+
+
+def _fact(happened: Happened, known: _Address) -> str | None:
+    """What is told of an endpoint; its end is told by whoever disables it, and of mail nothing is told."""
+    endpoint = known.endpoint
+    if endpoint is None:
+        return None
+    at = from_ms(max(each.at_ms for each in known.tries))
+    about: dict[str, Any] = {"at": at, "endpoint": endpoint.id, "subscriber": endpoint.subscriber}
+    fact: Fact
+    match happened.event:
+        case Event.OPENED:
+            fact = BreakerOpened(**about)
+        case Event.CLOSED:
+            fact = BreakerClosed(**about)
+        case Event.RECOVERED:
+            fact = EndpointRecovered(**about)
+        case Event.FAILING:
+            ends = None if happened.disables_at_ms is None else from_ms(happened.disables_at_ms)
+            fact = EndpointFailing(**about, reason=happened.reason, disables_at=ends)
+        case Event.DISABLED:
+            return None
+    return FACT.dump_json(fact).decode()

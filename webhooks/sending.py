@@ -1,0 +1,272 @@
+"""The sender: takes what is due, tries it, saves what came of it; one turn is one trip to the store.
+
+A turn saves the results of the tries that have ended and leases what is due, for all partitions together. Tries run
+beside it. So a slow address holds up nobody, and a busy sender asks the store once for many tries.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spine.clock import Clock
+from spine.queues import Claim, Claimed, Queues, claimed
+from spine.store import StoreDown
+from spine.valkey import Word
+from webhooks.limits import WebhooksLimits
+from webhooks.messages import MAIL, Kept
+from webhooks.results import Ended, Results
+from webhooks.trying import Trying
+
+log = logging.getLogger("trunkline.webhooks")
+
+Call = tuple[str, Sequence[str], Sequence[Word]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What one trip to the store is for."""
+
+    calls: list[Call]
+    settling: list[tuple[int, int]]
+    """Which partitions' results, each with how many."""
+    claiming: list[int]
+
+
+class Sending:
+    """One sender: its tries, its leases and its beat."""
+
+    def __init__(self, clock: Clock, limits: WebhooksLimits, queues: Queues, trying: Trying) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._queues = queues
+        self._trying = trying
+        self.life = secrets.token_hex(8)
+        self._results = Results(limits, queues)
+        self._tries: set[asyncio.Task[None]] = set()
+        self._mine: dict[str, int] = {}
+        """Leased messages that are not settled yet, each with its partition."""
+        self._held = {True: 0, False: 0}
+        """How many of them are mail, and how many are not."""
+        self._wire = asyncio.Semaphore(limits.in_flight)
+        self._due: dict[int, float] = dict.fromkeys(range(queues.partitions), 0.0)
+        """Loop time from which a partition is asked again."""
+        self._first = 0
+        self._awake = asyncio.Event()
+        self._unsure = False
+        """A claim's answer was lost: what it leased is ours without our knowing."""
+
+    def wake(self, partition: int) -> None:
+        """Something was queued in this partition by this process."""
+        self._due[partition] = 0.0
+        self._awake.set()
+
+    async def run(self, name: str) -> None:
+        """Send what is due, until cancelled. The store may come and go. ``name``: the same after a restart."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_beating(name), name="webhooks.beat")
+            tasks.create_task(self._keep_turning(), name="webhooks.sender")
+
+    async def sweep(self) -> int:
+        """Try everything that is due now and save what came of it; how many tries there were."""
+        count = 0
+        while True:
+            self._due = dict.fromkeys(self._due, 0.0)
+            await self._turn()
+            if not self._tries and not self._results.waiting:
+                return count
+            count += len(self._tries)
+            await self.idle()
+            while self._results.waiting:
+                await self._turn(claim=False)
+
+    async def idle(self) -> None:
+        """Wait until no try runs in this process."""
+        while self._tries:
+            await asyncio.wait(self._tries)
+
+    async def close(self) -> None:
+        """Let the running tries end and save them; what is cut off here goes to whoever comes next."""
+        if self._tries:
+            await asyncio.wait(self._tries, timeout=self._limits.total_timeout.total_seconds())
+        for running in self._tries:
+            running.cancel()
+        await asyncio.gather(*self._tries, return_exceptions=True)
+        if not self._mine and not self._results.waiting:
+            return
+        try:
+            while self._results.waiting:
+                await self._turn(claim=False)
+            await self._give_back(self.life)
+        except StoreDown as down:
+            log.warning("sender.not_returned", extra={"reason": down.detail})
+
+    # ---- turns
+
+    async def _keep_turning(self) -> None:
+        ticks = asyncio.get_running_loop().time
+        while True:
+            try:
+                if self._unsure:
+                    await self._give_back_unknown()
+                self._awake.clear()
+                await self._turn()
+            except StoreDown as down:
+                self._unsure = True
+                log.warning("sender.waits", extra={"reason": down.detail})
+                await asyncio.sleep(self._limits.settle_after.total_seconds() + 0.2)
+                continue
+            except Exception:
+                self._unsure = True
+                log.exception("sender.failed")
+                await asyncio.sleep(1)
+                continue
+            if not self._results.waiting and not self._awake.is_set():
+                wait = self._limits.sender_poll.total_seconds()
+                if self._room(mail=False) or self._room(mail=True):
+                    wait = min(self._due.values()) - ticks()
+                if wait > 0:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(wait):
+                            await self._awake.wait()
+            if self._tries or self._results.waiting:
+                await asyncio.sleep(self._limits.settle_after.total_seconds())  # more end meanwhile
+
+    async def _turn(self, *, claim: bool = True) -> None:
+        """One trip. Raises ``StoreDown``; then every result is still there, and is saved with the next one."""
+        now = self._clock.now()
+        batch = self._results.take()
+        turn = _Turn([], [], [])
+        for partition, (settled, changes) in batch.parts.items():
+            turn.calls.append(self._queues.settling(partition, settled, changes, now=now))
+            turn.settling.append((partition, len(settled)))
+        if claim:
+            self._add_claims(turn, self._ending(batch.ended))
+        if not turn.calls:
+            return
+        answers = await self._queues.run(turn.calls)
+        for one in batch.ended:
+            self._let_go(one.claimed)
+        for (partition, _), answer in zip(turn.settling, answers, strict=False):
+            self._results.settled(partition, batch, answer)
+        ticks = asyncio.get_running_loop().time()
+        for partition, answer in zip(turn.claiming, answers[len(turn.settling) :], strict=True):
+            self._take(partition, claimed(partition, answer), ticks)
+        for endpoint, reason in self._results.to_disable():
+            await self._trying.disable(endpoint, reason)
+
+    def _add_claims(self, turn: _Turn, ending: tuple[int, int]) -> None:
+        """Ask the partitions whose time has come, each for its share of the room, in turn the first of them."""
+        ticks = asyncio.get_running_loop().time()
+        due = [each for each in self._due if self._due[each] <= ticks]
+        room = self._room(mail=False) + ending[0]
+        aside = self._room(mail=True) + ending[1]
+        if not due or room <= 0:
+            return
+        self._first += 1
+        start = self._first % len(due)
+        due = (due[start:] + due[:start])[:room]
+        share, now = max(1, room // len(due)), self._clock.now()
+        mails = max(1, aside // len(due)) if aside > 0 else 0
+        for partition in due:
+            mine, aside = min(mails, aside), aside - min(mails, aside)
+            call = self._queues.claiming(
+                partition,
+                now=now,
+                most=share,
+                lease=self._limits.lease,
+                sender=self.life,
+                cap=self._limits.in_flight_per_address,
+                aside=(MAIL, mine),
+            )
+            turn.calls.append(call)
+            turn.claiming.append(partition)
+
+    def _room(self, *, mail: bool) -> int:
+        if mail:
+            return self._limits.mail_in_flight - self._held[True]
+        return self._limits.in_flight + self._limits.claim_ahead - self._held[False]
+
+    def _ending(self, ended: Sequence[Ended]) -> tuple[int, int]:
+        mails = sum(one.claimed.address == MAIL for one in ended)
+        return len(ended) - mails, mails
+
+    def _take(self, partition: int, claim: Claim, ticks: float) -> None:
+        poll = self._limits.sender_poll.total_seconds()
+        wait = poll if claim.wait_ms is None else min(poll, claim.wait_ms / 1000)
+        if wait == 0 and not claim.messages:
+            wait = 0.02  # what is due has no room here: somebody must end first
+        self._due[partition] = ticks + wait
+        self._results.know(partition, claim.health)
+        for one in claim.messages:
+            self._mine[one.id] = partition
+            self._held[one.address == MAIL] += 1
+            running = asyncio.create_task(self._one(one))
+            self._tries.add(running)
+            running.add_done_callback(self._tries.discard)
+
+    def _let_go(self, one: Claimed) -> None:
+        if self._mine.pop(one.id, None) is not None:
+            self._held[one.address == MAIL] -= 1
+            self._due[one.partition] = 0.0
+
+    async def _one(self, one: Claimed) -> None:
+        """One try. It never raises; cut off, its lease goes back."""
+        ended: Ended
+        try:
+            kept = Kept.read(one.body, started=one.n)
+            if one.address == MAIL:
+                ended = await self._trying.once(one, kept)
+            else:
+                async with self._wire:
+                    ended = await self._trying.once(one, kept)
+        except Exception:
+            log.exception("message.unsettled", extra={"message_id": one.id})
+            ended = self._trying.stumbled(one)
+        self._results.add(ended, token=f"{self.life}:{one.n}")
+        self._awake.set()
+
+    # ---- who is there
+
+    async def _keep_beating(self, name: str) -> None:
+        """Say that we are here; what our own former life and those that fell silent had in hand goes back."""
+        started = True
+        while True:
+            try:
+                lives = await self._queues.beat(self.life, name, lives=self._limits.lives)
+                others = [life for life in lives if life != self.life]
+                former = [life for life in others if started and lives[life] == name]
+                gone = {*former, *(await self._queues.silent(others) if others else ())}
+                for life in gone:
+                    await self._give_back(life)
+                started = False
+            except StoreDown as down:
+                log.warning("sender.no_beat", extra={"reason": down.detail})
+            except Exception:
+                log.exception("sender.beat_failed")
+            await asyncio.sleep(self._limits.beat.total_seconds())
+
+    async def _give_back(self, life: str) -> None:
+        now, partitions = self._clock.now(), range(self._queues.partitions)
+        counts = await self._queues.run(
+            [self._queues.returning(each, life, (), now=now) for each in partitions]
+        )
+        await self._queues.bury(life)
+        log.info("sender.returned", extra={"life": life, "messages": sum(counts)})
+        for partition in partitions:
+            self.wake(partition)
+
+    async def _give_back_unknown(self) -> None:
+        """After a claim whose answer was lost: what of ours we do not know goes back."""
+        now, mine = self._clock.now(), dict(self._mine)
+        calls = [
+            self._queues.returning(
+                partition, self.life, [each for each, where in mine.items() if where == partition], now=now
+            )
+            for partition in range(self._queues.partitions)
+        ]
+        await self._queues.run(calls)
+        self._unsure = False
+        self._due = dict.fromkeys(self._due, 0.0)

@@ -1,0 +1,165 @@
+"""What a claimed message comes to: not tried any more, put off, or one try and what follows from it."""
+
+import asyncio
+import logging
+import random
+from datetime import datetime, timedelta
+from typing import Final
+
+from spine.clock import Clock
+from spine.facts import FACT
+from spine.ids import EndpointId
+from spine.queues import Claimed
+from spine.store import StoreDown
+from webhooks.addresses import EndpointState, Target
+from webhooks.attempts import Outcome, Result, drop_row
+from webhooks.dispatch import Dispatch
+from webhooks.endpoints import Endpoints
+from webhooks.health import Tried
+from webhooks.limits import WebhooksLimits
+from webhooks.messages import PING, Kept
+from webhooks.moments import ms_before, ms_from
+from webhooks.results import Ended
+from webhooks.schedule import next_try, wait_after
+
+log = logging.getLogger("trunkline.webhooks")
+
+_STUMBLED: Final = timedelta(seconds=5)
+_PENDING: Final = timedelta(seconds=30)
+
+
+class Trying:
+    """Decides on one claimed message at a time. Addresses are read once for each of their versions."""
+
+    def __init__(
+        self, clock: Clock, limits: WebhooksLimits, dispatch: Dispatch, endpoints: Endpoints
+    ) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._dispatch = dispatch
+        self._endpoints = endpoints
+        self._targets: dict[EndpointId, Target] = {}
+        self._reading: dict[EndpointId, asyncio.Task[Target | None]] = {}
+        self._random = random.SystemRandom()
+        self._keep_ms = int(limits.kept_for.total_seconds() * 1000)
+
+    async def once(self, one: Claimed, kept: Kept) -> Ended:
+        """Try it, or say why not. Raises where a mistake of ours or a store that is down is in the way."""
+        try:
+            target = await self._target(kept.endpoint, one.version) if kept.endpoint is not None else None
+        except StoreDown:
+            return self.stumbled(one)
+        now = self._clock.now()
+        if (reason := self._why_not(kept, target, now)) is not None:
+            if kept.type == PING and kept.endpoint is not None:
+                await self._endpoints.unanswered(kept.endpoint)
+            return self._dropped(one, kept, target, reason, now)
+        if target is not None and target.endpoint.state is EndpointState.PENDING and kept.type != PING:
+            until = min(target.endpoint.made_at + self._limits.ping_for, now + _PENDING)
+            return Ended(one, "back", due_ms=ms_from(until))
+        result = await self._dispatch.once(one.id, kept, target)
+        if kept.type == PING and kept.endpoint is not None:
+            if result.outcome is Outcome.ACCEPTED:
+                await self._endpoints.answered(kept.endpoint)
+            elif result.outcome is Outcome.HOPELESS:
+                await self._endpoints.unanswered(kept.endpoint)
+        return self._after(one, kept, target, result)
+
+    def stumbled(self, one: Claimed) -> Ended:
+        """It could not even be tried: put back without a try used up."""
+        return Ended(one, "back", due_ms=ms_before(self._clock.now() + _STUMBLED))
+
+    async def disable(self, endpoint: EndpointId, reason: str) -> None:
+        """An address has come to its end; a store that is down is asked again with its next failure."""
+        try:
+            await self._endpoints.disable(endpoint, reason)
+        except StoreDown as down:
+            log.warning("endpoint.not_disabled", extra={"endpoint": endpoint, "reason": down.detail})
+
+    def _why_not(self, kept: Kept, target: Target | None, now: datetime) -> str | None:
+        """Why it is not tried any more."""
+        if now >= kept.expires_at:
+            return "deadline"
+        if kept.endpoint is not None:
+            if target is None:
+                return "endpoint_gone"
+            state = target.endpoint.state
+            waits = state is EndpointState.PENDING and now < target.endpoint.made_at + self._limits.ping_for
+            if kept.type != PING and state is not EndpointState.ENABLED and not waits:
+                return "endpoint_disabled"
+        if kept.started > 1 and self._exhausted(kept, now):
+            return "exhausted"  # its sender was lost in the last try the schedule has
+        return None
+
+    def _exhausted(self, kept: Kept, now: datetime) -> bool:
+        age = now - kept.queued_at
+        failures = kept.started - 1
+        return wait_after(failures, interactive=kept.interactive, age=age, limits=self._limits) is None
+
+    def _after(self, one: Claimed, kept: Kept, target: Target | None, result: Result) -> Ended:
+        now = self._clock.now()
+        now_ms = ms_before(now)
+        row = result.row(one.n, now_ms, self._limits.answer_kept)
+        tried: Tried | None = None
+        if result.seen is not None and kept.type != PING:
+            until = 0 if result.not_before is None else ms_before(result.not_before)
+            tried = Tried(result.seen, now_ms, one.n, until)
+        endpoint = target.endpoint if target is not None else None
+        if result.outcome is Outcome.ACCEPTED:
+            return Ended(one, "done", row, keep_ms=self._keep_ms, tried=tried, endpoint=endpoint)
+        then = self._then(one, kept, result, now)
+        if isinstance(then, datetime):
+            return Ended(one, "again", row, ms_from(then), tried=tried, endpoint=endpoint)
+        dropped = self._dropped(one, kept, target, then, now)
+        return Ended(
+            one,
+            "dead",
+            f"{row}\n{dropped.row}",
+            fact=dropped.fact,
+            keep_ms=dropped.keep_ms,
+            tried=tried,
+            endpoint=endpoint,
+        )
+
+    def _then(self, one: Claimed, kept: Kept, result: Result, now: datetime) -> datetime | str:
+        """When to try again after this failure, or why not at all."""
+        if result.outcome is Outcome.HOPELESS:
+            return result.reason
+        again = next_try(
+            one.n,
+            interactive=kept.interactive,
+            queued_at=kept.queued_at,
+            now=now,
+            jitter=self._random.uniform(-1, 1),
+            limits=self._limits,
+        )
+        if again is None:
+            return "exhausted"
+        again = max(again, result.not_before or again)
+        return again if again < kept.expires_at else "deadline"
+
+    def _dropped(self, one: Claimed, kept: Kept, target: Target | None, reason: str, now: datetime) -> Ended:
+        """It ends here, with a row that says why; its subscriber is told."""
+        subscriber = target.endpoint.subscriber if target is not None else ""
+        fact = (
+            "" if kept.type == PING else FACT.dump_json(kept.died(one.id, now, reason, subscriber)).decode()
+        )
+        row = drop_row(one.n, ms_before(now), reason)
+        return Ended(one, "dead", row, fact=fact, keep_ms=self._keep_ms)
+
+    async def _target(self, endpoint: EndpointId, version: str) -> Target | None:
+        """The address of at least this version of it, read once for all who want it."""
+        known = self._targets.get(endpoint)
+        good = known is not None and (known.until is None or self._clock.now() < known.until)
+        if known is not None and good and int(known.version) >= int(version):
+            return known
+        reading = self._reading.get(endpoint)
+        if reading is None:
+            reading = self._reading[endpoint] = asyncio.create_task(self._endpoints.target(endpoint))
+            reading.add_done_callback(lambda _: self._reading.pop(endpoint, None))
+        found = await asyncio.shield(reading)
+        if found is None:
+            self._targets.pop(endpoint, None)
+        else:
+            self._targets[endpoint] = found
+        return found
