@@ -1,21 +1,21 @@
 """``trunkline webhooks ...``: requests judged, sent and received by hand; addresses and what became of their news."""
 
 import asyncio
-import re
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkline.commands.exchange import AsJson, read_document, say, show
+from trunkline.commands import webhook_addresses
+from trunkline.commands.exchange import AsJson, moment, read_document, say, show
 
 if TYPE_CHECKING:
     from webhooks.signers import Checker, Signer
 
 app = typer.Typer(help="News out, decisions in: try, verify, look after.", no_args_is_help=True)
+webhook_addresses.register(app)
 
 Secrets = Annotated[
     list[str],
@@ -45,7 +45,7 @@ def verify(
     from webhooks.limits import WebhooksLimits
 
     checkers = _checkers([*secret, *([] if secret2 is None else [secret2])])
-    at, limits = _moment(now), WebhooksLimits()
+    at, limits = moment(now, "--now"), WebhooksLimits()
     raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     refused = [
         refusal(each, checkers, now=at, body_most=limits.body_most, tolerance=limits.tolerance)
@@ -138,19 +138,3 @@ def _signer(text: str) -> "Signer":
         return read_signer(text)
     except SecretMalformed as malformed:
         raise typer.BadParameter(f"this is no secret: {malformed}", param_hint="--secret") from None
-
-
-def _moment(text: str | None) -> datetime:
-    from spine.clock import SystemClock
-
-    if text is None:
-        return SystemClock().now()
-    try:
-        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-            return datetime.fromtimestamp(float(text), UTC)
-        read = datetime.fromisoformat(text)
-        return read if read.tzinfo else read.replace(tzinfo=UTC)
-    except (ValueError, OverflowError, OSError):
-        raise typer.BadParameter(
-            "--now is unix seconds, or such as 2026-01-31T12:00:00Z", param_hint="--now"
-        ) from None
