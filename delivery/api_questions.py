@@ -22,7 +22,8 @@ from webhooks.verified import Verifier
 
 _Token = Annotated[str, Field(min_length=40, max_length=400, pattern=r"^[A-Za-z0-9_-]+$", repr=False)]
 SourcePath = Annotated[
-    str, Path(max_length=80, description="The linked system.", examples=["src_5c2h8tq4n6w0rj3v"])
+    # Of any length: what is no source of ours has the one answer of all that is not verified.
+    str, Path(description="The linked system.", examples=["src_5c2h8tq4n6w0rj3v"])
 ]
 
 

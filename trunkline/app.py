@@ -17,6 +17,7 @@ import people.api_parts
 import people.pages
 import webhooks.api
 import webhooks.api_mending
+import webhooks.published
 from keys.bundles import Bundles
 from keys.checkpoints import Checkpoints
 from people.access import CarrierPrincipal
@@ -101,6 +102,8 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
         app.include_router(router)
     app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
 
+    app.include_router(webhooks.published.routes(_published(parts)))
+
     @app.get("/.well-known/jwks.json", tags=["keys"])
     async def service_keys() -> Response:
         """The service's public keys, each with its purpose."""
@@ -135,6 +138,12 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     app.mount(
         "/static", StaticFiles(directory=Path(str(files("trunkline").joinpath("static")))), name="static"
     )
+
+
+def _published(parts: Services) -> webhooks.published.PublishedKeys:
+    base = parts.ground
+    addresses = webhooks.published.Addresses(parts.endpoints, base.index)
+    return webhooks.published.PublishedKeys(parts.endpoints, addresses, base.clock, base.settings.webhooks)
 
 
 def _webhook_routes(parts: Services) -> Any:  # noqa: ANN401 - an APIRouter

@@ -23,6 +23,7 @@ from trunkline.commands import (
     states,
     trust,
     units,
+    webhooks,
 )
 
 EXIT_OK: Final = 0
@@ -68,6 +69,7 @@ app.add_typer(evidence.app, name="evidence")
 app.add_typer(faults.app, name="faults")
 app.add_typer(logs.app, name="log")
 app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main() -> NoReturn:

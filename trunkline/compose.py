@@ -240,14 +240,10 @@ def people_of(desk: Desk) -> People:
 
 def keyring_of(settings: Settings) -> Keyring:
     """What seals the secrets of webhook addresses and linked systems at rest."""
-    return Keyring(Seal(_endpoint_key(settings)))
-
-
-def _endpoint_key(settings: Settings) -> bytes:
     given = settings.endpoint_secret_key
-    if given is not None:
-        return sealing_key(given.get_secret_value())
-    return sealing_key(seal(settings, "endpoint"))
+    text = given.get_secret_value() if given is not None else seal(settings, "endpoint")
+    first, *former = (sealing_key(each.strip()) for each in text.split(","))
+    return Keyring(Seal(first, former))
 
 
 def gateway(base: Ground, signer: CommandSigner) -> Gateway:

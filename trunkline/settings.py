@@ -102,7 +102,8 @@ class Settings(BaseSettings):
     )
     endpoint_secret_key: SecretStr | None = Field(
         None,
-        description="Base64url of 32 bytes that encrypt webhook secrets at rest; none: `keys/seal/endpoint.key`.",
+        description="Base64url of 32 bytes that encrypt webhook secrets at rest; none: `keys/seal/endpoint.key`. "
+        "To change it put the new one first and a comma: the former ones still open what they sealed.",
     )
 
     mail_smtp_url: SecretStr | None = Field(

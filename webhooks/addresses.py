@@ -12,9 +12,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from spine.ids import EndpointId
 from spine.problems import Kind, Problem
 from spine.store import Saved
-from webhooks.keyring import KeptSecret
+from webhooks.keyring import KeptSecret, PublishedKey, Version, published
 from webhooks.limits import WebhooksLimits
-from webhooks.signature import Secret
+from webhooks.signers import Signer
 
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*(?:\.\*)?")
 _TYPES_MOST: Final = 50
@@ -108,6 +108,7 @@ class KeptEndpoint(BaseModel):
     rate: float = 0
     enabled_at: AwareDatetime | None = None
     pinged: str = ""
+    signatures: tuple[Version, ...] = ("v1",)
 
 
 class KeptList(BaseModel):
@@ -138,6 +139,8 @@ class Endpoint:
     enabled_at: datetime | None = None
     pinged: str = ""
     """The id of its last ping."""
+    signatures: Sequence[Version] = ("v1",)
+    public_keys: Sequence[PublishedKey] = ()
 
     def wants(self, type_: str, vehicle: str | None = None) -> bool:
         """Whether its filters take this type, and news of this vehicle (None: of none)."""
@@ -156,13 +159,13 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What one try needs: the address and every secret that is good now.
+    """What one try needs: the address and every secret and key that is good now.
 
     It holds while the address has this ``version``, and before ``until`` (when a secret ends; None: for good).
     """
 
     endpoint: Endpoint
-    secrets: Sequence[Secret]
+    secrets: Sequence[Signer]
     version: str = ""
     until: datetime | None = None
 
@@ -206,5 +209,7 @@ def view(endpoint: EndpointId, kept: KeptEndpoint, saved: Saved) -> Endpoint:
         order=kept.order,
         rate=kept.rate,
         enabled_at=kept.enabled_at,
+        signatures=kept.signatures,
+        public_keys=published(kept.secrets),
         pinged=kept.pinged,
     )

@@ -1,6 +1,6 @@
 """A subscriber's own addresses over HTTP: add, look, exchange the secret, remove, see what became of news."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
@@ -14,7 +14,9 @@ from webhooks.attempts import Attempt
 from webhooks.endpoints import Endpoint, Endpoints, EndpointState, Wishes
 from webhooks.engine import Engine
 from webhooks.envelope import wire_id
+from webhooks.keyring import PublishedKey, Version
 from webhooks.messages import Message
+from webhooks.signers import Checker, Secret
 from webhooks.states import State
 
 _PAGE_MOST: Final = 100
@@ -58,16 +60,33 @@ class NewEndpoint(BaseModel):
         description="delivery or vehicle: of each, news comes in order, and one that fails holds up those after it",
     )
     rate: float = Field(default=0, ge=0, le=10_000, description="tries a second at most; 0: no limit")
+    signatures: list[Version] = Field(
+        default=["v1"],
+        min_length=1,
+        max_length=2,
+        description="`v1`: HMAC-SHA256 with a secret we share; `v1a`: Ed25519, you get the public key",
+    )
 
 
 class NewSecret(BaseModel):
-    """How long the former secret stays good."""
+    """How long the former secrets stay good."""
 
     model_config = ConfigDict(extra="forbid")
 
     overlap_seconds: int = Field(
         default=86_400, ge=0, le=7 * 86_400, description="the former secrets sign for so long; 0: end at once"
     )
+    signatures: list[Version] | None = Field(
+        default=None, min_length=1, max_length=2, description="from now on; left out: as before"
+    )
+
+
+class PublicKeyOut(BaseModel):
+    """An Ed25519 key that verifies `v1a`. It is published too, see `/.well-known/webhook-jwks.json`."""
+
+    kid: str = Field(description="its thumbprint, RFC 7638")
+    key: str = Field(description="`whpk_` and base64")
+    until: datetime | None = Field(description="when it ends, where it was replaced")
 
 
 class EndpointOut(BaseModel):
@@ -82,13 +101,15 @@ class EndpointOut(BaseModel):
     reason: str | None = Field(description="why it is disabled")
     made_at: datetime
     enabled_at: datetime | None
+    signatures: list[Version]
+    public_keys: list[PublicKeyOut] = Field(description="of `v1a`, the current one first")
     livemode: bool
 
 
 class EndpointMadeOut(EndpointOut):
     """A new address. Its secret is shown here and never again."""
 
-    secret: str
+    secret: str | None = Field(description="`whsec_` and base64; null where it is signed with `v1a` alone")
 
 
 class EndpointsOut(BaseModel):
@@ -98,9 +119,10 @@ class EndpointsOut(BaseModel):
 
 
 class SecretOut(BaseModel):
-    """The new secret, shown here and never again."""
+    """The new secret, shown here and never again; public keys can be looked up."""
 
-    secret: str
+    secret: str | None = Field(description="null where it is signed with `v1a` alone")
+    public_keys: list[PublicKeyOut]
 
 
 class MessageOut(BaseModel):
@@ -139,8 +161,10 @@ def routes(
     async def add(asked: NewEndpoint, subscriber: changing, key: IdempotencyKey = None) -> EndpointMadeOut:
         """Add an address. Its secret is in this answer only. It is enabled once it answers the ping sent to it."""
         wishes = Wishes(asked.types, order=asked.order, rate=asked.rate)
-        made, secret = await endpoints.add(subscriber.id, asked.url, key=key, wishes=wishes)
-        return EndpointMadeOut(**endpoint_fields(made, subscriber), secret=secret.reveal())
+        made, shown = await endpoints.add(
+            subscriber.id, asked.url, key=key, wishes=wishes, signatures=asked.signatures
+        )
+        return EndpointMadeOut(**endpoint_fields(made, subscriber), secret=_secret(shown))
 
     @router.get("")
     async def listed(subscriber: who) -> EndpointsOut:
@@ -162,10 +186,13 @@ def routes(
     async def rotate(
         endpoint: EndpointId, asked: NewSecret, subscriber: changing, key: IdempotencyKey = None
     ) -> SecretOut:
-        """Exchange the secret. Until the overlap has ended, each message has a signature under both."""
+        """Exchange the secrets. Until the overlap has ended, each message has a signature under each of them."""
         overlap = timedelta(seconds=asked.overlap_seconds)
-        secret = await endpoints.rotate(endpoint, subscriber.id, overlap=overlap, key=key)
-        return SecretOut(secret=secret.reveal())
+        shown = await endpoints.rotate(
+            endpoint, subscriber.id, overlap=overlap, key=key, signatures=asked.signatures
+        )
+        after = await endpoints.one(endpoint, subscriber.id)
+        return SecretOut(secret=_secret(shown), public_keys=_keys(after.public_keys))
 
     @router.get("/{endpoint}/attempts")
     async def attempts(
@@ -185,6 +212,14 @@ def routes(
     return router
 
 
+def _secret(shown: Checker) -> str | None:
+    return shown.reveal() if isinstance(shown, Secret) else None
+
+
+def _keys(found: Sequence[PublishedKey]) -> list[PublicKeyOut]:
+    return [PublicKeyOut(kid=each.key.jwk["kid"], key=each.key.reveal(), until=each.until) for each in found]
+
+
 def endpoint_fields(endpoint: Endpoint, subscriber: Subscriber) -> dict[str, Any]:
     """An address as ``EndpointOut`` has it."""
     return {
@@ -197,6 +232,8 @@ def endpoint_fields(endpoint: Endpoint, subscriber: Subscriber) -> dict[str, Any
         "rate": endpoint.rate,
         "made_at": endpoint.made_at,
         "enabled_at": endpoint.enabled_at,
+        "signatures": list(endpoint.signatures),
+        "public_keys": _keys(endpoint.public_keys),
         "livemode": subscriber.livemode,
     }
 

@@ -27,10 +27,10 @@ from webhooks.addresses import (
     view,
 )
 from webhooks.guard import Guard
-from webhooks.keyring import Keyring, OverlapRefused, exchanged
+from webhooks.keyring import Keyring, OverlapRefused, Version, exchanged, in_order
 from webhooks.limits import WebhooksLimits
 from webhooks.messages import PING, Outgoing, kept_text, ping_id, queue_of
-from webhooks.signature import Secret
+from webhooks.signers import Checker
 
 __all__ = [
     "ENDPOINT_STEPS", "Endpoint", "EndpointState", "EndpointStep", "EndpointUnknown", "Endpoints",
@@ -69,16 +69,19 @@ class Endpoints:
         *,
         key: str | None = None,
         wishes: Wishes | None = None,
-    ) -> tuple[Endpoint, Secret]:
-        """A new address with a drawn secret, which is shown here and never again; a ping is on its way to it.
+        signatures: Sequence[Version] = ("v1",),
+    ) -> tuple[Endpoint, Checker]:
+        """A new address and what its receiver verifies with; a ping is on its way to it.
 
+        That is the drawn secret, shown here and never again; with ``signatures`` of ``v1a`` alone it is the open
+        key, which stays to be seen.
         Until that is answered, its news wait. ``wishes``: instead of ``types``, all of its filters.
         ``key``: an idempotency key; the same request within ``idempotency_for`` has the same answer,
         another one raises ``OtherBody``. Raises ``UrlRefused``, ``TypesRefused``,
         ``FiltersRefused``, ``TooManyEndpoints``.
         """
         self._guard.check(url)
-        wanted = (wishes or Wishes(types)).checked()
+        wanted, signs = (wishes or Wishes(types)).checked(), in_order(signatures)
         now = self._clock.now()
         endpoint = _drawn(subscriber)
         if key is not None:
@@ -88,10 +91,9 @@ class Endpoints:
             elif not keyed.ended:
                 known = KeptEndpoint.model_validate_json(keyed.body)
                 if now < known.made_at + self._limits.idempotency_for:
-                    if (known.url, *_wishes(known)) != (url, *_wishes(wanted)):
+                    if (known.url, known.signatures, *_wishes(known)) != (url, signs, *_wishes(wanted)):
                         raise OtherBody("this idempotency key came with another address")
                     return await self._again(EndpointId(keyed.id))
-        _, sealed = self._keyring.draw(endpoint)
         made = KeptEndpoint(
             subscriber=subscriber,
             url=url,
@@ -99,7 +101,8 @@ class Endpoints:
             vehicles=tuple(wanted.vehicles),
             order=wanted.order,
             rate=wanted.rate,
-            secrets=(sealed,),
+            secrets=self._keyring.draw_each(signs, endpoint),
+            signatures=signs,
             made_at=now,
             pinged=ping_id(endpoint, now),
         )
@@ -189,6 +192,16 @@ class Endpoints:
         saved = await self._saved(endpoint)
         return view(endpoint, _owned(saved, subscriber), saved)
 
+    async def seen(self, endpoints: Sequence[str]) -> list[Endpoint]:
+        """Those that there are, whosever: for operators and for what is published. Opens no secret."""
+        wanted = [EndpointId(each) for each in endpoints if each.startswith("ep_")]
+        found = await self._store.load_many(wanted)
+        return [
+            view(each, KeptEndpoint.model_validate_json(found[each].body), found[each])
+            for each in wanted
+            if found[each].version and not found[each].ended
+        ]
+
     async def target(self, endpoint: EndpointId) -> Target | None:
         """What a try needs; None where the address is gone. Raises ``NotSealedByUs``."""
         saved = await self._store.load(endpoint)
@@ -207,32 +220,34 @@ class Endpoints:
         *,
         overlap: timedelta | None = None,
         key: str | None = None,
-    ) -> Secret:
-        """A new secret, shown here and never again; former ones stay good for ``overlap`` (0: end now).
+        signatures: Sequence[Version] | None = None,
+    ) -> Checker:
+        """A new secret or pair, shown as in ``add``; former ones stay good for ``overlap`` (0: end now).
 
-        Both sign meanwhile. ``key``: as in ``add``. Raises ``EndpointUnknown``, ``OverlapRefused``,
-        ``TooManySecrets``.
+        All sign meanwhile. ``signatures``: what its messages carry from now on; None: as before. ``key``: as
+        in ``add``. Raises ``EndpointUnknown``, ``OverlapRefused``, ``TooManySecrets``.
         """
-        await self.one(endpoint, subscriber)  # before a change: any text may come as an id
+        before = await self.one(endpoint, subscriber)  # before a change: any text may come as an id
         now = self._clock.now()
         overlap = self._limits.overlap if overlap is None else overlap
         if not timedelta() <= overlap <= self._limits.overlap_most:
             raise OverlapRefused(f"an overlap is at most {self._limits.overlap_most.days} days")
         mark = _hash(key) if key is not None else ""
-        _, sealed = self._keyring.draw(endpoint)
+        signs = in_order(before.signatures if signatures is None else signatures)
+        drawn = self._keyring.draw_each(signs, endpoint)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             kept = _owned(saved[endpoint], subscriber)
             last = kept.exchanged_at
             if mark == kept.exchange != "" and last and now < last + self._limits.idempotency_for:
                 return None
-            after = exchanged(kept.secrets, sealed, now=now, overlap=overlap, most=self._limits.secrets_most)
-            update = {"secrets": after, "exchange": mark, "exchanged_at": now}
+            after = exchanged(kept.secrets, *drawn, now=now, overlap=overlap, most=self._limits.secrets_most)
+            update = {"secrets": after, "signatures": signs, "exchange": mark, "exchanged_at": now}
             return _same_state(saved[endpoint], kept.model_copy(update=update))
 
         outcome = await self._store.change([endpoint], decide)
         kept = KeptEndpoint.model_validate_json(outcome.saved[endpoint].body)
-        return self._keyring.open(kept.secrets[0], endpoint)
+        return self._keyring.checker(kept.secrets[0], endpoint)
 
     async def disable(self, endpoint: EndpointId, reason: str) -> None:
         """No more news to this address. Again: nothing changes."""
@@ -303,7 +318,7 @@ class Endpoints:
         put = Put(place.partition, place.address, message, text)
         await self._queues.put(put, due=now, most=_PINGS_MOST)
 
-    async def _again(self, endpoint: EndpointId) -> tuple[Endpoint, Secret]:
+    async def _again(self, endpoint: EndpointId) -> tuple[Endpoint, Checker]:
         """What was added; where its ping may have been forgotten by a crash, it is queued now."""
         saved = await self._store.load(endpoint)
         kept = KeptEndpoint.model_validate_json(saved.body)
@@ -319,7 +334,7 @@ class Endpoints:
                 order=kept.order,
             )
             await self._put_ping(endpoint, kept.pinged, kept.made_at, kept)
-        return view(endpoint, kept, saved), self._keyring.open(kept.secrets[0], endpoint)
+        return view(endpoint, kept, saved), self._keyring.checker(kept.secrets[0], endpoint)
 
 
 def _rate(kept: KeptEndpoint, limits: WebhooksLimits) -> float:

@@ -165,6 +165,14 @@ class WebhooksLimits(BaseModel):
     secrets_most: int = Field(default=5, ge=2, description="active secrets of one address or source")
     endpoints_most: int = Field(default=10, ge=1, description="addresses of one subscriber")
     sources_most: int = Field(default=5, ge=1, description="linked systems of one person")
+    centers_most: int = Field(default=20, ge=1, description="contact centers that may report")
+    jwks_most: int = Field(
+        default=2_000, ge=1, description="keys in the document of all addresses' public keys"
+    )
+    jwks_for: timedelta = Field(
+        default=timedelta(seconds=60),
+        description="how old that document may be, here and in caches; a key ended at once lives on so long",
+    )
     url_most: int = Field(default=2_048, description="characters of an address")
     tolerance: timedelta = Field(
         default=timedelta(seconds=300), description="how far the timestamp of a decision may lie from now"

@@ -1,4 +1,4 @@
-"""Linked systems: partner apps that may decide for the one person who linked them."""
+"""Who may sign what comes in: systems that a person linked to decide, and contact centers that report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,29 +9,35 @@ from typing import ClassVar, Final, Literal, NewType
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from spine.clock import Clock
-from spine.facts.webhooks import SourceLinked, SourceUnlinked
+from spine.facts.webhooks import SourceClosed, SourceLinked, SourceOpened, SourceUnlinked
 from spine.ids import NotAnId, PersonId, named_after, new_id, partition_of
 from spine.problems import Kind, Problem
 from spine.store import Change, Saved, Store, Write
 from webhooks.keyring import KeptSecret, Keyring, OverlapRefused, exchanged
 from webhooks.limits import WebhooksLimits
-from webhooks.signature import Secret
+from webhooks.signers import Checker, PublicKey
 
-SourceId = NewType("SourceId", str)  # src_: in its person's partition
+SourceId = NewType("SourceId", str)  # src_: in its person's partition; a contact center's in the first
+
+SourceKind = Literal["system", "center"]
+"""A system that a person linked may decide for that person; a contact center only reports, and for nobody."""
+
+_CENTERS: Final = "srs_0centers"
+"""The subject that lists the contact centers, in the partition where they all lie."""
 
 Level = Literal["link", "session"]
 """What an answer of a linked system counts as: never more than ``session`` (webhooks.md, In)."""
 
 
 class SourceUnknown(Problem):
-    """There is no such linked system, or it is another person's: both are told alike."""
+    """There is no such source, or it is another person's: both are told alike."""
 
     code: ClassVar[str] = "source.unknown"
     kind: ClassVar[Kind] = Kind.NOT_FOUND
 
 
 class TooManySources(Problem):
-    """A person has linked as many systems as may be."""
+    """As many systems as may be are linked, or as many contact centers."""
 
     code: ClassVar[str] = "source.too_many"
     kind: ClassVar[Kind] = Kind.CONFLICT
@@ -61,9 +67,9 @@ SOURCE_STEPS: Final[Mapping[tuple[SourceState, SourceStep], SourceState]] = {
 class _Kept(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    person: PersonId
+    person: PersonId | None = None
     name: str
-    level: Level
+    level: Level = "link"
     secrets: tuple[KeptSecret, ...]
     linked_at: AwareDatetime
 
@@ -76,71 +82,117 @@ class _List(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A linked system as its person sees it."""
+    """A linked system as its person sees it, or a contact center as an operator does (no ``person``)."""
 
     id: SourceId
-    person: PersonId
+    person: PersonId | None
     name: str = field(repr=False)
     level: Level
     linked_at: datetime
+    own_key: bool = False
+
+    @property
+    def kind(self) -> SourceKind:
+        """Which door it may use."""
+        return "center" if self.person is None else "system"
 
 
 class Sources:
-    """The systems that persons linked. A system lies in its person's partition, beside the list of them."""
+    """The systems that persons linked, and the contact centers (``person`` None: they are an operator's).
+
+    A system lies in its person's partition, beside the list of them; every contact center in the first.
+    """
 
     def __init__(self, store: Store, clock: Clock, limits: WebhooksLimits, keyring: Keyring) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
         self._keyring = keyring
+        self._nobody = keyring.draw("nobody")[1]
 
     async def link(
-        self, person: PersonId, name: str, *, level: Level = "session", source: SourceId | None = None
-    ) -> tuple[Source, Secret]:
+        self,
+        person: PersonId,
+        name: str,
+        *,
+        level: Level = "session",
+        source: SourceId | None = None,
+        key: PublicKey | None = None,
+    ) -> tuple[Source, Checker]:
         """From now on this system may decide for ``person``; its secret is shown here and never again.
 
-        ``source``: the id to give it, so that a repeat finds the first one. Raises ``TooManySources``.
+        ``source``: the id to give it, so that a repeat finds the first one. ``key``: a public key of the
+        system's own: it signs ``v1a``, and there is no secret. Raises ``TooManySources``.
         """
-        now = self._clock.now()
         made = source or SourceId(new_id("src", partition_of(person)))
-        _, sealed = self._keyring.draw(made)
-        kept = _Kept(person=person, name=name, level=level, secrets=(sealed,), linked_at=now)
-        listed = named_after("srs", person)
+        fact = SourceLinked(at=self._clock.now(), source=made, person=person)
+        return await self._add(made, person, name, level, key, fact)
+
+    async def open_center(
+        self, name: str, *, source: SourceId | None = None, key: PublicKey | None = None
+    ) -> tuple[Source, Checker]:
+        """From now on this contact center may report what became of its calls; otherwise as ``link``."""
+        made = source or SourceId(new_id("src", partition_of(_CENTERS)))
+        return await self._add(made, None, name, "link", key, SourceOpened(at=self._clock.now(), source=made))
+
+    async def _add(
+        self,
+        made: SourceId,
+        person: PersonId | None,
+        name: str,
+        level: Level,
+        key: PublicKey | None,
+        fact: SourceLinked | SourceOpened,
+    ) -> tuple[Source, Checker]:
+        sealed = self._keyring.keep(key, made) if key else self._keyring.draw(made)[1]
+        kept = _Kept(person=person, name=name, level=level, secrets=(sealed,), linked_at=self._clock.now())
+        listed = _list_of(person)
+        most = self._limits.centers_most if person is None else self._limits.sources_most
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             if saved[made].version:
                 _owned(saved[made], person)
                 return None
             known = _List.model_validate_json(saved[listed].body).sources
-            if len(known) >= self._limits.sources_most:
-                raise TooManySources("unlink a system first")
+            if len(known) >= most:
+                raise TooManySources("end one of them first")
             return Change(
                 {
                     made: Write(SOURCE_STEPS[SourceState.NEW, SourceStep.LINKED], kept.model_dump_json()),
                     listed: Write("kept", _List(sources=(*known, made)).model_dump_json()),
                 },
-                [SourceLinked(at=now, source=made, person=person)],
+                [fact],
             )
 
         outcome = await self._store.change([made, listed], decide)
         saved = _owned(outcome.saved[made], person)
-        return _view(made, saved), self._keyring.open(saved.secrets[0], made)
+        return _view(made, saved), self._keyring.checker(saved.secrets[0], made)
 
-    async def of(self, person: PersonId) -> list[Source]:
-        """Every system this person has linked, oldest first."""
-        listed = await self._store.load(named_after("srs", person))
+    async def of(self, person: PersonId | None) -> list[Source]:
+        """Every system this person has linked (None: every contact center), oldest first."""
+        listed = await self._store.load(_list_of(person))
         ids = _List.model_validate_json(listed.body).sources
         found = await self._store.load_many(ids)
         return [_view(each, _Kept.model_validate_json(found[each].body)) for each in ids]
 
-    async def rotate(self, source: SourceId, person: PersonId, *, overlap: timedelta | None = None) -> Secret:
-        """A new secret; former ones stay good for ``overlap``. Raises as ``Endpoints.rotate``."""
+    async def rotate(
+        self,
+        source: SourceId,
+        person: PersonId | None,
+        *,
+        overlap: timedelta | None = None,
+        key: PublicKey | None = None,
+    ) -> Checker:
+        """A new secret, or the system's next public ``key``; former ones stay good for ``overlap``.
+
+        Raises as ``Endpoints.rotate``.
+        """
         _owned(await self._store.load(source), person)  # before a change: any text may come as an id
         now = self._clock.now()
         overlap = self._limits.overlap if overlap is None else overlap
         if not timedelta() <= overlap <= self._limits.overlap_most:
             raise OverlapRefused(f"an overlap is at most {self._limits.overlap_most.days} days")
-        secret, sealed = self._keyring.draw(source)
+        sealed = self._keyring.keep(key, source) if key else self._keyring.draw(source)[1]
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             kept = _owned(saved[source], person)
@@ -149,10 +201,10 @@ class Sources:
             return Change({source: Write(saved[source].state, body)})
 
         await self._store.change([source], decide)
-        return secret
+        return self._keyring.checker(sealed, source)
 
-    async def unlink(self, source: SourceId, person: PersonId) -> None:
-        """It may decide nothing any more, and its secrets are erased. Again: nothing changes.
+    async def unlink(self, source: SourceId, person: PersonId | None) -> None:
+        """It may decide or report nothing any more, and its secrets are erased. Again: nothing changes.
 
         Raises ``SourceUnknown``.
         """
@@ -161,7 +213,12 @@ class Sources:
             return
         _owned(before, person)
         now = self._clock.now()
-        listed = named_after("srs", person)
+        listed = _list_of(person)
+        fact = (
+            SourceClosed(at=now, source=source)
+            if person is None
+            else SourceUnlinked(at=now, source=source, person=person)
+        )
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             known = _List.model_validate_json(saved[listed].body).sources
@@ -174,37 +231,58 @@ class Sources:
                     source: Write(after, "{}", ended=True),
                     listed: Write("kept", rest.model_dump_json()),
                 },
-                [SourceUnlinked(at=now, source=source, person=person)],
+                [fact],
             )
 
         await self._store.change([source, listed], decide)
 
-    async def verifiers(self, hint: str, now: datetime) -> tuple[Source, Sequence[Secret]] | None:
-        """The linked system of that id and its secrets good at ``now``; None for any other text.
+    async def verifiers(self, hint: str, now: datetime) -> tuple[Source, Sequence[Checker]] | None:
+        """The source of that id and what verifies it at ``now``; None for any other text.
 
         Raises ``NotSealedByUs`` and ``StoreDown``: those are ours, not the caller's.
         """
-        if not hint.startswith("src_") or not hint.isascii():
-            return None
-        try:
-            partition_of(hint)
-        except NotAnId:
-            return None
-        saved = await self._store.load(hint)
+        # What is no id costs a look into the store all the same: how long it takes tells nothing.
+        asked = hint if _is_id(hint) else "src_0nobodynobodynob"
+        saved = await self._store.load(asked)
         if SourceState(saved.state) is not SourceState.LINKED:
             return None
         kept = _Kept.model_validate_json(saved.body)
-        source = SourceId(hint)
-        return _view(source, kept), self._keyring.good(kept.secrets, source, now)
+        source = SourceId(asked)
+        return _view(source, kept), self._keyring.checkers(kept.secrets, source, now)
+
+    def nobody(self) -> Sequence[Checker]:
+        """A secret that nobody has, opened as others are: what an unknown source is measured against."""
+        return [self._keyring.checker(self._nobody, "nobody")]
 
 
-def _owned(saved: Saved, person: PersonId) -> _Kept:
-    if saved.version and not saved.ended:
+def _is_id(hint: str) -> bool:
+    if not hint.startswith("src_") or not hint.isascii():
+        return False
+    try:
+        partition_of(hint)
+    except NotAnId:
+        return False
+    return True
+
+
+def _list_of(person: PersonId | None) -> str:
+    return _CENTERS if person is None else named_after("srs", person)
+
+
+def _owned(saved: Saved, person: PersonId | None) -> _Kept:
+    if saved.version and not saved.ended and saved.id.startswith("src_"):
         kept = _Kept.model_validate_json(saved.body)
         if kept.person == person:
             return kept
-    raise SourceUnknown("there is no such linked system")
+    raise SourceUnknown("there is no such source")
 
 
 def _view(source: SourceId, kept: _Kept) -> Source:
-    return Source(id=source, person=kept.person, name=kept.name, level=kept.level, linked_at=kept.linked_at)
+    return Source(
+        id=source,
+        person=kept.person,
+        name=kept.name,
+        level=kept.level,
+        linked_at=kept.linked_at,
+        own_key=kept.secrets[0].version == "v1a",
+    )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from spine.clock import Clock
 from spine.expiring import Expiring
@@ -15,8 +15,8 @@ from spine.problems import Kind, Problem
 from spine.store import Change, OtherBody, Store
 from webhooks import signature
 from webhooks.limits import WebhooksLimits
-from webhooks.signature import Secret, SignatureRefused, Signed
-from webhooks.sources import Level, Source, SourceId, Sources
+from webhooks.signature import SignatureRefused, Signed
+from webhooks.sources import Level, Source, SourceId, SourceKind, Sources
 
 log = logging.getLogger("trunkline.webhooks")
 
@@ -55,8 +55,21 @@ class Verified:
     repeated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """What a contact center truly sent: it reports, and answers for no person. Members as of ``Verified``."""
+
+    source: SourceId
+    message_id: str
+    sent_at: int
+    mac: str
+    body_hash: str
+    body: bytes = field(repr=False)
+    repeated: bool
+
+
 class Verifier:
-    """The strict order of checks of webhooks.md, In."""
+    """The strict order of checks of webhooks.md, In: one door for decisions and for contact centers' callbacks."""
 
     def __init__(
         self, store: Store, expiring: Expiring, clock: Clock, limits: WebhooksLimits, sources: Sources
@@ -66,7 +79,6 @@ class Verifier:
         self._clock = clock
         self._limits = limits
         self._sources = sources
-        self._nobody = [Secret.new()]
 
     async def verified(
         self,
@@ -76,39 +88,69 @@ class Verifier:
         *,
         now: datetime | None = None,
     ) -> Verified:
-        """Check size, headers, MAC under every active secret of that source, then the once-marker.
+        """A linked system's request: size, headers, MAC under every active secret of it, then the once-marker.
 
         ``headers``: raw, as they came (ASGI's ``scope["headers"]``). ``source_hint``: who the request says it
         is (from its path); it only picks the secrets. Raises ``NotVerified`` (401, one for all),
         ``DecisionTooLarge`` (413), ``OtherBody`` (409: same id, other body; an alarm is in the log),
-        ``StoreDown``; nothing else.
+        ``StoreDown``; nothing else. A contact center is unknown here.
         """
+        source, proven = await self._proven("system", headers, body, source_hint, now)
+        if source.person is None:
+            raise NotVerified
+        return Verified(**proven, person=source.person, level=source.level)
+
+    async def callback(
+        self,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        source_hint: str,
+        *,
+        now: datetime | None = None,
+    ) -> Callback:
+        """A contact center's status callback: the same checks. A person's linked system is unknown here."""
+        _, proven = await self._proven("center", headers, body, source_hint, now)
+        return Callback(**proven)
+
+    async def _proven(
+        self,
+        kind: SourceKind,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        source_hint: str,
+        now: datetime | None,
+    ) -> tuple[Source, dict[str, Any]]:
         if len(body) > self._limits.body_most:
             raise DecisionTooLarge(f"a decision has at most {self._limits.body_most} bytes")
         now = now if now is not None else self._clock.now()
-        source, signed = await self._signed(headers, body, source_hint, now)
+        source, signed = await self._signed(kind, headers, body, source_hint, now)
         body_hash = sha256(body).hexdigest()
         repeated = not await self._first(source, signed, body_hash, now)
-        return Verified(
-            source=source.id,
-            person=source.person,
-            level=source.level,
-            message_id=signed.message_id,
-            sent_at=signed.timestamp,
-            mac=signed.mac,
-            body_hash=body_hash,
-            body=body,
-            repeated=repeated,
-        )
+        return source, {
+            "source": source.id,
+            "message_id": signed.message_id,
+            "sent_at": signed.timestamp,
+            "mac": signed.mac,
+            "body_hash": body_hash,
+            "body": body,
+            "repeated": repeated,
+        }
 
     async def _signed(
-        self, headers: Sequence[tuple[bytes, bytes]], body: bytes, hint: str, now: datetime
+        self,
+        kind: SourceKind,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        hint: str,
+        now: datetime,
     ) -> tuple[Source, Signed]:
         known = await self._sources.verifiers(hint, now)
+        if known is not None and known[0].kind != kind:
+            known = None
         # An unknown source is measured against a secret nobody has, so that it takes as long as a known one.
-        secrets = known[1] if known is not None else self._nobody
+        checkers = known[1] if known is not None else self._sources.nobody()
         try:
-            signed = signature.verify(secrets, headers, body, now=now, tolerance=self._limits.tolerance)
+            signed = signature.verify(checkers, headers, body, now=now, tolerance=self._limits.tolerance)
         except SignatureRefused as refused:
             why = refused.why.value if known is not None else "source"
             log.warning("decision.not_verified", extra={"why": why})

@@ -108,23 +108,37 @@ class MessageErased(_Message):
 class _Source(Base):
     about: ClassVar[str] = "source"
     source: str
-    person: PersonId
 
 
 class SourceLinked(_Source):
     """From now on this system may answer for this person, at level ``session`` at most."""
 
     kind: Literal["source.linked"] = "source.linked"
+    person: PersonId
 
 
 class SourceUnlinked(_Source):
     kind: Literal["source.unlinked"] = "source.unlinked"
+    person: PersonId
+
+
+class SourceOpened(_Source):
+    """An operator let a contact center report by signed callbacks; it answers for nobody."""
+
+    kind: Literal["source.opened"] = "source.opened"
+
+
+class SourceClosed(_Source):
+    """The contact center's callbacks are refused from now on."""
+
+    kind: Literal["source.closed"] = "source.closed"
 
 
 class SourceContradicted(_Source):
     """Two bodies, both truly signed, came under one message id: an alarm, the second was refused."""
 
     kind: Literal["source.contradicted"] = "source.contradicted"
+    person: PersonId | None = None
     message: str
     first_hash: str
     second_hash: str
@@ -144,5 +158,7 @@ WebhookFact = (
     | MessageErased
     | SourceLinked
     | SourceUnlinked
+    | SourceOpened
+    | SourceClosed
     | SourceContradicted
 )

@@ -7,18 +7,23 @@ from pathlib import Path
 
 import pytest
 import standardwebhooks
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.signature import (
+    PrivateKey,
+    PublicKey,
     Secret,
     SecretMalformed,
     SignatureRefused,
     Why,
     headers,
+    read_checker,
     sign,
     verify,
 )
+from webhooks.signers import checker_of, read_signer
 
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "webhooks" / "sign.json"
 
@@ -65,6 +70,86 @@ def test_the_shared_vectors() -> None:
         assert verify([secret], raw, body, now=now).message_id == case["id"]
         checked += 1
     assert (checked, refused) == (7, 2)
+
+
+@pytest.mark.skipif(not VECTORS.exists(), reason="the shared vectors are not here")
+def test_the_published_vector_of_v1a() -> None:
+    (case,) = json.loads(VECTORS.read_text())["v1a"]
+    pair, public = PrivateKey.read(case["secret"]), PublicKey.read(case["public"])
+    assert (pair.public, pair.reveal(), public.reveal()) == (public, case["secret"], case["public"])
+    body = case["payload"].encode()
+    assert sign([pair], case["id"], case["timestamp"], body) == case["signature"]
+    raw = received(signature=case["signature"].encode())
+    signed = verify([public], raw, body, now=NOW)
+    assert (signed.version, signed.mac) == ("v1a", case["signature"].removeprefix("v1a,"))
+    for other in (body + b" ", b""):
+        with pytest.raises(SignatureRefused):
+            verify([public], raw, other, now=NOW)
+
+
+def test_a_public_key_is_no_shared_secret() -> None:
+    """Who knows only what everybody may know cannot sign: each version meets keys of its own kind alone."""
+    pair = PrivateKey.new()
+    raw_key = base64.b64decode(pair.public.reveal().removeprefix("whpk_"))
+    for version in (b"v1", b"v1a"):
+        forged = version + b"," + base64.b64encode(Secret(raw_key).mac(b".".join((b"m", b"1", BODY))))
+        with pytest.raises(SignatureRefused):
+            verify([pair.public], received(signature=forged), BODY, now=NOW)
+    value = sign([pair], MESSAGE, AT, BODY).removeprefix("v1a,").encode()
+    for version in (b"v1,", b"v1b,", b"V1A,", b"v1a;", b""):
+        with pytest.raises(SignatureRefused):
+            verify([pair.public, SECRET], received(signature=version + value), BODY, now=NOW)
+
+
+def test_points_that_are_nobodys_key() -> None:
+    """OpenSSL takes a signature that nobody made under the neutral point: we take no such key."""
+    nobody = (1).to_bytes(32, "little")
+    Ed25519PublicKey.from_public_bytes(nobody).verify(nobody + bytes(32), b"anything")
+    modulus = 2**255 - 19
+    small = [0, 1, modulus - 1, modulus, modulus + 1]
+    eighth = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"
+    small.append(int.from_bytes(bytes.fromhex(eighth), "little"))
+    small.append(modulus - small[-1])
+    for y in small:
+        for sign_bit in (0, 1 << 255):
+            text = "whpk_" + base64.b64encode((y | sign_bit).to_bytes(32, "little")).decode()
+            with pytest.raises(SecretMalformed):
+                PublicKey.read(text)
+
+
+def test_keys_that_are_malformed() -> None:
+    pair, other = PrivateKey.new(), PrivateKey.new()
+    seed = base64.b64decode(pair.reveal().removeprefix("whsk_"))[:32]
+    foreign = base64.b64decode(other.reveal().removeprefix("whsk_"))[32:]
+    for text in (
+        "whsk_" + base64.b64encode(seed).decode(),
+        "whsk_" + base64.b64encode(seed + foreign).decode(),
+        pair.reveal()[:-1],
+        pair.reveal().replace("whsk_", "whsec_"),
+        pair.public.reveal().replace("whpk_", "whsk_"),
+        "whpk_" + base64.b64encode(bytes(31) + b"ab").decode(),
+        "whpk_é",
+        "whpk_",
+        "",
+    ):
+        with pytest.raises(SecretMalformed) as malformed:
+            read_checker(text) if text.startswith(("whpk_", "whsk_")) else PrivateKey.read(text)
+        assert text == "" or text not in str(malformed.value)
+
+
+def test_a_pair_does_not_print_itself() -> None:
+    pair = PrivateKey.new()
+    assert pair.reveal() not in f"{pair!r} {pair}"
+    assert PrivateKey.read(pair.reveal()) == pair
+    assert len({hash(PrivateKey.read(pair.reveal())), hash(pair)}) == 1
+    assert read_signer(pair.reveal()) == pair
+    assert checker_of(pair) == pair.public == PublicKey.read(pair.public.reveal())
+
+
+def test_a_key_is_named_by_its_thumbprint() -> None:
+    # RFC 8037, appendix A.3: the thumbprint of that key is published there.
+    raw = base64.urlsafe_b64decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=")
+    assert PublicKey(raw).jwk["kid"] == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
 
 
 def test_the_pypi_library_accepts_ours() -> None:

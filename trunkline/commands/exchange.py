@@ -1,8 +1,10 @@
 """What every command takes and gives: documents on stdout, talk on stderr, JSON where it is asked for."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -45,6 +47,22 @@ def read_document(source: str) -> Any:
     """A JSON file, or ``-`` for standard input. Raises ``OSError`` and ``json.JSONDecodeError``."""
     text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
     return json.loads(text)
+
+
+def moment(text: str | None, option: str) -> datetime:
+    """A time given as ``option``: unix seconds, or ISO 8601 (UTC where no zone is named); None: now."""
+    from spine.clock import SystemClock
+
+    if text is None:
+        return SystemClock().now()
+    try:
+        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+            return datetime.fromtimestamp(float(text), UTC)
+        read = datetime.fromisoformat(text)
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
+        wanted = f"{option} is unix seconds, or such as 2026-01-31T12:00:00Z"
+        raise typer.BadParameter(wanted, param_hint=option) from None
 
 
 def _readable(value: object) -> str:

@@ -35,9 +35,18 @@ def link(
     person: PersonName,
     name: Annotated[str, typer.Argument(help="What the person calls the system.")],
     news: Annotated[str, typer.Option(help="Address that hears the person's questions and news.")] = "",
+    public_key: Annotated[
+        str | None,
+        typer.Option(
+            "--public-key", help="A whpk_ key of the system's own: it signs v1a, and has no secret of ours."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Let a system decide for a person from now on (delivery.md); its secrets are printed here and never again."""
+    from trunkline.commands.webhook_addresses import public_key_of
+
+    key = public_key_of(public_key)
 
     async def work(desk: "Desk") -> dict[str, str]:
         from spine.ids import PersonId
@@ -53,9 +62,11 @@ def link(
             endpoints = Endpoints(desk.store, desk.clock, settings.webhooks, guard, keyring)
             endpoint, signs = await endpoints.add(whose, news, ["delivery.*"])
             made = {"endpoint": endpoint.id, "news_secret": signs.reveal()}
-        source, secret = await Sources(desk.store, desk.clock, settings.webhooks, keyring).link(whose, name)
+        sources = Sources(desk.store, desk.clock, settings.webhooks, keyring)
+        source, shown = await sources.link(whose, name, key=key)
         decides = f"{settings.public_url}/v1/decisions/{source.id}"
-        return {"source": source.id, "decides_at": decides, "secret": secret.reveal(), **made}
+        called = "public_key" if source.own_key else "secret"
+        return {"source": source.id, "decides_at": decides, called: shown.reveal(), **made}
 
     _run(work, as_json=as_json)
 
