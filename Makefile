@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := spine keys people vehicle_gateway webhooks delivery vehicle_unit trunkline
 
-.PHONY: setup check test unit-tests demo bench chaos crash fuzz second docs clean
+.PHONY: setup check test unit-tests demo bench chaos webhooks-chaos crash fuzz second docs clean
 
 setup: .venv/.installed
 
@@ -33,6 +33,9 @@ bench: setup
 
 chaos: setup
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+webhooks-chaos: setup
+	$(BIN)/python -m tests.webhooks_chaos $(ARGS)
 
 crash: setup
 	$(BIN)/python -m tests.crash $(ARGS)

@@ -10,7 +10,15 @@ from spine.valkey import CommandRejected, Valkey
 
 MOST_PARTITIONS: Final = 32
 _LIBRARY: Final = "trunkline"
-_PARTS: Final = ("commit.lua", "readers.lua", "rates.lua", "ingest.lua", "archive.lua", "queues.lua")
+_PARTS: Final = (
+    "commit.lua",
+    "readers.lua",
+    "rates.lua",
+    "ingest.lua",
+    "archive.lua",
+    "queues.lua",
+    "senders.lua",
+)
 
 
 class StoreUnfit(Problem):

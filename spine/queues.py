@@ -5,22 +5,18 @@ means and when to try again is decided by the caller; the store's functions keep
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 from spine.keyspace import Keyspace
 from spine.problems import Kind, Problem
+from spine.queued import Backlog, Claim, Claimed, Health, HealthChange, Kept, Put, Row, Settled, Wish
 from spine.store import Ack, LeaseLost, Store
 from spine.valkey import Word
 
 CLAIM_MOST: Final = 32
 """Messages of one claim: more would hold up the store for longer than a millisecond."""
 _PURGED_AT_ONCE: Final = 200
-_DEAD_PAGE: Final = 100
-
-End = Literal["done", "dead", "withdrawn"]
-What = Literal["done", "again", "back", "dead"]
 
 
 class BacklogFull(Problem):
@@ -35,112 +31,6 @@ class BacklogHeld(BacklogFull):
     """The same for a reader of the log: it holds its entry back and comes again, for as long as it takes."""
 
     kind: ClassVar[Kind] = Kind.UNAVAILABLE
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A leased message. ``n``: tries begun with this one; ``version``: that of the address' subject."""
-
-    partition: int
-    address: str
-    version: str
-    id: str
-    n: int
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What the store keeps of an address for its senders. ``version``: to be seen again when it is changed."""
-
-    version: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What one partition gave. ``wait_ms``: until there may be more; None where nothing waits."""
-
-    messages: Sequence[Claimed]
-    health: dict[str, Health]
-    wait_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What one try came to. ``token``: of its lease. ``due_ms``: when again. ``row``: JSON, empty where none.
-
-    ``fact``: JSON for the log, committed with it. ``keep_ms``: how long an ended message is kept.
-    """
-
-    address: str
-    id: str
-    token: str
-    what: What
-    row: str
-    due_ms: int = 0
-    fact: str = ""
-    keep_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class HealthChange:
-    """What an address' health becomes, if nobody else changed it. ``cap``: None: the common one."""
-
-    address: str
-    version: str
-    text: str
-    hold_ms: int
-    cap: int | None
-    facts: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A message as it stands. ``state``: ``pending``, ``done``, ``dead``, ``withdrawn``. ``due_ms``: its next try."""
-
-    id: str
-    address: str
-    state: str
-    body: str
-    n: int
-    due_ms: int | None
-    leased: bool
-    last_row: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row. ``position``: its place in the address' rows, also the cursor of what is older."""
-
-    position: str
-    message: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """How much an address holds: ``behind`` waits for the head of its order."""
-
-    waiting: int
-    in_flight: int
-    behind: int
-    dead: int
-    oldest_due_ms: int | None
-    hold_ms: int
-    health: Health
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """A message to be taken. ``delivery``, ``vehicle``: what it is about, for an address that asked for order."""
-
-    partition: int
-    address: str
-    message: str
-    body: str
-    delivery: str = ""
-    vehicle: str = ""
 
 
 class Queues:
@@ -302,24 +192,11 @@ class Queues:
 
     # ---- who sends
 
-    def claiming(
-        self,
-        partition: int,
-        *,
-        now: datetime,
-        most: int,
-        lease: timedelta,
-        sender: str,
-        cap: int,
-        aside: tuple[str, int],
-    ) -> tuple[str, list[str], list[Word]]:
-        """The call that leases what is due: for ``Valkey.call_all``, then ``claimed``.
-
-        ``aside``: an address that has a room of its own in this sender, and how much of it is free.
-        """
+    def claiming(self, partition: int, wish: Wish, *, now: datetime) -> tuple[str, list[str], list[Word]]:
+        """The call that leases what is due: for ``run``, then ``claimed``."""
         args: list[Word] = [
-            to_ms(now), min(most, CLAIM_MOST), _ms_of(lease), sender, cap, self._rows, *aside,
-            self._keys.subjects(partition),
+            to_ms(now), min(wish.most, CLAIM_MOST), _ms_of(wish.lease), wish.sender, wish.cap, self._rows,
+            wish.aside, wish.aside_room, self._keys.subjects(partition), "1" if wish.only_aside else "",
         ]  # fmt: skip
         return "tl_q_claim", [self._base(partition)], args
 

@@ -16,6 +16,7 @@ import people.api
 import people.api_parts
 import people.pages
 import webhooks.api
+import webhooks.api_mending
 from keys.bundles import Bundles
 from keys.checkpoints import Checkpoints
 from people.access import CarrierPrincipal
@@ -35,8 +36,6 @@ from trunkline.headers import BodyLimit, SecurityHeaders
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
 from trunkline.trust import NoTrust, PublicKeys
-from webhooks.endpoints import queues_of
-from webhooks.history import History
 
 log = logging.getLogger("trunkline")
 
@@ -140,8 +139,10 @@ def _webhook_routes(parts: Services) -> Any:  # noqa: ANN401 - an APIRouter
     async def changing(who: Annotated[CarrierPrincipal, Depends(writer)]) -> webhooks.api.Subscriber:
         return webhooks.api.Subscriber(id=who.id, livemode=who.livemode)
 
-    history = History(queues_of(parts.ground.store, parts.ground.settings.webhooks))
-    return webhooks.api.routes(parts.endpoints, history, subscriber, changing)
+    router = webhooks.api.routes(parts.endpoints, parts.engine, subscriber, changing)
+    mends = webhooks.api_mending.mending(parts.endpoints, parts.engine, subscriber, changing)
+    router.routes.extend(mends.routes)
+    return router
 
 
 async def described(settings: Settings) -> FastAPI:

@@ -47,6 +47,9 @@ from vehicle_gateway.renewal import KINDS as RENEWAL_KINDS
 from vehicle_gateway.renewal import Renewals
 from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine
+from webhooks.forgetting import GROUP as FORGETTING
+from webhooks.forgetting import KINDS as FORGOTTEN
+from webhooks.forgetting import Forgetting
 from webhooks.guard import Guard
 from webhooks.keyring import Keyring
 from webhooks.mail import Mail
@@ -275,6 +278,7 @@ def readers(parts: Services) -> list[Reader]:
         reader("delivery-news", news.handle, NEWS_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
+        reader(FORGETTING, Forgetting(parts.endpoints).handle, FORGOTTEN),
         reader("lists", base.index.reaction(delivery_lists.places, people_lists.places, vehicle_list.places)),
     ]
 

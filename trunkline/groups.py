@@ -11,9 +11,10 @@ from spine.replay import rebuild
 from trunkline import vehicle_list
 from trunkline.desk import Desk
 from vehicle_gateway.dispatch import GROUP as GATEWAY
+from webhooks.forgetting import GROUP as FORGETTING
 
 LISTS: Final = "lists"
-GROUPS: Final = ("keys", "delivery", "delivery-news", "people", "renewal", GATEWAY, LISTS)
+GROUPS: Final = ("keys", "delivery", "delivery-news", "people", "renewal", GATEWAY, LISTS, FORGETTING)
 
 
 async def rebuild_lists(desk: Desk) -> int:

@@ -33,6 +33,7 @@ def machines() -> dict[str, Steps]:
     import people.states
     import vehicle_gateway.states
     import vehicle_unit.lock
+    import webhooks.addresses
     import webhooks.states
 
     return {
@@ -43,6 +44,7 @@ def machines() -> dict[str, Steps]:
         "unit": _steps(vehicle_gateway.states.UNIT),
         "command": _steps(vehicle_gateway.states.COMMAND),
         "message": _steps(webhooks.states.STEPS),
+        "webhook address": _steps(webhooks.addresses.ENDPOINT_STEPS),
         "person": _steps(people.states.PERSON),
         "email change": _steps(people.states.EMAIL_CHANGE),
         "claim": _steps(people.states.CLAIM),

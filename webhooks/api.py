@@ -9,10 +9,11 @@ from fastapi import APIRouter, Depends, Header, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from spine.ids import EndpointId
+from webhooks.addresses import Order
 from webhooks.attempts import Attempt
-from webhooks.endpoints import Endpoint, Endpoints, EndpointState
+from webhooks.endpoints import Endpoint, Endpoints, EndpointState, Wishes
+from webhooks.engine import Engine
 from webhooks.envelope import wire_id
-from webhooks.history import History
 from webhooks.messages import Message
 from webhooks.states import State
 
@@ -52,6 +53,11 @@ class NewEndpoint(BaseModel):
     types: list[str] = Field(
         default=[], max_length=50, description="such as delivery.opened, delivery.*; empty: all"
     )
+    order: Order = Field(
+        default="none",
+        description="delivery or vehicle: of each, news comes in order, and one that fails holds up those after it",
+    )
+    rate: float = Field(default=0, ge=0, le=10_000, description="tries a second at most; 0: no limit")
 
 
 class NewSecret(BaseModel):
@@ -70,10 +76,12 @@ class EndpointOut(BaseModel):
     id: EndpointId
     url: str
     types: list[str]
-    state: EndpointState
+    order: Order
+    rate: float
+    state: EndpointState = Field(description="pending until it has answered a signed endpoint.ping with 2xx")
     reason: str | None = Field(description="why it is disabled")
     made_at: datetime
-    held_until: datetime | None = Field(description="the receiver asked to be left alone until then")
+    enabled_at: datetime | None
     livemode: bool
 
 
@@ -99,6 +107,7 @@ class MessageOut(BaseModel):
     """A message to this address and its attempts, newest last."""
 
     id: str = Field(description="the webhook-id, the same at every attempt")
+    message: str = Field(description="its name here, by which it is sent again")
     type: str
     state: State
     queued_at: datetime
@@ -116,7 +125,7 @@ class MessagesOut(BaseModel):
 
 
 def routes(
-    endpoints: Endpoints, history: History, signed_in: SignedIn, may_change: SignedIn | None = None
+    endpoints: Endpoints, engine: Engine, signed_in: SignedIn, may_change: SignedIn | None = None
 ) -> APIRouter:
     """The routes under ``/v1/webhook-endpoints``. ``signed_in`` comes from the composition root.
 
@@ -128,20 +137,21 @@ def routes(
 
     @router.post("", status_code=status.HTTP_201_CREATED)
     async def add(asked: NewEndpoint, subscriber: changing, key: IdempotencyKey = None) -> EndpointMadeOut:
-        """Add an address. Its secret is in this answer only."""
-        made, secret = await endpoints.add(subscriber.id, asked.url, asked.types, key=key)
-        return EndpointMadeOut(**_fields(made, subscriber), secret=secret.reveal())
+        """Add an address. Its secret is in this answer only. It is enabled once it answers the ping sent to it."""
+        wishes = Wishes(asked.types, order=asked.order, rate=asked.rate)
+        made, secret = await endpoints.add(subscriber.id, asked.url, key=key, wishes=wishes)
+        return EndpointMadeOut(**endpoint_fields(made, subscriber), secret=secret.reveal())
 
     @router.get("")
     async def listed(subscriber: who) -> EndpointsOut:
         """Every address of yours."""
         found = await endpoints.of(subscriber.id)
-        return EndpointsOut(data=[EndpointOut(**_fields(each, subscriber)) for each in found])
+        return EndpointsOut(data=[EndpointOut(**endpoint_fields(each, subscriber)) for each in found])
 
     @router.get("/{endpoint}")
     async def one(endpoint: EndpointId, subscriber: who) -> EndpointOut:
         """One address of yours."""
-        return EndpointOut(**_fields(await endpoints.one(endpoint, subscriber.id), subscriber))
+        return EndpointOut(**endpoint_fields(await endpoints.one(endpoint, subscriber.id), subscriber))
 
     @router.delete("/{endpoint}", status_code=status.HTTP_204_NO_CONTENT)
     async def remove(endpoint: EndpointId, subscriber: changing) -> None:
@@ -168,32 +178,37 @@ def routes(
     ) -> MessagesOut:
         """What became of the news to this address."""
         await endpoints.one(endpoint, subscriber.id)
-        page = await history.page(endpoint, after=after, limit=limit)
-        found = [_message(each, subscriber) for each in page.messages]
+        page = await engine.history.page(endpoint, after=after, limit=limit)
+        found = [message_out(each, subscriber) for each in page.messages]
         return MessagesOut(data=[each for each in found if each is not None], next=page.next)
 
     return router
 
 
-def _fields(endpoint: Endpoint, subscriber: Subscriber) -> dict[str, Any]:
+def endpoint_fields(endpoint: Endpoint, subscriber: Subscriber) -> dict[str, Any]:
+    """An address as ``EndpointOut`` has it."""
     return {
         "id": endpoint.id,
         "url": endpoint.url,
         "types": list(endpoint.types),
         "state": endpoint.state,
         "reason": endpoint.reason,
+        "order": endpoint.order,
+        "rate": endpoint.rate,
         "made_at": endpoint.made_at,
-        "held_until": endpoint.held_until,
+        "enabled_at": endpoint.enabled_at,
         "livemode": subscriber.livemode,
     }
 
 
-def _message(message: Message, subscriber: Subscriber) -> MessageOut | None:
+def message_out(message: Message, subscriber: Subscriber) -> MessageOut | None:
+    """A message as its subscriber sees it; None where it is gone."""
     kept = message.kept
     if kept is None:
         return None
     return MessageOut(
         id=wire_id(message.id),
+        message=message.id,
         type=kept.type,
         state=message.state,
         queued_at=kept.queued_at,

@@ -10,9 +10,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from webhooks.health import Seen
 
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
 _TIMES: Final = ("dns_ms", "connect_ms", "first_byte_ms")
 _NO_TIMES: Final = (None, None, None)
-_WRITER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 class Attempt(BaseModel):
@@ -47,7 +47,7 @@ def read_row(text: str) -> Attempt:
 
 def drop_row(n: int, at_ms: int, reason: str) -> str:
     """The row of what is dropped: no more tries."""
-    return json.dumps({"n": n, "at": at_ms, "outcome": "dropped", "reason": reason}, separators=(",", ":"))
+    return _JSON.encode({"n": n, "at": at_ms, "outcome": "dropped", "reason": reason})
 
 
 class Outcome(StrEnum):
@@ -58,7 +58,7 @@ class Outcome(StrEnum):
     HOPELESS = "hopeless"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     """The end of one try. ``not_before``: until when the far end asked to be left alone.
 
@@ -78,6 +78,14 @@ class Result:
 
     def row(self, n: int, at_ms: int, most: int) -> str:
         """Its row as it stands in the store; at most ``most`` bytes of the answer, made printable."""
+        if (
+            self.outcome is Outcome.ACCEPTED
+            and not self.answer
+            and self.times == _NO_TIMES
+            and not self.warning
+        ):
+            status = "" if self.status is None else f',"status":{self.status}'
+            return f'{{"n":{n},"at":{at_ms},"outcome":"accepted"{status},"ms":{self.ms}}}'
         found: dict[str, Any] = {
             "n": n,
             "at": at_ms,
@@ -96,4 +104,4 @@ class Result:
             found["answer"] = "".join(each if each.isprintable() else " " for each in text)
         if self.warning:
             found["warning"] = self.warning
-        return _WRITER.encode(found)
+        return _JSON.encode(found)

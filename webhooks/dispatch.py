@@ -28,7 +28,7 @@ _ABORT: Final = "abort-message"
 """The two words a receiver may say in ``webhook-delivery``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one for each try: a frozen one takes three times as long to make
 class Brief:
     """What a composer is told: about what, and for whom. ``subscriber``: whose endpoint it is."""
 

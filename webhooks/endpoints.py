@@ -8,7 +8,8 @@ from hashlib import sha256
 from spine.clock import Clock
 from spine.facts.webhooks import EndpointDisabled, EndpointEnabled, EndpointMade
 from spine.ids import ALPHABET, EndpointId, named_after, new_id, partition_of
-from spine.queues import Put, Queues
+from spine.queued import Put
+from spine.queues import Queues
 from spine.store import Change, OtherBody, Saved, Store, Write
 from webhooks.addresses import (
     ENDPOINT_STEPS,
@@ -247,7 +248,9 @@ class Endpoints:
             return Change({endpoint: Write(after, kept.model_dump_json())}, [fact])
 
         outcome = await self._store.change([endpoint], decide)
-        if outcome.changed:  # what waits for it ends now, with a row each, and can be recovered later
+        if (
+            outcome.changed
+        ):  # what waits for it ends when it is due, with a row each, and can be recovered later
             place = queue_of(endpoint)
             await self._queues.hold(place.partition, place.address, None, now=now)
 
@@ -273,6 +276,11 @@ class Endpoints:
         await self._store.change([endpoint, listed], decide)
         for place in (queue_of(endpoint), queue_of(endpoint, pings=True)):
             await self._queues.purge(place.partition, place.address)
+
+    async def forget(self, subscriber: str) -> None:
+        """Remove every address of a subscriber that was erased. Again: nothing is left."""
+        for endpoint in await self.of(subscriber):
+            await self.remove(endpoint.id, subscriber)
 
     async def _saved(self, endpoint: EndpointId) -> Saved:
         if not endpoint.startswith("ep_"):  # any text may come as an id, also that of something else

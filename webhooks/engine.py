@@ -15,21 +15,22 @@ from spine.clock import Clock
 from spine.ids import EndpointId, prefix_of
 from spine.index import BadCursor
 from spine.problems import Kind, Problem
-from spine.queues import Backlog, BacklogFull, BacklogHeld, Put
-from spine.queues import Kept as Stored
+from spine.queued import Backlog, Put
+from spine.queued import Kept as Stored
+from spine.queues import BacklogFull, BacklogHeld
 from spine.store import Ack, Elsewhere, Store
 from webhooks.attempts import Attempt, drop_row, read_row
 from webhooks.dispatch import Composer, Dispatch
 from webhooks.endpoints import Endpoints, queues_of
 from webhooks.health import Health
-from webhooks.history import AttemptRow, AttemptsPage, is_position, rows_of
+from webhooks.history import AttemptRow, AttemptsPage, History, is_position, rows_of
 from webhooks.limits import WebhooksLimits
 from webhooks.mail import Mail
 from webhooks.messages import Kept, Message, MessageRefused, Outgoing, Place, kept_text, place_of, queue_of
 from webhooks.moments import from_ms, ms_before
 from webhooks.sender import Sender
 from webhooks.sending import Sending
-from webhooks.states import STORED, State
+from webhooks.states import STORED, State, Step, step
 from webhooks.trying import Trying
 
 __all__ = [
@@ -105,7 +106,7 @@ class Engine:
         self._clock, self._limits = clock, limits
         self._types = frozenset(compose)
         self._queues = queues_of(store, limits)
-        self._endpoints = endpoints
+        self.history = History(self._queues)
         dispatch = Dispatch(clock, limits, compose, sender, mail, source=source)
         trying = Trying(clock, limits, dispatch, endpoints)
         self._sending = Sending(clock, limits, self._queues, trying)
@@ -146,7 +147,7 @@ class Engine:
         now = self._clock.now()
         place = self._here(place_of(message))
         stored = await self._queues.one(place.partition, message)
-        if stored is None or stored.state != "pending":
+        if stored is None or step(STORED[stored.state], Step.WITHDRAWN) is None:
             return False
         row = drop_row(stored.n, ms_before(now), "withdrawn")
         return await self._queues.withdraw(

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from spine.ids import body_of
 
-_WRITER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _WIRE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -53,4 +53,4 @@ def encode(message: str, type_: str, at: datetime, source: str, news: News) -> b
         "data": dict(news.data),
     }
     said = {name: value for name, value in envelope.items() if value is not None}
-    return _WRITER.encode(said).encode()
+    return _JSON.encode(said).encode()

@@ -9,7 +9,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import groupby
 from typing import Any, Final, Self
 
 from webhooks.limits import WebhooksLimits
@@ -52,7 +51,7 @@ class Event(StrEnum):
     DISABLED = "disabled"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tried:
     """One try that ended. ``not_before_ms``: until when the receiver asked to be left alone."""
 
@@ -138,37 +137,36 @@ def after(
     ``since_ms``: when the address was enabled. ``spread`` in [0, 1) draws the length of a pause (full jitter).
     """
     happened: list[Happened] = []
-    for taken, run in groupby(tries, lambda one: one.seen is Seen.TAKEN):
-        if taken:
-            health = _taken(health, list(run), happened, limits)
-            continue
-        for one in run:
+    if tries and all(one.seen is Seen.TAKEN for one in tries):  # nearly always: one step for all of them
+        return _taken(health, tries[-1], happened, limits, count=len(tries)), happened
+    for one in tries:
+        if one.seen is Seen.TAKEN:
+            health = _taken(health, one, happened, limits)
+        else:
             health = _failed(health, one, happened, spread, limits)
             health = _warned(health, one, happened, since_ms, limits)
     return health, happened
 
 
-def _taken(health: Health, run: Sequence[Tried], happened: list[Happened], limits: WebhooksLimits) -> Health:
-    """Successes one after the other, as a busy address has them, in one step."""
+def _taken(
+    health: Health, one: Tried, happened: list[Happened], limits: WebhooksLimits, count: int = 1
+) -> Health:
     within_ms = round(limits.broken_within.total_seconds() * 1000)
     if health.opened:
         happened.append(Happened(Event.CLOSED))
     if health.told:
         happened.append(Happened(Event.RECOVERED))
-    window = health.window
-    for one in run:
-        window = _counted(window, one.at_ms, good=1, bad=0, within_ms=within_ms)
     return replace(
         health,
-        taken=health.taken + len(run),
+        taken=health.taken + count,
         in_a_row=0,
         opened=0,
         open_until_ms=0,
         slowed=0,
         first_failure_ms=0,
-        last_taken_ms=max(health.last_taken_ms, *(one.at_ms for one in run)),
+        last_taken_ms=max(health.last_taken_ms, one.at_ms),
         told=0,
-        window=window,
+        window=_counted(health.window, one.at_ms, good=count, bad=0, within_ms=within_ms),
     )
 
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from spine.ids import EndpointId
 from spine.index import BadCursor
-from spine.queues import Queues, Row
+from spine.queued import Row
+from spine.queues import Queues
 from webhooks.attempts import Attempt, read_row
 from webhooks.messages import Kept, Message, Place, queue_of
 from webhooks.moments import from_ms

@@ -147,6 +147,13 @@ class WebhooksLimits(BaseModel):
     body_advised: int = Field(
         default=20_480, description="bytes above which an attempt's row warns of a body"
     )
+    delivered_for: timedelta = Field(
+        default=timedelta(hours=24),
+        description="how long a message that was taken is known: queueing it again changes nothing, it can be resent",
+    )
+    addresses_known: int = Field(
+        default=10_000, ge=1, description="addresses a sender keeps in memory, secrets included"
+    )
     kept_for: timedelta = Field(
         default=timedelta(days=7),
         description="how long a message outlives its end, to be looked at or sent again",

@@ -17,6 +17,7 @@ from webhooks.states import State
 Channel = Literal["webhook", "mail"]
 
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+")
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9_.:+-]{1,128}")
 _REFERENCES_MOST: Final = 16
 
@@ -119,7 +120,7 @@ def ping_id(endpoint: EndpointId, now: datetime) -> str:
     return message_id(endpoint, f"ping.{round(now.timestamp() * 1000)}", endpoint)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Kept:
     """What stands in the store of a message: references only, nothing that was composed.
 
@@ -192,7 +193,7 @@ def kept_text(message: Outgoing, now: datetime) -> str:
         found["person"] = message.person
     if message.interactive:
         found["interactive"] = 1
-    return json.dumps(found, separators=(",", ":"))
+    return _JSON.encode(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from typing import Any, Final
 from spine.facts import FACT, Fact
 from spine.facts.webhooks import BreakerClosed, BreakerOpened, EndpointFailing, EndpointRecovered
 from spine.ids import EndpointId
-from spine.queues import Claimed, HealthChange, Queues, Settled, What, not_changed
-from spine.queues import Health as Stored
+from spine.queued import Claimed, HealthChange, Settled, What
+from spine.queued import Health as Stored
+from spine.queues import Queues, not_changed
 from webhooks.addresses import Endpoint
 from webhooks.health import Event, Happened, Health, Tried, after
 from webhooks.limits import WebhooksLimits
@@ -22,7 +23,7 @@ Where = tuple[int, str]
 _SPREAD: Final = random.SystemRandom()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ended:
     """A try that ended. ``tried``: what it says of its address, None where nothing does.
 
@@ -81,6 +82,8 @@ class Results:
         for address, stored in healths.items():
             known = self._addresses.get((partition, address))
             if known is None:
+                if len(self._addresses) >= self._limits.addresses_known:
+                    self._addresses = {where: self._addresses[where] for where in self._unsaved}
                 self._addresses[(partition, address)] = _Address(stored, Health.read(stored.text))
             elif known.stored.version != stored.version:
                 known.stored, known.health = stored, Health.read(stored.text)
@@ -96,7 +99,9 @@ class Results:
         )
         if ended.tried is not None:
             where = (one.partition, one.address)
-            known = self._addresses[where]
+            known = self._addresses.setdefault(
+                where, _Address(Stored("", ""), Health())
+            )  # "": it will be told
             known.tries.append(ended.tried)
             known.endpoint = ended.endpoint
             self._unsaved.add(where)
@@ -126,15 +131,14 @@ class Results:
             parts[where[0]][1].append(change)
         return Batch(ended, dict(parts), healths)
 
+    def saved(self, batch: Batch) -> None:
+        """The store has answered: the tries of this batch, which were the oldest, need not be kept."""
+        del self._ended[: len(batch.ended)]
+        del self._settled[: len(batch.ended)]
+
     def settled(self, partition: int, batch: Batch, answer: Sequence[Any]) -> None:
-        """The store has saved this partition's part of a batch, but for healths that others changed meanwhile."""
-        settled, changes = batch.parts[partition]
-        done = len(settled)
-        if done:
-            gone = {id(one) for one in settled}
-            pairs = zip(self._ended, self._settled, strict=True)
-            left = [pair for pair in pairs if id(pair[1]) not in gone]
-            self._ended, self._settled = [pair[0] for pair in left], [pair[1] for pair in left]
+        """What became of this partition's healths: all were saved but those that others changed meanwhile."""
+        _, changes = batch.parts[partition]
         others = not_changed(changes, answer)
         for change in changes:
             where = (partition, change.address)

@@ -9,11 +9,13 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from spine.clock import Clock
-from spine.queues import Claim, Claimed, Queues, claimed
+from spine.queued import Claim, Claimed, Wish
+from spine.queues import CLAIM_MOST, Queues, claimed
 from spine.store import StoreDown
 from spine.valkey import Word
 from webhooks.limits import WebhooksLimits
@@ -23,9 +25,8 @@ from webhooks.trying import Trying
 
 log = logging.getLogger("trunkline.webhooks")
 
-_WORTH_A_CALL: Final = 4
-"""Messages that a partition is asked for at least, where several could be: each call costs the store as much as one."""
-
+_CLAIMS_MOST: Final = 4
+"""Claims of one partition in one trip: each holds up the store for a millisecond, and others come between."""
 Call = tuple[str, Sequence[str], Sequence[Word]]
 
 
@@ -48,6 +49,7 @@ class Sending:
         self._queues = queues
         self._trying = trying
         self.life = secrets.token_hex(8)
+        self._name = ""
         self._results = Results(limits, queues)
         self._tries: set[asyncio.Task[None]] = set()
         self._mine: dict[str, int] = {}
@@ -57,6 +59,8 @@ class Sending:
         self._wire = asyncio.Semaphore(limits.in_flight)
         self._due: dict[int, float] = dict.fromkeys(range(queues.partitions), 0.0)
         """Loop time from which a partition is asked again."""
+        self._full: set[int] = set()
+        """Partitions that gave as many as one claim may: they are asked several times in one trip."""
         self._first = 0
         self._awake = asyncio.Event()
         self._news = asyncio.Event()
@@ -72,6 +76,7 @@ class Sending:
 
     async def run(self, name: str) -> None:
         """Send what is due, until cancelled. The store may come and go. ``name``: the same after a restart."""
+        self._name = name
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_beating(name), name="webhooks.beat")
             tasks.create_task(self._keep_turning(), name="webhooks.sender")
@@ -97,6 +102,7 @@ class Sending:
     async def close(self) -> None:
         """Let the running tries end and save them; what is cut off here goes to whoever comes next."""
         if self._tries:
+            await self._beat_for(self._limits.total_timeout)
             await asyncio.wait(self._tries, timeout=self._limits.total_timeout.total_seconds())
         for running in self._tries:
             running.cancel()
@@ -133,7 +139,7 @@ class Sending:
                 continue
             if not self._results.waiting and not self._awake.is_set():
                 wait = self._limits.sender_poll.total_seconds()
-                if self._room(mail=False) > 0:  # without room nobody is asked: an end wakes us
+                if self._room(mail=False) > 0 or self._room(mail=True) > 0:
                     wait = max(0.001, min(self._due.values()) - ticks())
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
@@ -156,6 +162,7 @@ class Sending:
         if not turn.calls:
             return
         answers = await self._queues.run(turn.calls)
+        self._results.saved(batch)
         for one in batch.ended:
             self._let_go(one.claimed)
         for (partition, _), answer in zip(turn.settling, answers, strict=False):
@@ -172,26 +179,30 @@ class Sending:
         due = [each for each in self._due if self._due[each] <= ticks]
         room = self._room(mail=False) + ending[0]
         aside = self._room(mail=True) + ending[1]
-        if not due or room <= 0:
+        if not due or (room <= 0 and aside <= 0):
             return
         self._first += 1
         start = self._first % len(due)
-        due = (due[start:] + due[:start])[: max(1, room // _WORTH_A_CALL)]
+        due = (due[start:] + due[:start])[: max(room, aside)]
         share, now = max(1, room // len(due)), self._clock.now()
-        mails = max(1, aside // len(due)) if aside > 0 else 0
+        mails = max(1, aside // len(due))
         for partition in due:
-            mine, aside = min(mails, aside), aside - min(mails, aside)
-            call = self._queues.claiming(
-                partition,
-                now=now,
-                most=share,
-                lease=self._limits.lease,
-                sender=self.life,
-                cap=self._limits.in_flight_per_address,
-                aside=(MAIL, mine),
+            mine = max(0, min(mails, aside))
+            aside -= mine
+            wish = Wish(
+                self.life,
+                share if room > 0 else mine,
+                self._limits.lease,
+                self._limits.in_flight_per_address,
+                MAIL,
+                mine,
+                only_aside=room <= 0,
             )
-            turn.calls.append(call)
-            turn.claiming.append(partition)
+            calls = min(-(-share // CLAIM_MOST), _CLAIMS_MOST) if partition in self._full else 1
+            for _ in range(calls):
+                turn.calls.append(self._queues.claiming(partition, wish, now=now))
+                turn.claiming.append(partition)
+                wish = replace(wish, most=max(1, wish.most - CLAIM_MOST), aside_room=0)
 
     def _room(self, *, mail: bool) -> int:
         if mail:
@@ -208,6 +219,10 @@ class Sending:
         if wait == 0 and not claim.messages:
             wait = 0.02  # what is due has no room here: somebody must end first
         self._due[partition] = ticks + wait
+        if len(claim.messages) >= CLAIM_MOST:
+            self._full.add(partition)
+        else:
+            self._full.discard(partition)
         self._results.know(partition, claim.health)
         for one in claim.messages:
             self._mine[one.id] = partition
@@ -256,6 +271,13 @@ class Sending:
             except Exception:
                 log.exception("sender.beat_failed")
             await asyncio.sleep(self._limits.beat.total_seconds())
+
+    async def _beat_for(self, longest: timedelta) -> None:
+        """We only finish what we have: until then nobody is to take it for a dead one's."""
+        try:
+            await self._queues.beat(self.life, self._name, lives=longest + self._limits.lives)
+        except StoreDown as down:
+            log.warning("sender.no_beat", extra={"reason": down.detail})
 
     async def _give_back(self, life: str) -> None:
         now, partitions = self._clock.now(), range(self._queues.partitions)

@@ -9,7 +9,7 @@ from typing import Final
 from spine.clock import Clock
 from spine.facts import FACT
 from spine.ids import EndpointId
-from spine.queues import Claimed
+from spine.queued import Claimed
 from spine.store import StoreDown
 from webhooks.addresses import EndpointState, Target
 from webhooks.attempts import Outcome, Result, drop_row
@@ -24,7 +24,7 @@ from webhooks.schedule import next_try, wait_after
 
 log = logging.getLogger("trunkline.webhooks")
 
-_STUMBLED: Final = timedelta(seconds=5)
+_STUMBLED: Final = timedelta(seconds=1)
 _PENDING: Final = timedelta(seconds=30)
 
 
@@ -42,28 +42,34 @@ class Trying:
         self._reading: dict[EndpointId, asyncio.Task[Target | None]] = {}
         self._random = random.SystemRandom()
         self._keep_ms = int(limits.kept_for.total_seconds() * 1000)
+        self._keep_done_ms = int(limits.delivered_for.total_seconds() * 1000)
 
     async def once(self, one: Claimed, kept: Kept) -> Ended:
         """Try it, or say why not. Raises where a mistake of ours or a store that is down is in the way."""
-        try:
-            target = await self._target(kept.endpoint, one.version) if kept.endpoint is not None else None
-        except StoreDown:
-            return self.stumbled(one)
         now = self._clock.now()
+        target: Target | None = None
+        if kept.endpoint is not None and (target := self._known(kept.endpoint, one.version, now)) is None:
+            try:
+                target = await self._read(kept.endpoint)
+            except StoreDown:
+                return self.stumbled(one)
         if (reason := self._why_not(kept, target, now)) is not None:
-            if kept.type == PING and kept.endpoint is not None:
-                await self._endpoints.unanswered(kept.endpoint)
-            return self._dropped(one, kept, target, reason, now)
+            return await self._told(kept, self._dropped(one, kept, target, reason, now))
         if target is not None and target.endpoint.state is EndpointState.PENDING and kept.type != PING:
             until = min(target.endpoint.made_at + self._limits.ping_for, now + _PENDING)
             return Ended(one, "back", due_ms=ms_from(until))
         result = await self._dispatch.once(one.id, kept, target)
+        ended = self._after(one, kept, target, result)
+        return ended if kept.type != PING else await self._told(kept, ended)
+
+    async def _told(self, kept: Kept, ended: Ended) -> Ended:
+        """What came of a ping decides on its address, before it is saved: after a crash it is decided again."""
         if kept.type == PING and kept.endpoint is not None:
-            if result.outcome is Outcome.ACCEPTED:
+            if ended.what == "done":
                 await self._endpoints.answered(kept.endpoint)
-            elif result.outcome is Outcome.HOPELESS:
+            elif ended.what == "dead":
                 await self._endpoints.unanswered(kept.endpoint)
-        return self._after(one, kept, target, result)
+        return ended
 
     def stumbled(self, one: Claimed) -> Ended:
         """It could not even be tried: put back without a try used up."""
@@ -106,7 +112,7 @@ class Trying:
             tried = Tried(result.seen, now_ms, one.n, until)
         endpoint = target.endpoint if target is not None else None
         if result.outcome is Outcome.ACCEPTED:
-            return Ended(one, "done", row, keep_ms=self._keep_ms, tried=tried, endpoint=endpoint)
+            return Ended(one, "done", row, keep_ms=self._keep_done_ms, tried=tried, endpoint=endpoint)
         then = self._then(one, kept, result, now)
         if isinstance(then, datetime):
             return Ended(one, "again", row, ms_from(then), tried=tried, endpoint=endpoint)
@@ -147,12 +153,15 @@ class Trying:
         row = drop_row(one.n, ms_before(now), reason)
         return Ended(one, "dead", row, fact=fact, keep_ms=self._keep_ms)
 
-    async def _target(self, endpoint: EndpointId, version: str) -> Target | None:
-        """The address of at least this version of it, read once for all who want it."""
+    def _known(self, endpoint: EndpointId, version: str, now: datetime) -> Target | None:
+        """The address as it was read, if it is of at least this version and its secrets are still good."""
         known = self._targets.get(endpoint)
-        good = known is not None and (known.until is None or self._clock.now() < known.until)
-        if known is not None and good and int(known.version) >= int(version):
-            return known
+        if known is None or int(known.version) < int(version):
+            return None
+        return known if known.until is None or now < known.until else None
+
+    async def _read(self, endpoint: EndpointId) -> Target | None:
+        """The address as it stands, read once for all who want it now."""
         reading = self._reading.get(endpoint)
         if reading is None:
             reading = self._reading[endpoint] = asyncio.create_task(self._endpoints.target(endpoint))
@@ -161,5 +170,7 @@ class Trying:
         if found is None:
             self._targets.pop(endpoint, None)
         else:
+            if len(self._targets) >= self._limits.addresses_known:
+                self._targets.clear()  # they are read again as they are needed
             self._targets[endpoint] = found
         return found

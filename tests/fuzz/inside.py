@@ -17,7 +17,7 @@ from vehicle_gateway.link import Link
 from vehicle_gateway.wire import up
 from vehicle_unit.provisioning import Identity
 
-GROUPS = ("keys", "delivery", "delivery-news", "people", "renewal", "lists", "gateway")
+GROUPS = ("keys", "delivery", "delivery-news", "people", "renewal", "lists", "webhooks", "gateway")
 
 
 async def say(folder: Path, messages: int, *, seed: int) -> Counter[int]:

@@ -1,6 +1,7 @@
 """The subscriber's own addresses over HTTP."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Annotated
 
 import httpx
@@ -9,21 +10,24 @@ from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse
 
 from spine.house import House
+from spine.ids import EndpointId
 from spine.problems import Kind, Problem
 from spine.store import Store
 from spine.valkey import Valkey
-from tests.service.conftest import SetClock
-from tests.service.test_webhooks_engine import LIMITS, Office, Sink, compose, make_office, sink
+from tests.service.conftest import SetClock, running, until
+from tests.service.test_webhooks_engine import Office, Sink, compose, delivered, make_office, sink
 from webhooks.api import Subscriber, routes
-from webhooks.endpoints import queues_of
+from webhooks.api_mending import mending
 from webhooks.guard import Guard
-from webhooks.history import History
+from webhooks.limits import WebhooksLimits
+from webhooks.messages import message_id
 from webhooks.sender import HttpSender
 from webhooks.signature import Secret
 
 __all__ = ["sink"]
 
 CARRIER, OTHER = "car_3aaaaaaaaaaaaaaa", "car_5bbbbbbbbbbbbbbb"
+LIMITS = WebhooksLimits(jitter=0)
 STATUS = {Kind.INVALID: 422, Kind.NOT_FOUND: 404, Kind.CONFLICT: 409}
 PATH = "/v1/webhook-endpoints"
 
@@ -35,7 +39,7 @@ async def signed_in(x_who: Annotated[str, Header()]) -> Subscriber:
 @pytest.fixture
 async def office(store: Store, clock: SetClock) -> AsyncIterator[Office]:
     async with HttpSender(LIMITS, Guard(dev=True)) as sender:
-        yield make_office(store, clock, sender, {"delivery": compose})
+        yield make_office(store, clock, sender, {"delivery": compose}, LIMITS)
 
 
 @pytest.fixture
@@ -48,7 +52,8 @@ async def http(
     async def problem(request: Request, raised: Problem) -> JSONResponse:
         return JSONResponse({"code": raised.code}, STATUS[raised.kind])
 
-    app.include_router(routes(office.endpoints, History(queues_of(store, LIMITS)), signed_in))
+    app.include_router(routes(office.endpoints, office.engine, signed_in))
+    app.include_router(mending(office.endpoints, office.engine, signed_in, signed_in))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://test", headers={"x-who": CARRIER}
@@ -151,3 +156,65 @@ async def test_attempts_are_listed(
     first = (await http.get(path, params={"limit": 1})).json()["data"][0]
     assert first["state"] == "delivered", "a message stands where its newest row is"
     assert [each["outcome"] for each in first["attempts"]] == ["failed", "accepted"]
+
+
+async def test_an_address_is_pinged_and_mended(http: httpx.AsyncClient, office: Office, sink: Sink) -> None:
+    sink.says(503)
+    made = (await http.post(PATH, json={"url": sink.url, "order": "delivery", "rate": 5})).json()
+    path = f"{PATH}/{made['id']}"
+    assert (made["state"], made["order"], made["rate"]) == ("pending", "delivery", 5)
+    async with running(office.engine.run()):
+        asked = (await http.post(f"{path}/ping")).json()
+        assert (asked["answered"], asked["endpoint"]["state"]) == (False, "pending")
+        assert asked["attempts"][0]["status"] == 503
+        sink.says(204)
+        office.clock.advance(timedelta(seconds=1))
+        asked = (await http.post(f"{path}/ping")).json()
+        assert (asked["answered"], asked["endpoint"]["state"]) == (True, "enabled")
+        sink.says(400, headers={"webhook-delivery": "abort-message"})
+        news = office.news(made["id"])
+        await office.engine.queue(news)
+        await until(lambda: dead(office, made["id"]))
+        health = (await http.get(f"{path}/health")).json()
+        assert (health["dead"], health["breaker"], health["waiting"]) == (1, "closed", 0)
+        assert health["failing_since"]
+        sink.says(204)
+        span = {"since": "2030-01-01T00:00:00Z", "until": "2031-01-01T00:00:00Z"}
+        assert (await http.post(f"{path}/recover", json=span)).json() == {"messages": 1}
+        await until(lambda: delivered(office, news.id))
+        again = await http.post(f"{path}/messages/{news.id}/resend")
+        assert (again.status_code, again.json()["message"]) == (202, news.id)
+
+
+async def dead(office: Office, endpoint: EndpointId) -> bool:
+    return (await office.engine.backlog(endpoint)).dead == 1
+
+
+async def test_mending_is_nobody_elses(http: httpx.AsyncClient, office: Office) -> None:
+    mine = (await http.post(PATH, json={"url": "https://shop.example/h"})).json()["id"]
+    theirs = (await http.post(PATH, json={"url": "https://x.example"}, headers={"x-who": OTHER})).json()["id"]
+    news = office.news(theirs)
+    await office.engine.queue(news)
+    span = {"since": "2030-01-01T00:00:00Z", "until": "2031-01-01T00:00:00Z"}
+    for answer in (
+        await http.post(f"{PATH}/{theirs}/ping"),
+        await http.get(f"{PATH}/{theirs}/health"),
+        await http.post(f"{PATH}/{theirs}/recover", json=span),
+        await http.post(f"{PATH}/{theirs}/messages/{news.id}/resend"),
+        await http.post(f"{PATH}/{mine}/messages/{news.id}/resend"),
+        await http.post(f"{PATH}/{mine}/messages/{message_id('dlv_7k3m', 'x', mine)}/resend"),
+        await http.post(f"{PATH}/nonsense/ping"),
+    ):
+        assert answer.status_code == 404
+    for odd in ("x", "msg_", "msg_7k3m.asked.ep.%00", "..", "a" * 500):
+        assert (await http.post(f"{PATH}/{mine}/messages/{odd}/resend")).status_code in {404, 405, 422}
+    for wrong in (
+        {},
+        {"since": "yesterday", "until": "2031-01-01T00:00:00Z"},
+        span | {"more": 1},
+        {"since": 1},
+    ):
+        assert (await http.post(f"{PATH}/{mine}/recover", json=wrong)).status_code == 422
+    for wrong in ({"order": "time"}, {"rate": -1}, {"vehicles": ["veh_7abcd"]}, {"rate": "NaN"}):
+        body = {"url": "https://shop.example/h"} | wrong
+        assert (await http.post(PATH, json=body)).status_code == 422

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from spine.ids import EndpointId
+from spine.queued import Wish
 from spine.store import Store
 from spine.valkey import Valkey
 from tests.service.conftest import SetClock, running, until
@@ -488,12 +489,31 @@ async def test_a_lost_sender_is_followed_by_another(office: Office, sink: Sink) 
     news = office.news(endpoint)
     await office.engine.queue(news)
     await cut_off(office.engine)
-    message = await office.engine.view(news.id)
-    assert message.state is State.PENDING
-    assert message.next_at == office.clock.now() + LIMITS.lease
-    assert await office.engine.sweep() == 0
-    message = await office.next(news.id)
+    office.clock.advance(timedelta(days=1))
+    assert await office.engine.sweep() == 0, "leases end by the store's clock, whatever a sender's says"
+    assert (await office.engine.backlog(endpoint)).in_flight == 1
+    await office.engine._sending._give_back(office.engine._sending.life)
+    message = await office.due(news.id)
     assert message.state is State.DELIVERED
+    assert message.kept is not None
+    assert [row.outcome for row in message.kept.attempts] == ["interrupted", "accepted"]
+
+
+async def test_a_lease_that_ended_goes_to_another(office: Office, sink: Sink) -> None:
+    endpoint, _ = await office.address(sink.url)
+    news = office.news(endpoint)
+    await office.engine.queue(news)
+    queues, now = office.engine._queues, office.clock.now()
+    short = Wish("somebody", 5, timedelta(milliseconds=50), 8)
+    [answer] = await queues.run([queues.claiming(3, short, now=now)])
+    assert answer[1:3] == [endpoint, "2"], "an address comes with the version of its subject"
+
+    async def swept() -> int:
+        office.clock.advance(timedelta(milliseconds=20))
+        return await office.engine.sweep()
+
+    assert await until(swept) == 1
+    message = await office.engine.view(news.id)
     assert message.kept is not None
     assert [row.outcome for row in message.kept.attempts] == ["interrupted", "accepted"]
 
