@@ -1,6 +1,6 @@
 """The transport of our own: HTTP/1.1 straight on asyncio, with connections that are kept and used again.
 
-Why not a library: docs/decisions/0020. Every socket is made by the guard, also for literals; a name is looked up
+Why not a library: docs/decisions/0026. Every socket is made by the guard, also for literals; a name is looked up
 anew for each connection, and a connection is only ever used for the origin it was made for.
 """
 

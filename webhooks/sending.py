@@ -142,7 +142,7 @@ class Sending:
                 continue
             if not self._results.waiting and not self._awake.is_set():
                 wait = self._limits.sender_poll.total_seconds()
-                if self._room(mail=False) > 0:  # without room nobody is asked: an end wakes us
+                if self._room(mail=False) > 0 or self._room(mail=True) > 0:
                     wait = max(0.001, min(self._due.values()) - ticks())
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
