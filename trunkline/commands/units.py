@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from trunkline.commands import scanning
 from trunkline.commands.exchange import DRAWN, AsJson, Document, read_document, say, show
 from trunkline.lines import start_logging
 
@@ -24,6 +25,7 @@ Directory = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(unit_app, name="unit")
+    scanning.register(unit_app)
     app.command("fleet")(fleet)
 
 
