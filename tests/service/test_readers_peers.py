@@ -1,5 +1,6 @@
 """``trunkline unit scan`` against other people's cars: every scenario of elmulator, and doip-server; own environment."""
 
+import fcntl
 import json
 import os
 import socket
@@ -8,10 +9,17 @@ import sys
 import venv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.service.test_unit_life import OPTIONS, Gateway, folder, living, until
+from tests.service.test_unit_life import gateway as gateway_link
+from vehicle_gateway.diag.scan import FaultScan
+
+__all__ = ["folder", "gateway_link"]
 
 PINNED = ("elmulator==0.3.2", "doip-server==2026.6.14.post116")
 SERVICES = """\
@@ -29,6 +37,13 @@ def peers() -> Path:
     """Their programs, installed once beside the environment of the tests."""
     folder = Path(sys.prefix) / "peers-diag"
     done = folder / "installed"
+    with (Path(sys.prefix) / "peers-diag.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # workers of one run share it
+        _install(folder, done)
+    return folder / "bin"
+
+
+def _install(folder: Path, done: Path) -> None:
     if not done.exists() or done.read_text("utf-8").split() != list(PINNED):
         try:
             venv.create(folder, with_pip=True, clear=True)
@@ -40,7 +55,6 @@ def peers() -> Path:
                 pytest.fail(f"peers not installed: {cause}")
             pytest.skip(f"peers not installed: {type(cause).__name__}")
         done.write_text("\n".join(PINNED), "utf-8")
-    return folder / "bin"
 
 
 def scan(*arguments: str) -> tuple[int, dict[str, Any]]:
@@ -141,3 +155,21 @@ def test_nothing_there_is_an_error() -> None:
         port = free.getsockname()[1]
     assert scan("--doip", f"127.0.0.1:{port}")[0] == 2
     assert scan("--elm", f"tcp://127.0.0.1:{port}")[0] == 2
+
+
+@pytest.mark.broker
+async def test_a_running_unit_s_scan_reaches_the_broker_and_waits_for_its_acknowledgement(
+    peers: Path, folder: Path, gateway_link: Gateway
+) -> None:
+    with elmulator(peers, "p0301_basic") as address:
+        async with living(folder, replace(OPTIONS, elm=address)) as unit:
+            unit.vehicle.change(ignition_on=True)
+            (told,) = await until(lambda: gateway_link.told("dtc"), 20)
+            assert await gateway_link.ask("scan") | {"cmd": ""} == {
+                "cmd": "", "outcome": "done", "code": "asked", "may_have_opened": False, "data": {}
+            }  # fmt: skip
+            _, again = await until(lambda: gateway_link.told("dtc")[1:] and gateway_link.told("dtc"), 20)
+            await until(lambda: len(unit.outbox) == 0)
+    first, second = FaultScan.model_validate(told.d), FaultScan.model_validate(again.d)
+    assert [code.code for ecu in first.ecus for code in ecu.codes] == ["P0301"]
+    assert (first.boot, first.drive_cycle, first.seq, second.seq) == (unit.boot, 1, 1, 2)

@@ -54,9 +54,7 @@ def run(  # noqa: PLR0917 - each is an option of the command line
     ecu: scanning.Ecus = None,
     scan_every: Annotated[
         float,
-        typer.Option(
-            help="With --elm or --doip: a scan this often (seconds) with ignition on; 0: only when it is turned on."
-        ),
+        typer.Option(help="A scan this often (seconds) with ignition on; 0: only when it is turned on."),
     ] = 0,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
