@@ -45,6 +45,9 @@ _OURS: Final = frozenset(
     }
 )
 
+_EXTRAS: Final = {"pkcs11": "hsm", "serial": "diag", "udsoncan": "diag", "doipclient": "diag"}
+"""Which extra a missing package belongs to; all others are the server's."""
+
 app = typer.Typer(
     name="trunkline",
     help="In-car delivery and connected-car service.",
@@ -83,7 +86,7 @@ def main() -> NoReturn:
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] in _OURS:
             raise
-        extra = "hsm" if missing.name == "pkcs11" else "server"
+        extra = _EXTRAS.get((missing.name or "").partition(".")[0], "server")
         needs = f"this command needs the package {missing.name}: pip install 'trunkline[{extra}]'"
         _say(needs, code="missing_extra")
         sys.exit(EXIT_USAGE)
@@ -121,6 +124,7 @@ def _explain_other(error: Exception) -> int:
         _say(f"this is not JSON: {error}", code="document")
     elif type(error).__module__.partition(".")[0] in _OURS:
         _say(str(error), code=type(error).__name__)
+        return EXIT_USAGE if type(error).__name__ == "BadAddress" else EXIT_ERROR
     else:
         import traceback
 

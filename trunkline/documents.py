@@ -95,9 +95,16 @@ def unit_settings() -> str:
     from vehicle_gateway.link import LinkLimits
     from vehicle_unit.limits import UnitLimits
     from vehicle_unit.local_limits import LocalLimits
+    from vehicle_unit.readers.limits import ReaderLimits
 
     lines = ["# Settings of the unit", "", "A TOML file, given as `trunkline unit --settings FILE`.", ""]
-    for table, model in (("unit", UnitLimits), ("link", LinkLimits), ("local", LocalLimits)):
+    tables: dict[str, type[BaseModel]] = {
+        "unit": UnitLimits,
+        "link": LinkLimits,
+        "local": LocalLimits,
+        "readers": ReaderLimits,
+    }
+    for table, model in tables.items():
         lines += [f"## `[{table}]`", "", "| name | default | what |", "|---|---|---|"]
         for name, info in model.model_fields.items():
             lines.append(f"| `{name}` | {_default(info)} | {info.description or ''} |")

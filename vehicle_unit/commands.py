@@ -60,7 +60,10 @@ class Commands:
             wire.Op.LOCATE: self._locate,
             wire.Op.SNAPSHOT: self._snapshot,
             wire.Op.CFG: self._cfg,
+            wire.Op.SCAN: self._scan,
         }
+        self.scan: Callable[[], bool] = lambda: False
+        """Ask for a scan of fault codes; False where this unit has no reader."""
 
     async def handle(self, payload: bytes) -> None:
         """One message of ``dn/cmd``; whatever its bytes, nothing is raised.
@@ -149,7 +152,12 @@ class Commands:
 
     async def _snapshot(self, _claims: CommandClaims, _arrived: float) -> Answer:
         self._uplink.signals(self._vehicle.signals(), full=True)
+        self.scan()  # what was lost may have been a scan
         return Answer("done")
+
+    async def _scan(self, _claims: CommandClaims, _arrived: float) -> Answer:
+        """The scan itself takes longer than a command lives: it comes by ``up/dtc``."""
+        return Answer("done", "asked") if self.scan() else Answer("refused", "not_supported")
 
     async def _cfg(self, claims: CommandClaims, _arrived: float) -> Answer:
         return self._configure(claims.args)

@@ -8,6 +8,7 @@ from vehicle_gateway.link import LinkLimits
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.local_limits import LocalLimits
 from vehicle_unit.presence import Mode
+from vehicle_unit.readers.limits import ReaderLimits
 
 
 @dataclass(frozen=True)
@@ -25,3 +26,11 @@ class UnitOptions:
     limits: UnitLimits = field(default_factory=UnitLimits)
     link: LinkLimits = field(default_factory=LinkLimits)
     local: LocalLimits = field(default_factory=LocalLimits)
+    elm: str = ""
+    """Adapter that fault codes are read through (``tcp://HOST:PORT`` or a path below ``/dev/``); or"""
+    doip: str = ""
+    """HOST:PORT of the car's DoIP gateway. Neither: this unit does not scan."""
+    ecus: tuple[int, ...] = ()
+    scan_every: timedelta | None = None
+    """A scan this often while the ignition is on, besides the one when it is turned on."""
+    readers: ReaderLimits = field(default_factory=ReaderLimits)

@@ -33,6 +33,7 @@ from vehicle_unit.provisioning import Identity
 from vehicle_unit.receipts import Receipts
 from vehicle_unit.record import NotWritten, RecordStore
 from vehicle_unit.revocations import Revocations
+from vehicle_unit.scanning import IGNITION, Scanner
 from vehicle_unit.simulated import SimulatedBoot
 from vehicle_unit.trust import Trust
 from vehicle_unit.uplink import Uplink
@@ -149,6 +150,15 @@ class Unit:
             configure=self.configuration.configure,
             limits=limits,
         )
+        self.scanner = Scanner(
+            self._disk,
+            options=options,
+            boot=self.boot,
+            clock=self.clock,
+            vehicle=self.vehicle,
+            say=self.uplink.scan,
+        )
+        self.commands.scan = self.scanner.ask
         self.presence = Presence(
             topic=wire.up(enrolled.shard, identity.unit, "state"),
             boot=self.boot,
@@ -180,6 +190,8 @@ class Unit:
                 tasks.create_task(self.presence.run(), name="unit-presence")
                 tasks.create_task(self._pulse(), name="unit-pulse")
                 tasks.create_task(self._renew(), name="unit-renewal")
+                if self.scanner.able:
+                    tasks.create_task(self.scanner.run(), name="unit-scans")
                 if self.phones is not None:
                     tasks.create_task(self.phones.run(), name="unit-local-link")
                 if self.options.control:
@@ -302,6 +314,8 @@ class Unit:
     def _signals_changed(self, changed: Mapping[str, Value]) -> None:
         """Told a moment later, so that an opening's receipts and answer go first."""
         asyncio.get_running_loop().call_soon(lambda: self.uplink.signals(changed, full=False))
+        if changed.get(IGNITION) == "ON":
+            self.scanner.ignition_on()
 
     # ---- by the clock
 

@@ -48,6 +48,11 @@ class Uplink:
         self._put(f"evt/{kind}", d, _URGENCY.get(kind, Urgency.EVENT), durable=True)
         self.pump()
 
+    def scan(self, document: Mapping[str, Any]) -> None:
+        """A ``fault.scan``; it survives a power cut."""
+        self._put("dtc", document, Urgency.EVENT, durable=True)
+        self.pump()
+
     def result(self, command: str, answer: Answer) -> None:
         """What became of a command."""
         told = Result(

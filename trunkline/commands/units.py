@@ -6,6 +6,7 @@ import json
 import signal
 import tomllib
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from trunkline.commands import scanning
 from trunkline.commands.exchange import DRAWN, AsJson, Document, read_document, say, show
 from trunkline.lines import start_logging
 
@@ -24,6 +26,7 @@ Directory = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(unit_app, name="unit")
+    scanning.register(unit_app)
     app.command("fleet")(fleet)
 
 
@@ -46,6 +49,13 @@ def run(  # noqa: PLR0917 - each is an option of the command line
     settings: Annotated[
         Path | None, typer.Option(help="TOML file of the unit's settings (docs/generated/unit-settings.md).")
     ] = None,
+    elm: scanning.Elm = "",
+    doip: scanning.Doip = "",
+    ecu: scanning.Ecus = None,
+    scan_every: Annotated[
+        float,
+        typer.Option(help="A scan this often (seconds) with ignition on; 0: only when it is turned on."),
+    ] = 0,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Run the unit of an installed folder until it is told to stop."""
@@ -55,7 +65,18 @@ def run(  # noqa: PLR0917 - each is an option of the command line
     from vehicle_unit.unit import run as run_unit
 
     start_logging(log_level)
-    options = _options(lifts_after, shuts_after, position, mode, link, settings)
+    options = replace(
+        _options(lifts_after, shuts_after, position, mode, link, settings),
+        elm=elm,
+        doip=doip,
+        ecus=tuple(scanning.address(one) for one in ecu or ()),
+        scan_every=timedelta(seconds=scan_every) if scan_every > 0 else None,
+        readers=scanning.reader_limits(settings),
+    )
+    if elm or doip:
+        from vehicle_unit.readers.source import Source
+
+        Source.of(elm=elm, doip=doip, ecus=options.ecus, limits=options.readers)
     say(f"ready: {Identity.load(directory).unit} in {directory}")
     with contextlib.suppress(KeyboardInterrupt):
         _run(_until_told(run_unit(directory, options)))
