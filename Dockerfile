@@ -10,6 +10,7 @@ COPY people people
 COPY vehicle_gateway vehicle_gateway
 COPY webhooks webhooks
 COPY delivery delivery
+COPY maintenance maintenance
 COPY vehicle_unit vehicle_unit
 COPY trunkline trunkline
 RUN pip install --constraint constraints.txt ".[server]"

@@ -55,9 +55,12 @@ def after_repair(vehicle: Vehicle, done: Repaired) -> Vehicle:
 def _is_old(vehicle: Vehicle, scan: Scan) -> bool:
     if scan.scan_id is not None and scan.scan_id in vehicle.seen:
         return True
+    if vehicle.at is None:
+        return False
     if scan.boot is not None and scan.seq is not None and vehicle.last is not None:
-        return (scan.boot, scan.seq) <= vehicle.last
-    return vehicle.at is not None and scan.at < vehicle.at
+        # Lower numbers at a later time are another unit's: what it says must not be lost until it has caught up.
+        return (scan.boot, scan.seq) <= vehicle.last and scan.at <= vehicle.at
+    return scan.at < vehicle.at
 
 
 def _noted(vehicle: Vehicle, scan: Scan, rules: FaultRules) -> Vehicle:
@@ -124,6 +127,8 @@ def _present(
     vehicle = replace(vehicle, faults={**vehicle.faults, key: known})
     case = vehicle.open_case(system_of(key[1]))
     if case is not None and key in case.keys:
+        if _not_held(case, scan, code, rules):
+            return _opened_anew(vehicle, scan, key, judged, case, happened)
         return _joined(vehicle, scan, key, case, judged, happened)
     why, mode = _why_open(key, code, known, judged, rules)
     former = _came_back(vehicle, scan, key, rules) if case is None else None
@@ -193,6 +198,26 @@ def _opened(
     case = replace(_next(vehicle, scan, key, judged), severity=severity)
     happened.append(_told("case.opened", scan, case, why, judged.source))
     happened.append(_told("trigger", scan, case, why, judged.source))
+    return _held(vehicle.with_case(case), key, case)
+
+
+def _not_held(case: Case, scan: Scan, code: Code, rules: FaultRules) -> bool:
+    """Whether a repair that is said to be done did not mend it."""
+    done = case.repaired_at is not None and scan.at > case.repaired_at
+    return done and code.status != "pending" and rules.repair_held == "active"
+
+
+def _opened_anew(
+    vehicle: Vehicle, scan: Scan, key: Key, judged: Judged, former: Case, happened: list[Happening]
+) -> Vehicle:
+    """The former case ends with its repair; the fault goes on in a new one, which has a trigger of its own."""
+    why = "repair_did_not_hold"
+    former = replace(former, state=CaseState.CLOSED, closed_at=scan.at, closed_cycle=scan.drive_cycle)
+    happened.append(_told("case.closed", scan, former, why, judged.source))
+    vehicle = vehicle.with_case(former)
+    severity = max(judged.severity, former.severity).next
+    case = replace(_next(vehicle, scan, key, judged), severity=severity)
+    happened += [_told(kind, scan, case, why, judged.source) for kind in ("case.opened", "trigger")]
     return _held(vehicle.with_case(case), key, case)
 
 

@@ -198,6 +198,25 @@ def test_a_repair_that_did_not_hold_is_a_new_case_one_level_higher() -> None:
     assert (car.told[-1].severity, car.told[-1].why) == (Severity.HIGH, "repair_did_not_hold")
 
 
+def test_a_repair_after_which_the_code_still_stands_is_a_new_case_at_once() -> None:
+    car = Car()
+    car.scan("P0420")
+    done = Repaired(kind="appointment.done", vehicle="veh_0aaaaaaaaaaaaaaa", at=T0 + timedelta(hours=30))
+    car.vehicle = after_repair(car.vehicle, done)
+    assert car.scan("P0420") == ["case.closed", *OPENED]
+    assert (car.told[-1].severity, car.told[-1].n) == (Severity.HIGH, 2)
+    assert car.scan("P0420") == []
+    assert car.triggers == 2
+
+
+def test_another_unit_that_counts_from_one_is_heard() -> None:
+    car = Car()
+    for _ in range(5):
+        car.scan()
+    assert car.scan("P0301", boot=0, seq=1) == OPENED
+    assert car.scan("C0035", boot=0, seq=1, scan_id="later") == OPENED
+
+
 def test_a_repeat_and_a_late_scan_change_nothing() -> None:
     car = Car()
     car.scan("P0301")
