@@ -66,7 +66,7 @@ class Player:
             case.headers["Authorization"] = f"Bearer {token}"
         about = case.path_parameters if isinstance(case.path_parameters, dict) else {}
         # An event stream of something that is there would never end.
-        if operation not in _LASTING and not case.operation.path.endswith("/events"):
+        if operation not in _LASTING and not case.operation.path.endswith(("/events", "/events/stream")):
             for name in about:
                 if name in self.people.known and self.dice.random() < 0.7:
                     about[name] = self.dice.choice(self.people.known[name])

@@ -55,7 +55,7 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             own_form = path == "/v1/oauth/token"
-            endless = path.endswith(("/events", "/release"))
+            endless = path.endswith(("/events", "/events/stream", "/release"))
             if (method, path) not in _ENDING and not endless and not own_form:
                 yield method, path, operation
 
