@@ -157,7 +157,7 @@ async def test_without_order_a_failing_message_holds_up_nobody(office: Office, s
 
 async def fails_first(sink: Sink) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
-        return web.Response(status=400 if "-a-" in request.headers["webhook-id"] else 200)
+        return web.Response(status=400 if request.headers["webhook-id"].endswith("-a") else 200)
 
     sink.answer = answer
 
@@ -184,7 +184,7 @@ async def test_a_head_that_dies_or_is_withdrawn_lets_the_next_one_go(office: Off
         stops = {"webhook-delivery": "abort-message"}
         return (
             web.Response(status=400, headers=stops)
-            if "-b-" in request.headers["webhook-id"]
+            if request.headers["webhook-id"].endswith("-b")
             else web.Response()
         )
 
