@@ -1,5 +1,6 @@
 """Who hears of what (group ``delivery-news``): one message per fact and address, queued by ids only."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -26,8 +27,11 @@ from spine.facts.delivery import (
 from spine.facts.keys import OwnerKeysChanged
 from spine.facts.rules import RuleFact
 from spine.ids import DeliveryId, EndpointId, PersonId, QuestionId, VehicleId, named_after
+from spine.queues import BacklogFull
 from spine.store import Saved
 from webhooks.messages import Outgoing, message_id
+
+log = logging.getLogger("trunkline.delivery")
 
 ASKED: Final = "delivery.asked"
 WAITING: Final = "delivery.waiting"
@@ -88,13 +92,14 @@ class News:
             read = await self._deliveries.read(fact.delivery)
         except NoSuchDelivery:
             return
+        # People first, and an address that is full holds up nobody else.
+        if read.body.vehicle is not None and fact.kind in SEEN_BY_OWNERS:
+            await self._tell_people(fact, read, read.body.vehicle, received.position)
         type_ = carrier_type(fact.kind, read)
         if type_ is not None:
             await self._tell(fact.carrier, fact, received.position, type_)
             for endpoint in await self._endpoints.for_subscriber(fact.carrier, type_):
-                await self._queue(fact, read, received.position, type_, endpoint=endpoint)
-        if read.body.vehicle is not None and fact.kind in SEEN_BY_OWNERS:
-            await self._tell_people(fact, read, read.body.vehicle, received.position)
+                await self._queue_unless_full(fact, read, received.position, type_, endpoint)
 
     async def on_due(self, saved: Saved) -> None:
         """Timer of ``prm_``: what could not be mailed when it was asked is told now, in one mail if it is several.
@@ -129,12 +134,26 @@ class News:
         if mails and isinstance(fact, DeliveryAsked):
             rules, _ = await self._rules.of(vehicle)
             mails = await self._prompts.may_mail(vehicle, read, rules.quiet, now)
-        for role in _concerned(fact, read, roles):
+        concerned = _concerned(fact, read, roles)
+        for role in concerned:
             if mails and _for_this_one(fact, role):
                 await self._queue(fact, read, position, fact.kind, person=role.person)
             await self._tell(role.person, fact, position, fact.kind)
+        for role in concerned:
             for endpoint in await self._endpoints.for_subscriber(role.person, fact.kind):
-                await self._queue(fact, read, position, fact.kind, endpoint=endpoint)
+                await self._queue_unless_full(fact, read, position, fact.kind, endpoint)
+
+    async def _queue_unless_full(
+        self, fact: DeliveryFact, read: Read, position: str, type_: str, endpoint: EndpointId
+    ) -> None:
+        """Above ``backlog_hard`` an address is passed over: the event stands in its subscriber's stream.
+
+        Holding the fact back instead would keep the owners of this car from hearing what comes after it.
+        """
+        try:
+            await self._queue(fact, read, position, type_, endpoint=endpoint)
+        except BacklogFull:
+            log.warning("news.address_full", extra={"endpoint": endpoint, "delivery": fact.delivery})
 
     async def _tell(self, subscriber: str, fact: DeliveryFact, position: str, type_: str) -> None:
         event = named_after("msg", fact.delivery, _what(fact, position))
@@ -230,6 +249,7 @@ class News:
                 endpoint=endpoint,
                 person=person,
                 interactive=_at_once(fact),
+                order_key=read.body.vehicle,
             )
         )
 

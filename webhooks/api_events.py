@@ -159,10 +159,7 @@ class _Live:
 
         Raises ``TooManyStreams`` and what ``Subscriptions.page`` raises.
         """
-        if (
-            self._open[me.subscriber] >= self._limits.streams_each
-            or self._open.total() >= self._limits.streams_open
-        ):
+        if self._is_full(me):
             raise TooManyStreams("Close another stream of events first.", retry_after=5)
         if after is None:
             position = await self._subscriptions.last(me.subscriber)
@@ -171,7 +168,13 @@ class _Live:
             await self._subscriptions.page(me.subscriber, after=position, limit=1, types=["none"])
         return self._frames(me, position, types)
 
+    def _is_full(self, me: Listener) -> bool:
+        each, total = self._limits.streams_each, self._limits.streams_open
+        return self._open[me.subscriber] >= each or self._open.total() >= total
+
     async def _frames(self, me: Listener, position: str, types: Sequence[str]) -> AsyncIterator[str]:
+        if self._is_full(me):  # many began at once: none of them was open yet when they were let in
+            return
         self._open[me.subscriber] += 1
         try:
             line = await self._subscriptions.listen(me.subscriber)

@@ -27,6 +27,7 @@ class AiohttpTransport:
                 resolver=GuardedResolver(guard, lookup),
                 socket_factory=guard.make_socket,
                 keepalive_timeout=limits.idle_for.total_seconds(),
+                use_dns_cache=False,
                 ssl=tls,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -1,5 +1,6 @@
 """Where the open keys of `v1a` addresses are found: every address in pages, and a JWKS over them."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -46,6 +47,7 @@ class PublishedKeys:
     clock: Clock
     limits: WebhooksLimits
     _all: tuple[datetime, list[dict[str, str]]] | None = field(default=None, init=False)
+    _reading: asyncio.Task[list[dict[str, str]]] | None = field(default=None, init=False)
 
     async def of(self, endpoint: str) -> list[dict[str, str]]:
         """The keys of one address; none for any text that is no address of ours."""
@@ -57,8 +59,12 @@ class PublishedKeys:
         Anybody may ask, so the whole list is not read each time.
         """
         now = self.clock.now()
-        if self._all is None or not self._all[0] <= now < self._all[0] + self.limits.jwks_for:
-            self._all = (now, await self._read_all())
+        known = self._all
+        if known is not None and known[0] <= now < known[0] + self.limits.jwks_for:
+            return known[1]
+        if self._reading is None or self._reading.done():  # one reads for all who ask meanwhile
+            self._reading = asyncio.create_task(self._read_all(), name="webhooks.jwks")
+        self._all = (now, await asyncio.shield(self._reading))
         return self._all[1]
 
     async def _read_all(self) -> list[dict[str, str]]:

@@ -55,8 +55,8 @@ class Sending:
         self._name = ""
         self._results = Results(limits, queues)
         self._tries: set[asyncio.Task[None]] = set()
-        self._mine: dict[str, int] = {}
-        """Leased messages that are not settled yet, each with its partition."""
+        self._mine: dict[int, tuple[str, int]] = {}
+        """What is leased and not settled yet, by the lease: a message may be leased again before its former try ended."""
         self._held = {True: 0, False: 0}
         """How many of them are mail, and how many are not."""
         self._wire = asyncio.Semaphore(limits.in_flight)
@@ -126,6 +126,10 @@ class Sending:
         while True:
             try:
                 if self._unsure:
+                    while self._results.waiting:
+                        # Leases may have run out while the store was away: what has its answer here is saved
+                        # before anything is claimed, or it would be sent once more.
+                        await self._turn(claim=False)
                     await self._give_back_unknown()
                 self._awake.clear()
                 self._news.clear()
@@ -228,14 +232,14 @@ class Sending:
             self._full.discard(partition)
         self._results.know(partition, claim.health)
         for one in claim.messages:
-            self._mine[one.id] = partition
+            self._mine[id(one)] = (one.id, partition)
             self._held[one.address == MAIL] += 1
             running = asyncio.create_task(self._one(one))
             self._tries.add(running)
             running.add_done_callback(self._tries.discard)
 
     def _let_go(self, one: Claimed) -> None:
-        if self._mine.pop(one.id, None) is not None:
+        if self._mine.pop(id(one), None) is not None:
             self._held[one.address == MAIL] -= 1
             self._due[one.partition] = 0.0
 
@@ -247,8 +251,12 @@ class Sending:
             if one.address == MAIL:
                 ended = await self._trying.once(one, kept)
             else:
+                ticks = asyncio.get_running_loop().time
+                came = ticks()
                 async with self._wire:
-                    ended = await self._trying.once(one, kept)
+                    late = ticks() - came > self._limits.lease_margin.total_seconds() / 2
+                    # The lease covers a try, not half of it after a long wait for a place.
+                    ended = self._trying.stumbled(one) if late else await self._trying.once(one, kept)
         except Exception:
             log.exception("message.unsettled", extra={"message_id": one.id})
             ended = self._trying.stumbled(one)
@@ -294,10 +302,10 @@ class Sending:
 
     async def _give_back_unknown(self) -> None:
         """After a claim whose answer was lost: what of ours we do not know goes back."""
-        now, mine = self._clock.now(), dict(self._mine)
+        now, mine = self._clock.now(), set(self._mine.values())
         calls = [
             self._queues.returning(
-                partition, self.life, [each for each, where in mine.items() if where == partition], now=now
+                partition, self.life, [each for each, where in mine if where == partition], now=now
             )
             for partition in range(self._queues.partitions)
         ]

@@ -47,6 +47,8 @@ local function stream_add(keys, args)
   local marks = redis.call("HMGET", keys[3], "last", "gone")
   if marks[2] or at < now - keep or redis.call("ZSCORE", keys[2], args[1]) then return "" end
   trim(keys, now - keep, most, 1)
+  -- What ended with its key, and not by trimming, is gone all the same: no cursor from before it may seem whole.
+  if marks[1] and redis.call("EXISTS", keys[1]) == 0 then redis.call("HSET", keys[3], "floor", marks[1]) end
   local id = id_after(marks[1] or "0-0", now)
   redis.call("XADD", keys[1], id, "r", args[2])
   redis.call("ZADD", keys[2], (parts(id)), args[1])

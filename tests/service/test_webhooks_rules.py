@@ -473,7 +473,7 @@ async def test_who_was_served_longest_ago_comes_first(store: Store, clock: SetCl
             clock.advance(timedelta(milliseconds=1))
             sending._due = dict.fromkeys(sending._due, 0.0)
             await sending._turn()
-            served += [one.rsplit(".", 1)[1] for one in sending._mine]
+            served += [one.rsplit(".", 1)[1] for one, _ in sending._mine.values()]
             await office.engine.idle()
             await sending._turn(claim=False)
         counts = Counter(served)
