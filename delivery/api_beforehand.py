@@ -123,6 +123,7 @@ def _barred(router: APIRouter, desk: Desk) -> None:
     @router.delete("/barred/{carrier}", status_code=204, responses=problems(401, 403, 422), summary="Lift it")
     async def lift(me: Me, vehicle: VehiclePath, carrier: CarrierPath) -> None:
         """It may ask again. One that is not barred: no change."""
+        await desk.people.step_up.require_fresh_passkey(me, now=desk.deliveries.clock.now())
         await desk.beforehand.lift(me.id, vehicle, carrier)
 
 

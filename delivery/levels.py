@@ -27,6 +27,7 @@ class Ground(StrEnum):
     NEW_CARRIER = "new_carrier"
     NEW_PLACE = "new_place"
     LONG = "long"
+    OFFLINE = "offline"
     REPEAT = "repeat"
 
 
@@ -43,6 +44,7 @@ TABLE: Final[Mapping[Ground, Needs]] = {
     Ground.NEW_CARRIER: Needs(passkey="passkey", link="link"),
     Ground.NEW_PLACE: Needs(passkey="passkey", link="link"),
     Ground.LONG: Needs(passkey="passkey", link="link"),
+    Ground.OFFLINE: Needs(passkey="passkey", link="link"),
     Ground.REPEAT: Needs(passkey="session", link="link"),
 }
 
@@ -51,6 +53,7 @@ WORDS: Final[Mapping[Ground, str]] = {
     Ground.NEW_CARRIER: "it is the first time for this carrier at your car",
     Ground.NEW_PLACE: "it is the first time for this carrier at this place",
     Ground.LONG: "it is longer than what you approved before",
+    Ground.OFFLINE: "a block might not reach the car in time",
     Ground.REPEAT: "you approved the same before",
 }
 
@@ -65,10 +68,16 @@ class Precedent:
 
 
 def grounds(
-    precedents: Collection[Precedent], wanted: Precedent, *, cabin: bool, long_after: timedelta
+    precedents: Collection[Precedent],
+    wanted: Precedent,
+    *,
+    cabin: bool,
+    long_after: timedelta,
+    offline: bool = False,
 ) -> tuple[Ground, ...]:
     """Why this approval needs what it needs. ``precedents``: of the same owner at the same car.
 
+    ``offline``: it is to open with older news of revocation than by default.
     ``long_after``: up to this a window counts as short, whatever was approved before.
     """
     same_carrier = [one for one in precedents if one.carrier == wanted.carrier]
@@ -82,6 +91,8 @@ def grounds(
         found.append(Ground.NEW_PLACE)
     if wanted.length > max([long_after, *(one.length for one in same)]):
         found.append(Ground.LONG)
+    if offline:
+        found.append(Ground.OFFLINE)
     return tuple(found) or (Ground.REPEAT,)
 
 

@@ -13,16 +13,17 @@ from pydantic import AwareDatetime
 from delivery.hours import Quiet
 from delivery.limits import DeliveryLimits
 from delivery.model import Frozen, Read
-from spine.ids import DeliveryId, VehicleId, named_after
+from spine.ids import CarrierId, DeliveryId, VehicleId, named_after
 from spine.store import Change, Saved, Store, Write
 
 KEPT = "kept"
 
 
 class PromptsBody(Frozen):
-    """``sent``: when what was mailed lately, by delivery or list. ``waiting``: what is told later, and when."""
+    """``sent``: when what was mailed lately, by delivery or list. ``by``: whose it was. ``waiting``: told when."""
 
     sent: Mapping[str, AwareDatetime] = {}
+    by: Mapping[str, CarrierId] = {}
     waiting: Mapping[DeliveryId, AwareDatetime] = {}
     lists: int = 0
 
@@ -53,7 +54,12 @@ def later_than(
     if sleeps is not None and not urgent(read, sleeps, limits):
         return sleeps
     recent = _recent(body, now, limits)
-    return min(recent.values()) + limits.prompts_per if len(recent) >= limits.prompts_most else None
+    if len(recent) < limits.prompts_most:
+        return None
+    # One carrier's flood must not keep another one's question from being seen: its first in the hour is mailed.
+    if read.body.carrier not in {body.by.get(one) for one in recent}:
+        return None
+    return min(recent.values()) + limits.prompts_per
 
 
 def urgent(read: Read, sleeps_until: datetime, limits: DeliveryLimits) -> bool:
@@ -83,7 +89,9 @@ class Prompts:
                 return None
             later = later_than(body, read, quiet, now, self._limits)
             if later is None:
-                after = body.but(sent={**_recent(body, now, self._limits), delivery: now})
+                sent = {**_recent(body, now, self._limits), delivery: now}
+                by = {one: carrier for one, carrier in body.by.items() if one in sent}
+                after = body.but(sent=sent, by={**by, delivery: read.body.carrier})
             else:
                 after = body.but(waiting={**body.waiting, delivery: later})
             return Change({subject: after.write()})
@@ -113,7 +121,7 @@ class Prompts:
             else:
                 sent.update(dict.fromkeys(told.deliveries, now))
             lists = max(body.lists, told.lists or 0)
-            return Change({subject: PromptsBody(sent=sent, waiting=waiting, lists=lists).write()})
+            return Change({subject: PromptsBody(sent=sent, by=body.by, waiting=waiting, lists=lists).write()})
 
         await self._store.change([subject], decide)
 

@@ -90,7 +90,8 @@ class Proving:
         person = proof.answer.by
         if person is None:
             raise LevelTooLow("passkey", "", ())
-        levels.check(self._grounds(read, saved, person, now), proof.by, proof.reached)
+        offline = proof.answer.news_age is not None
+        levels.check(self._grounds(read, saved, person, now, offline=offline), proof.by, proof.reached)
 
     def remembered(
         self, read: Read, saved: Mapping[str, Saved], proof: Proof, now: datetime
@@ -126,7 +127,13 @@ class Proving:
         return await self._passkeys.options(person, challenge(question, decision, fra))
 
     def _grounds(
-        self, read: Read, saved: Mapping[str, Saved], person: PersonId, now: datetime
+        self,
+        read: Read,
+        saved: Mapping[str, Saved],
+        person: PersonId,
+        now: datetime,
+        *,
+        offline: bool = False,
     ) -> tuple[Ground, ...]:
         vehicle = read.body.vehicle
         if vehicle is None:
@@ -135,7 +142,11 @@ class Proving:
         known = body.precedents(person, since=now - self._limits.precedent_for)
         known += self._allowed(StandingBody.of(saved[standing_of(vehicle)]), person)
         return levels.grounds(
-            known, _wanted(read), cabin=read.body.act == "cabin", long_after=self._limits.long_after
+            known,
+            _wanted(read),
+            cabin=read.body.act == "cabin",
+            long_after=self._limits.long_after,
+            offline=offline,
         )
 
     def _allowed(self, body: StandingBody, person: PersonId) -> list[Precedent]:

@@ -140,6 +140,7 @@ def holds(
         and rule.vehicle == content.get("vehicle")
         and rule.wish.carrier == (content.get("carrier") or {}).get("id")
         and content.get("opens") == "boot"
+        and content.get("kind") == "dropoff"
         and "sign" not in content
         and place_in_words(rule.wish.place) == content.get("place")
         and courier is not None
@@ -160,6 +161,7 @@ def _fits(rule: Standing, read: Read, courier: CourierView, now: datetime, limit
     named: Assigned | None = body.courier
     return (
         body.act == "boot"
+        and body.kind == "dropoff"  # who may deliver may not fetch
         and rule.wish.carrier == body.carrier
         and place_hash(rule.wish.place) == place_hash(body.place)
         and courier.carrier == body.carrier

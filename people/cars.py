@@ -94,13 +94,21 @@ class Cars:
         return self._view(vehicle, done.saved[crew], person, now)
 
     async def show_presence(self, person: PersonId, code: str, *, now: datetime) -> None:
-        """Use a code up to show that an owner sits in the own car. Raises ``CodeRefused``, ``NotYours``."""
+        """Use a code up to show that an owner sits in the own car. Raises ``CodeRefused``, ``NotYours``.
+
+        Of a car that was theirs ``presence_after`` ago already: who reads somebody's mail could else claim a car of
+        their own in that person's name, and sit in it.
+        """
         vehicle, hashed = await self._codes.vehicle_of(person, code, now=now)
         crew, clm = subject_of(vehicle), presence.subject_of(vehicle)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
-            if person not in roles.owners(people_in(saved[crew]), now):
+            crew_now = people_in(saved[crew])
+            held = roles.role_of(crew_now, person, now)
+            if held is None or held.role is not Role.OWNER:
                 raise NotYours("This is a code of a car you do not own.")
+            if roles.visible_from(crew_now, held) > now - self._limits.presence_after:
+                raise NotYours("This car has not been yours for long enough.")
             taken = presence.take(saved[clm], hashed, person, now)
             return None if taken is None else Change({clm: taken})
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from people import passkeys
 from people.limits import PeopleLimits
 from people.model import body_of
 from people.passkey_model import DeviceMemoryBody, DevicesBody
@@ -71,9 +72,11 @@ class KnownDevices:
         """Somebody signs in on a device that presents this secret (or none).
 
         ``trusted``: a passkey was shown on it, so it is known at once. Otherwise it is known from
-        ``device_known_after`` on: who reads one mail reads two, and must not come to more by that.
+        ``device_known_after`` on, and never where the person has had a passkey: who reads one mail reads two, and
+        must not come to more by that.
         """
         dvc, new, name = subject_of(person), draw_secret(), secrets.token_hex(8)
+        psk = passkeys.subject_of(person)
         hashed = digest(presented) if presented is not None and is_secret(presented) else None
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
@@ -91,7 +94,10 @@ class KnownDevices:
                 newest = sorted(kept, key=lambda each: kept[each].used_at)[-self._limits.devices_per_person :]
                 return Change({dvc: _write({each: kept[each] for each in newest})}, answer="new")
             one, known = kept[found], now >= kept[found].known_from
-            known_from = min(one.known_from, now) if trusted else one.known_from
+            if passkeys.kept_in(saved[psk]).ever and not trusted:
+                known = one.known_from <= one.made_at
+            # Where a passkey was shown it is known from its beginning: that is how it is told apart.
+            known_from = one.made_at if trusted else one.known_from
             used = one.model_copy(
                 update={
                     "used_at": now, "expires_at": now + self._limits.device_life, "known_from": known_from,
@@ -99,7 +105,7 @@ class KnownDevices:
             )  # fmt: skip
             return Change({dvc: _write({**kept, found: used})}, answer="known" if known else "seen")
 
-        done = await self._store.change([dvc, person], decide)
+        done = await self._store.change([dvc, person, psk], decide)
         return Remembered(done.answer == "known", new if done.answer == "new" else None)
 
     async def all_of(self, person: PersonId, *, now: datetime) -> list[DeviceView]:

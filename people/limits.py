@@ -48,6 +48,10 @@ class PeopleLimits(BaseModel):
     device_life: timedelta = Field(
         timedelta(days=180), description="How long a device that nobody signs in on is remembered."
     )
+    presence_after: timedelta = Field(
+        default=timedelta(hours=72),
+        description="how long a car must have been somebody's before presence in it counts for their account",
+    )
     device_known_after: timedelta = Field(
         timedelta(hours=24),
         description="From then on a device signed in by a mail counts as known: two mails in a row do not.",

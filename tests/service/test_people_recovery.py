@@ -13,6 +13,7 @@ from people.problems import (
     LinkRefused,
     NotFound,
     NothingToRecover,
+    NotYours,
     PasskeyNeeded,
     TooMany,
 )
@@ -147,6 +148,22 @@ async def test_presence_in_the_own_car_ends_the_wait_and_the_asker_stays(
     assert [one.id for one in await house.people.sessions.all_of(person, now=house.now)] == [asker.session]
     await register(house, await again(house, asker), key())
     assert len(hand.cid) == 43
+
+
+async def test_a_car_claimed_lately_shows_nothing_of_its_owner(house_of_people: PeopleHouse) -> None:
+    """Who reads somebody's mail could claim a car of their own in that person's name, and sit in it."""
+    house = house_of_people
+    house.people.cars._limits = LIMITS
+    person = await house.owner("ada@example.org")
+    await holder(house)
+    asker = await session(house, person)
+    await house.people.recoveries.ask(person, now=house.now)
+    await house.show("WXYZ2345")
+    with pytest.raises(NotYours, match="long enough"):
+        await house.people.recoveries.show_presence(person, asker.session, "WXYZ2345", now=house.now)
+    assert await house.people.recoveries.waiting(person) is not None
+    house.clock.advance(LIMITS.presence_after)
+    assert len(await house.people.passkeys.all_of(person)) == 1
 
 
 async def test_presence_and_the_wait_and_a_cancel_at_once_end_it_one_way(

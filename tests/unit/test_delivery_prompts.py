@@ -58,6 +58,8 @@ def test_three_in_an_hour_then_at_its_end() -> None:
     body = PromptsBody(sent=sent)
     assert later_than(body, asked(), None, NOW, LIMITS) is None
     body = PromptsBody(sent={**sent, DeliveryId("dlv_9"): NOW - 50 * MINUTE})
+    assert later_than(body, asked(), None, NOW, LIMITS) is None, "another carrier's flood is not this one's"
+    body = body.but(by={DeliveryId("dlv_1"): asked().body.carrier})
     assert later_than(body, asked(), None, NOW, LIMITS) == NOW + 10 * MINUTE
     assert later_than(body, asked(), None, NOW + 10 * MINUTE, LIMITS) is None
 
