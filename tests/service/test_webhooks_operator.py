@@ -173,17 +173,21 @@ async def test_what_an_operator_asks_in_vain(installed: Installed) -> None:
 
 
 async def test_a_contact_center_is_made_and_ended(installed: Installed) -> None:
-    _, [made], errors = await installed.run("source", "add", "Center North")
-    assert Secret.read(made["secret"]), errors
     key = PrivateKey.new().public.reveal()
-    _, [keyed], _ = await installed.run("source", "add", "Center South", "--public-key", key)
+    (_, [made], errors), (_, [keyed], _) = await installed.run_each(
+        ("source", "add", "Center North"), ("source", "add", "Center South", "--public-key", key)
+    )
+    assert Secret.read(made["secret"]), errors
     assert (keyed["public_key"], keyed["signs"]) == (key, "v1a")
     assert "secret" not in keyed
-    _, [newer], _ = await installed.run("source", "rotate", made["source"], "--overlap-hours", "0")
+    (_, [newer], _), (_, listed, _) = await installed.run_each(
+        ("source", "rotate", made["source"], "--overlap-hours", "0"), ("source", "list")
+    )
     assert newer["secret"] != made["secret"]
-    _, listed, _ = await installed.run("source", "list")
     assert [each["source"] for each in listed] == [made["source"], keyed["source"]]
     assert not any("secret" in each for each in listed)
-    for source in (made["source"], keyed["source"]):
-        assert (await installed.run("source", "remove", source))[0] == 0
-    assert await installed.run("source", "list") == (0, [], "")
+    *removed, left = await installed.run_each(
+        *(("source", "remove", source) for source in (made["source"], keyed["source"])), ("source", "list")
+    )
+    assert [code for code, _, _ in removed] == [0, 0]
+    assert left == (0, [], "")
