@@ -18,7 +18,13 @@ CarrierId = NewType("CarrierId", str)  # car_
 CourierId = NewType("CourierId", str)  # cou_
 AddressId = NewType("AddressId", str)  # adr_: the record behind a car address
 EndpointId = NewType("EndpointId", str)  # ep_: where webhooks go
-CaseId = NewType("CaseId", str)  # cse_
+CaseId = NewType(
+    "CaseId", str
+)  # cse_<vehicle body>.<system>.<n>; help with a delivery: cse_<delivery body>.help.<n>
+AgentId = NewType("AgentId", str)  # agt_: somebody of the contact center
+GarageId = NewType("GarageId", str)  # gar_
+SlotId = NewType("SlotId", str)  # slt_<garage body>.<bay>.<start, epoch seconds>
+AppointmentId = NewType("AppointmentId", str)  # apt_<case body>.<n>
 
 _SHAPE: Final = re.compile(r"^[a-z]{2,4}_[0-9a-hjkmnp-tv-z][0-9a-z._-]{3,80}$")
 

@@ -14,6 +14,7 @@ from delivery.news import KINDS as NEWS_KINDS
 from delivery.reactions import KINDS as DELIVERY_KINDS
 from keys.issue import Keys
 from keys.signing import SigningKeys
+from maintenance import composition as maintenance
 from people import lists as people_lists
 from people.reactions import GROUP as PEOPLE_GROUP
 from people.reactions import KINDS as PEOPLE_KINDS
@@ -98,6 +99,7 @@ class Services:
     engine: Engine
     subscriptions: Subscriptions
     delivery: delivery_desk.Desk
+    maintenance: maintenance.Maintenance
 
 
 @asynccontextmanager
@@ -216,6 +218,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
                 engine=engine,
                 subscriptions=Subscriptions(Streams(base.valkey), clock, settings.webhooks, composers),
                 delivery=delivery,
+                maintenance=maintenance.build(store, clock=clock, limits=settings.maintenance, people=people),
             )
         finally:
             await engine.close()
@@ -315,6 +318,7 @@ def timers(parts: Services) -> Timers:
     base = parts.ground
     handlers = {
         **parts.people.reactions.timers(),
+        **parts.maintenance.timers(),
         "dlv": parts.delivery.due.on_due,
         "vis": parts.delivery.placing.forget_visit,
         "prm": parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions).on_due,

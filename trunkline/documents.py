@@ -21,6 +21,7 @@ def facts() -> str:
     """Every fact with what it is about and its members."""
     from spine.facts.delivery import DeliveryFact
     from spine.facts.keys import KeyFact
+    from spine.facts.maintenance import MaintenanceFact
     from spine.facts.people import PeopleFact
     from spine.facts.rules import RuleFact
     from spine.facts.trust import TrustPublished
@@ -35,6 +36,7 @@ def facts() -> str:
         ("Rules of a car", RuleFact),
         ("People", PeopleFact),
         ("Webhooks", WebhookFact),
+        ("Faults, calls, garages", MaintenanceFact),
     ]
     lines = ["# Facts", ""]
     for title, union in groups:

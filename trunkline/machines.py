@@ -31,6 +31,7 @@ def machines() -> dict[str, Steps]:
     import delivery.states
     import keys.states
     import maintenance.faults
+    import maintenance.states
     import people.states
     import vehicle_gateway.states
     import vehicle_unit.lock
@@ -46,6 +47,9 @@ def machines() -> dict[str, Steps]:
         "command": _steps(vehicle_gateway.states.COMMAND),
         "message": _steps(webhooks.states.STEPS),
         "fault": _steps(maintenance.faults.STEPS),
+        "trigger": _steps(maintenance.states.TRIGGER),
+        "slot": _steps(maintenance.states.SLOT),
+        "appointment": _steps(maintenance.states.APPOINTMENT),
         "webhook address": _steps(webhooks.addresses.ENDPOINT_STEPS),
         "person": _steps(people.states.PERSON),
         "email change": _steps(people.states.EMAIL_CHANGE),

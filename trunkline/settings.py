@@ -14,6 +14,7 @@ from pydantic_settings import (
 
 from delivery.limits import DeliveryLimits
 from keys.limits import KeysLimits
+from maintenance.limits import MaintenanceLimits
 from people.limits import PeopleLimits
 from spine.limits import SpineLimits
 from trunkline.commands.places import default_data_directory
@@ -135,6 +136,7 @@ class Settings(BaseSettings):
     people: PeopleLimits = PeopleLimits()
     webhooks: WebhooksLimits = WebhooksLimits()
     delivery: DeliveryLimits = DeliveryLimits()
+    maintenance: MaintenanceLimits = MaintenanceLimits()
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -6,6 +6,7 @@ from pydantic import Field, TypeAdapter
 
 from spine.facts.delivery import DeliveryFact
 from spine.facts.keys import KeyFact
+from spine.facts.maintenance import MaintenanceFact
 from spine.facts.people import PeopleFact
 from spine.facts.rules import RuleFact
 from spine.facts.trust import TrustPublished
@@ -13,7 +14,14 @@ from spine.facts.vehicle import VehicleFact
 from spine.facts.webhooks import WebhookFact
 
 Fact = Annotated[
-    VehicleFact | KeyFact | TrustPublished | DeliveryFact | RuleFact | PeopleFact | WebhookFact,
+    VehicleFact
+    | KeyFact
+    | TrustPublished
+    | DeliveryFact
+    | RuleFact
+    | PeopleFact
+    | WebhookFact
+    | MaintenanceFact,
     Field(discriminator="kind"),
 ]
 

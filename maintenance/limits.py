@@ -1,0 +1,69 @@
+"""Every duration, count and size of cases, calls, slots and appointments; settings may replace them."""
+
+from datetime import timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from maintenance.rules import FaultRules
+
+
+class _Limits(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CaseLimits(_Limits):
+    """Cases and their triggers. Defaults are those of the design page, "Rules"."""
+
+    medium_to_agent: timedelta = Field(
+        default=timedelta(hours=72),
+        description="a medium case that its owner has not taken goes to an agent after this",
+    )
+    critical_told_every: timedelta = Field(
+        default=timedelta(days=1),
+        description="a critical case whose owner wants no calls is told again by mail this often",
+    )
+    critical_claimed_within: timedelta = Field(
+        default=timedelta(minutes=2), description="a critical case is to be claimed within this"
+    )
+    high_claimed_within: timedelta = Field(
+        default=timedelta(minutes=30),
+        description="a high one within this, counted inside the calling window",
+    )
+
+
+class DeskLimits(_Limits):
+    """Agents, their leases and their calls."""
+
+    lease: timedelta = Field(
+        default=timedelta(seconds=60), description="an agent's lease on a case, renewed by its heartbeat"
+    )
+    calls_per_case: int = Field(default=3, ge=1, description="at most so many calls about one case")
+
+
+class GarageLimits(_Limits):
+    """Garages, slots and appointments."""
+
+    hold: timedelta = Field(default=timedelta(minutes=10), description="how long a slot is held for a case")
+
+
+class CenterLimits(_Limits):
+    """Contact centers that have a system of their own."""
+
+    claimed_within: timedelta = Field(
+        default=timedelta(minutes=2),
+        description="a trigger that was handed out and is not claimed within this falls back to the own desk",
+    )
+
+
+class MaintenanceLimits(_Limits):
+    """Passed in once, at composition."""
+
+    faults: FaultRules = Field(
+        default_factory=FaultRules, description="Rules and thresholds of the fault policy."
+    )
+    cases: CaseLimits = Field(default_factory=CaseLimits, description="Cases and triggers.")
+    desk: DeskLimits = Field(default_factory=DeskLimits, description="The contact center's desk.")
+    garages: GarageLimits = Field(
+        default_factory=GarageLimits, description="Garages, slots and appointments."
+    )
+    centers: CenterLimits = Field(default_factory=CenterLimits, description="Foreign contact centers.")

@@ -1,0 +1,196 @@
+"""What is kept of a vehicle's faults, of a case with its trigger, of a slot and of an appointment."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from maintenance.cases import CaseState
+from maintenance.states import OPEN, AppointmentState, SlotState, TriggerState
+from spine.facts.maintenance import Level
+from spine.ids import AppointmentId, CaseId, DeliveryId, GarageId, PersonId, SlotId, VehicleId
+from spine.store import Saved, Write
+
+LEVELS: tuple[Level, ...] = ("low", "medium", "high", "critical")
+"""Rising; ``maintenance.severity.Severity`` counts them from 1."""
+
+
+class Frozen(BaseModel):
+    """A value: never changed, no unknown members, and its content never in an error's text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    def but(self, **changes: object) -> Self:
+        """A copy with these fields changed, checked as if new."""
+        return type(self).model_validate({**dict(self), **changes})
+
+
+class Call(Frozen):
+    """One call to a person about a case. ``by``: an agent (``agt_``) or a contact center's system (``src_``)."""
+
+    n: int
+    at: AwareDatetime
+    by: str
+    person: PersonId | None = None
+    disposition: str
+    safety: bool = False
+    """It was made outside the calling window, because the case is critical and the policy allows it."""
+
+
+class Lease(Frozen):
+    """Who works on it now. ``token`` fences: whoever lost the lease changes nothing any more."""
+
+    by: str
+    token: str
+    since: AwareDatetime
+    until: AwareDatetime
+    heartbeat: AwareDatetime | None = None
+
+
+class Trigger(Frozen):
+    """The one trigger of a case; its state is the subject's. Times are UTC."""
+
+    since: AwareDatetime
+    """From when its age counts: when it first came on the list (or was offered); a lease's end never resets it."""
+    due: AwareDatetime | None = None
+    """Queued or scheduled: not before this; offered: when it goes to an agent or is told again."""
+    claim_by: AwareDatetime | None = None
+    """The service level: to be claimed by then, else it is a breach (counted once: ``breached``)."""
+    breached: bool = False
+    why: str = ""
+    lease: Lease | None = None
+    calls: tuple[Call, ...] = ()
+    appointment: AppointmentId | None = None
+    appointments: int = 0
+    """How many there were: the number of the next one."""
+    until: AwareDatetime | None = None
+    """Suppressed until then; None: for good."""
+    was: TriggerState | None = None
+    """Ended: where it stood, and where it goes on if the case opens again."""
+    told: int = 0
+    """How often the owner was told of it by mail."""
+    center: str | None = None
+    """The contact center (``src_``) it was handed to, while that one has it or may still claim it."""
+    center_ref: Annotated[str, Field(max_length=128)] | None = None
+
+
+class CaseBody(Frozen):
+    """A case. What an agent wrote down is here and nowhere in the log; it is erased with the car's owner.
+
+    ``era``: of the car's people (``people.model.CarPeopleBody.era``): a new owner does not see an earlier one's calls.
+    """
+
+    what: Literal["fault", "help", "canary"] = "fault"
+    vehicle: VehicleId
+    system: str
+    n: int
+    state: CaseState = CaseState.OPEN
+    severity: Level
+    severity_source: str = ""
+    codes: tuple[str, ...] = ()
+    why: str = ""
+    opened_at: AwareDatetime
+    closed_at: AwareDatetime | None = None
+    odometer_m: int | None = None
+    freeze: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    delivery: DeliveryId | None = None
+    asked_by: Literal["owner", "courier", "system"] | None = None
+    """Help: who asked for it; ``system``: a delivery that became unsure or was left open."""
+    trigger: Trigger
+    answers: dict[str, str] = Field(default_factory=dict)
+    """The call script's answers as they were given, by question."""
+    note: Annotated[str, Field(max_length=4000)] = ""
+    draft_n: int = 0
+    """Grows with each saving of answers and note: a stale screen's saving is refused, not lost silently."""
+
+    @property
+    def rank(self) -> int:
+        """0 for help with a delivery, which comes first, then by severity, the most urgent first."""
+        return 0 if self.what == "help" else len(LEVELS) - LEVELS.index(self.severity)
+
+
+class Read(Frozen):
+    """A case as it was read."""
+
+    id: CaseId
+    state: TriggerState
+    body: CaseBody
+
+    @classmethod
+    def of(cls, saved: Saved) -> "Read | None":
+        """None where there is no such case, or only its tombstone."""
+        if saved.version == 0 or saved.ended:
+            return None
+        return cls(
+            id=CaseId(saved.id),
+            state=TriggerState(saved.state),
+            body=CaseBody.model_validate_json(saved.body),
+        )
+
+    @property
+    def open(self) -> bool:
+        """Its case is not closed."""
+        return self.state in OPEN
+
+
+class SlotBody(Frozen):
+    """A garage's bay from ``start`` to ``end``. Who has it (``case``) is decided here and nowhere else."""
+
+    garage: GarageId
+    bay: int
+    start: AwareDatetime
+    end: AwareDatetime
+    case: CaseId | None = None
+    held_until: AwareDatetime | None = None
+    appointment: AppointmentId | None = None
+    by: str = ""
+
+
+class AppointmentBody(Frozen):
+    """An appointment, following its slot. ``sequence``: iCalendar's, of the newest invitation."""
+
+    case: CaseId
+    vehicle: VehicleId
+    garage: GarageId
+    slot: SlotId
+    start: AwareDatetime
+    end: AwareDatetime
+    sequence: int = 0
+    booked_by: str
+    booked_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
+    why: str = ""
+
+
+class Calls(Frozen):
+    """Subject ``cal_<vehicle body>``: "call me about faults", as the car's owner chose it; off where it is missing.
+
+    ``hours``: local, ``HH:MM`` to ``HH:MM`` in ``zone``; None: the country's calling window. Erased with the owner.
+    """
+
+    person: PersonId
+    on: bool
+    phone: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = None
+    language: Literal["en", "nl", "de", "sv"] = "en"
+    zone: str = "Europe/Amsterdam"
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "NL"
+    hours: tuple[str, str] | None = None
+    garage: GarageId | None = None
+    do_not_call: bool = False
+    """Said to an agent: nobody is called about this car until the owner turns it on again."""
+    chosen_at: AwareDatetime
+
+
+def write_case(state: TriggerState, body: CaseBody, wake_at: datetime | None) -> Write:
+    """The saved form."""
+    return Write(state=state, body=body.model_dump_json(exclude_none=True), wake_at=wake_at)
+
+
+def write_slot(state: SlotState, body: SlotBody, wake_at: datetime | None) -> Write:
+    """The saved form; ``wake_at``: the end of its hold."""
+    return Write(state=state, body=body.model_dump_json(exclude_none=True), wake_at=wake_at)
+
+
+def write_appointment(state: AppointmentState, body: AppointmentBody, wake_at: datetime | None) -> Write:
+    """The saved form."""
+    return Write(state=state, body=body.model_dump_json(exclude_none=True), wake_at=wake_at)

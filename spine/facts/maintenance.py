@@ -1,0 +1,331 @@
+"""Fault cases, what becomes of their triggers, garages' slots and appointments."""
+
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime
+
+from spine.facts.base import Base
+from spine.ids import AgentId, AppointmentId, CaseId, DeliveryId, GarageId, PersonId, SlotId, VehicleId
+
+Level = Literal["low", "medium", "high", "critical"]
+System = str
+
+
+class _Case(Base):
+    about: ClassVar[str] = "case"
+    case: CaseId
+    vehicle: VehicleId
+
+
+class CaseOpened(_Case):
+    """It has exactly one trigger from now on. ``what``: ``fault``, ``help`` with a delivery, or the ``canary``'s."""
+
+    kind: Literal["case.opened"] = "case.opened"
+    what: Literal["fault", "help", "canary"] = "fault"
+    system: System
+    severity: Level
+    severity_source: str = ""
+    codes: tuple[str, ...] = ()
+    why: str
+    delivery: DeliveryId | None = None
+
+
+class CaseReprioritised(_Case):
+    """It became more urgent; never less."""
+
+    kind: Literal["case.reprioritised"] = "case.reprioritised"
+    severity: Level
+    why: str
+
+
+class CaseClosed(_Case):
+    kind: Literal["case.closed"] = "case.closed"
+    why: str
+
+
+class CaseReopened(_Case):
+    """Silently: its trigger goes on where it stood."""
+
+    kind: Literal["case.reopened"] = "case.reopened"
+    why: str
+
+
+class TriggerOffered(_Case):
+    """The owner's page and mail carry it; nobody calls."""
+
+    kind: Literal["trigger.offered"] = "trigger.offered"
+    why: str
+
+
+class TriggerQueued(_Case):
+    """On the agents' list. ``since``: from when its age counts, kept through leases; ``due``: not before."""
+
+    kind: Literal["trigger.queued"] = "trigger.queued"
+    severity: Level
+    since: AwareDatetime
+    due: AwareDatetime
+    why: str
+
+
+class TriggerLeased(_Case):
+    """An agent, or a contact center with a system of its own (``src_``), has it until ``until``."""
+
+    kind: Literal["trigger.leased"] = "trigger.leased"
+    by: str
+    until: AwareDatetime
+
+
+class TriggerScheduled(_Case):
+    """It comes back to the list at ``due``: a callback, or another try."""
+
+    kind: Literal["trigger.scheduled"] = "trigger.scheduled"
+    due: AwareDatetime
+    why: str
+
+
+class TriggerBooked(_Case):
+    kind: Literal["trigger.booked"] = "trigger.booked"
+    appointment: AppointmentId
+
+
+class TriggerUnreached(_Case):
+    """Called as often as allowed: a message with a link went out; the case stays open and visible."""
+
+    kind: Literal["trigger.unreached"] = "trigger.unreached"
+    calls: int
+
+
+class TriggerDeclined(_Case):
+    kind: Literal["trigger.declined"] = "trigger.declined"
+    why: str
+    by: PersonId | AgentId | None = None
+
+
+class TriggerSuppressed(_Case):
+    """Told to nobody until ``until`` (None: for good). ``reason``: a rule, a person's wish, an operator."""
+
+    kind: Literal["trigger.suppressed"] = "trigger.suppressed"
+    reason: str
+    until: AwareDatetime | None = None
+
+
+class TriggerEnded(_Case):
+    """Its case was closed."""
+
+    kind: Literal["trigger.ended"] = "trigger.ended"
+
+
+class CallMade(_Case):
+    """One call: ``n`` counts the case's. What was said is in the case, not in the log."""
+
+    kind: Literal["case.called"] = "case.called"
+    n: int
+    by: str
+    disposition: str
+
+
+class CaseSeen(_Case):
+    """An agent looked at it: the owner can see who did, and when."""
+
+    kind: Literal["case.seen"] = "case.seen"
+    by: AgentId
+
+
+class CaseActed(_Case):
+    """What an agent did beyond the call, for the owner to see: ``lock``, ``flash``, ``note``, ``answers``..."""
+
+    kind: Literal["case.acted"] = "case.acted"
+    by: AgentId
+    act: str
+
+
+class CallsChosen(Base):
+    """The owner turned "call me about faults" on or off; phone, hours and language are with the vehicle, not here."""
+
+    kind: Literal["calls.chosen"] = "calls.chosen"
+    about: ClassVar[str] = "vehicle"
+    vehicle: VehicleId
+    person: PersonId
+    on: bool
+
+
+class _Agent(Base):
+    about: ClassVar[str] = "agent"
+    agent: AgentId
+
+
+class AgentMade(_Agent):
+    kind: Literal["agent.made"] = "agent.made"
+    role: Literal["agent", "supervisor"]
+
+
+class AgentRemoved(_Agent):
+    kind: Literal["agent.removed"] = "agent.removed"
+
+
+class _Garage(Base):
+    about: ClassVar[str] = "garage"
+    garage: GarageId
+
+
+class GarageMade(_Garage):
+    kind: Literal["garage.made"] = "garage.made"
+
+
+class GarageChanged(_Garage):
+    """Its hours, bays, address, mail or token."""
+
+    kind: Literal["garage.changed"] = "garage.changed"
+
+
+class GarageRemoved(_Garage):
+    kind: Literal["garage.removed"] = "garage.removed"
+
+
+class _Slot(Base):
+    about: ClassVar[str] = "slot"
+    slot: SlotId
+    garage: GarageId
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+class SlotPublished(_Slot):
+    kind: Literal["slot.published"] = "slot.published"
+
+
+class SlotHeld(_Slot):
+    """The scarce thing is taken first: this commit is the truth of who has it (until ``until``)."""
+
+    kind: Literal["slot.held"] = "slot.held"
+    case: CaseId
+    until: AwareDatetime
+
+
+class SlotBooked(_Slot):
+    """``appointment`` follows through the log. ``by``: the owner, an agent, the garage, a contact center."""
+
+    kind: Literal["slot.booked"] = "slot.booked"
+    case: CaseId
+    appointment: AppointmentId
+    by: str
+
+
+class SlotFreed(_Slot):
+    """``why``: ``expired``, ``released``, ``moved``, ``cancelled``."""
+
+    kind: Literal["slot.freed"] = "slot.freed"
+    case: CaseId
+    why: str
+
+
+class SlotWithdrawn(_Slot):
+    """The garage takes it back: it was free."""
+
+    kind: Literal["slot.withdrawn"] = "slot.withdrawn"
+
+
+class _Appointment(Base):
+    about: ClassVar[str] = "appointment"
+    appointment: AppointmentId
+    case: CaseId
+    vehicle: VehicleId
+    garage: GarageId
+    slot: SlotId
+    start: AwareDatetime
+    sequence: int
+    """iCalendar's SEQUENCE of the invitation that says so."""
+
+
+class AppointmentBooked(_Appointment):
+    kind: Literal["appointment.booked"] = "appointment.booked"
+
+
+class AppointmentMoved(_Appointment):
+    """``slot`` and ``start`` are the new ones."""
+
+    kind: Literal["appointment.moved"] = "appointment.moved"
+    former: SlotId
+
+
+class AppointmentCancelled(_Appointment):
+    kind: Literal["appointment.cancelled"] = "appointment.cancelled"
+    by: str
+    why: str = ""
+
+
+class AppointmentNoShow(_Appointment):
+    kind: Literal["appointment.no_show"] = "appointment.no_show"
+
+
+class AppointmentReceived(_Appointment):
+    """The car is at the garage."""
+
+    kind: Literal["appointment.received"] = "appointment.received"
+
+
+class AppointmentDone(_Appointment):
+    """The garage has finished: one proven clean scan closes the case now."""
+
+    kind: Literal["appointment.done"] = "appointment.done"
+
+
+class CanarySent(Base):
+    """A synthetic fault entered the chain."""
+
+    kind: Literal["canary.sent"] = "canary.sent"
+    about: ClassVar[str] = "vehicle"
+    vehicle: VehicleId
+    n: int
+
+
+class CanaryArrived(Base):
+    """It came out at its end: ``took_ms`` from the unit's message to the agents' list."""
+
+    kind: Literal["canary.arrived"] = "canary.arrived"
+    about: ClassVar[str] = "vehicle"
+    vehicle: VehicleId
+    n: int
+    took_ms: int
+
+
+CaseFact = (
+    CaseOpened
+    | CaseReprioritised
+    | CaseClosed
+    | CaseReopened
+    | TriggerOffered
+    | TriggerQueued
+    | TriggerLeased
+    | TriggerScheduled
+    | TriggerBooked
+    | TriggerUnreached
+    | TriggerDeclined
+    | TriggerSuppressed
+    | TriggerEnded
+    | CallMade
+    | CaseSeen
+    | CaseActed
+)
+SlotFact = SlotPublished | SlotHeld | SlotBooked | SlotFreed | SlotWithdrawn
+AppointmentFact = (
+    AppointmentBooked
+    | AppointmentMoved
+    | AppointmentCancelled
+    | AppointmentNoShow
+    | AppointmentReceived
+    | AppointmentDone
+)
+MaintenanceFact = (
+    CaseFact
+    | SlotFact
+    | AppointmentFact
+    | CallsChosen
+    | AgentMade
+    | AgentRemoved
+    | GarageMade
+    | GarageChanged
+    | GarageRemoved
+    | CanarySent
+    | CanaryArrived
+)
