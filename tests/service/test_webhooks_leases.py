@@ -329,6 +329,7 @@ async def test_nothing_is_claimed_while_results_are_left_over(
         leased = f"{office.engine._queues._base(PARTITION)}:l:{endpoint}"
         for message in ids:
             await store.valkey.ask("ZADD", leased, "XX", 1, message)
+        clock.advance(limits.lease)
         while office.engine._sending._results.waiting:
             await turn(office)
             await office.engine.idle()
@@ -340,7 +341,7 @@ async def test_after_a_long_wait_for_a_place_the_message_goes_back(
     store: Store, clock: SetClock, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of its lease is gone: a try now could outlast it, and be a second one beside another sender's."""
-    limits = PATIENT.model_copy(update={"in_flight": 1, "claim_ahead": 5})
+    limits = PATIENT.model_copy(update={"in_flight": 1, "claim_ahead": 95})
     gate = Gate(sink)
     async with HttpSender(limits, Guard(dev=True)) as sender:
         office = make_office(store, clock, sender, {"delivery": compose}, limits)
@@ -348,6 +349,7 @@ async def test_after_a_long_wait_for_a_place_the_message_goes_back(
         first, second = await queue(office, endpoint, "a", "b")
         await turn(office)
         await until(lambda: len(gate.waiting) == 1)
+        assert len(office.engine._sending._mine) == 2, "leased, and without a place"
         loop, later = asyncio.get_running_loop(), limits.lease_margin.total_seconds() / 2 + 1
         now = loop.time
         monkeypatch.setattr(loop, "time", lambda: now() + later)
