@@ -163,8 +163,10 @@ async def test_a_ping_that_waits_does_not_undo_a_disable(office: Office, sink: S
     """Sent while the address did not answer, disabled meanwhile: it is not even sent again."""
     endpoint, _ = await office.address(sink.url)
     sink.says(503)
+    office.clock.advance(timedelta(seconds=1))
     await office.endpoints.ping(endpoint, CARRIER)
     await office.engine.sweep()
+    assert len(sink.got) == 1
     await office.endpoints.disable(endpoint, "operator")
     sink.says(204)
     sink.got.clear()
