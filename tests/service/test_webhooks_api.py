@@ -14,8 +14,8 @@ from spine.ids import EndpointId
 from spine.problems import Kind, Problem
 from spine.store import Store
 from spine.valkey import Valkey
-from tests.service.conftest import SetClock, running, until
-from tests.service.test_webhooks_engine import Office, Sink, compose, delivered, make_office, sink
+from tests.service.conftest import SetClock, running
+from tests.service.test_webhooks_engine import Office, Sink, compose, delivered, eventually, make_office, sink
 from webhooks.api import Subscriber, routes
 from webhooks.api_mending import mending
 from webhooks.guard import Guard
@@ -176,14 +176,14 @@ async def test_an_address_is_pinged_and_mended(http: httpx.AsyncClient, office: 
         sink.says(400, headers={"webhook-delivery": "abort-message"})
         news = office.news(made["id"])
         await office.engine.queue(news)
-        await until(lambda: dead(office, made["id"]))
+        await eventually(lambda: dead(office, made["id"]))
         health = (await http.get(f"{path}/health")).json()
         assert (health["dead"], health["breaker"], health["waiting"]) == (1, "closed", 0)
         assert health["failing_since"]
         sink.says(204)
         span = {"since": "2030-01-01T00:00:00Z", "until": "2031-01-01T00:00:00Z"}
         assert (await http.post(f"{path}/recover", json=span)).json() == {"messages": 1}
-        await until(lambda: delivered(office, news.id))
+        await eventually(lambda: delivered(office, news.id))
         again = await http.post(f"{path}/messages/{news.id}/resend")
         assert (again.status_code, again.json()["message"]) == (202, news.id)
 
