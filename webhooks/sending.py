@@ -69,6 +69,8 @@ class Sending:
         self._awake = asyncio.Event()
         self._news = asyncio.Event()
         """Something may be due that nobody has asked for yet: no time to gather results first."""
+        self._turned = 0.0
+        """Loop time of the newest turn that claimed, or could have."""
         self._unsure = False
         """A claim's answer was lost: what it leased is ours without our knowing."""
 
@@ -126,12 +128,7 @@ class Sending:
         ticks = asyncio.get_running_loop().time
         while True:
             try:
-                if self._unsure:
-                    while self._results.waiting:
-                        # Leases may have run out while the store was away: what has its answer here is saved
-                        # before anything is claimed, or it would be sent once more.
-                        await self._turn(claim=False)
-                    await self._give_back_unknown()
+                await self._catch_up()
                 self._awake.clear()
                 self._news.clear()
                 await self._turn()
@@ -157,6 +154,25 @@ class Sending:
                     async with asyncio.timeout(self._limits.settle_after.total_seconds()):
                         await self._news.wait()
 
+    async def _catch_up(self) -> None:
+        """Before anything is claimed: leases may have run out while the store was away or this process stood still.
+
+        What has its answer here is saved first, or it would be sent once more.
+        """
+        still = self._stood_still()
+        if still and self._tries:  # their answers may have come and not been read yet
+            await asyncio.wait(self._tries, timeout=self._limits.total_timeout.total_seconds())
+        if still or self._unsure:
+            while self._results.waiting:
+                await self._turn(claim=False)
+        if self._unsure:
+            await self._give_back_unknown()
+
+    def _stood_still(self) -> bool:
+        """Stopped or starved for so long that a lease may be over."""
+        idle = asyncio.get_running_loop().time() - self._turned
+        return bool(self._turned) and idle > self._limits.lease_margin.total_seconds() / 2
+
     async def _turn(self, *, claim: bool = True) -> None:
         """One trip. Raises ``StoreDown``; then every result is still there, and is saved with the next one."""
         now = self._clock.now()
@@ -165,6 +181,8 @@ class Sending:
         for partition, (settled, changes) in batch.parts.items():
             turn.calls.append(self._queues.settling(partition, self.life, settled, changes, now=now))
             turn.settling.append((partition, len(settled)))
+        if claim:
+            self._turned = asyncio.get_running_loop().time()
         if claim and not batch.rest:
             # What has its answer here and is not saved with this trip may have outlived its lease, after a long pause
             # of this process: a claim would give it back and send it once more.
