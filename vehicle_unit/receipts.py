@@ -4,14 +4,15 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from keys.car.claims import Out, OwnerState, ReceiptClaims, UnitClock
-from keys.car.jws import RECEIPT, SigningKey, read
-from keys.car.receipt import Head, chain_hash, follows, make
+from keys.car.jws import RECEIPT, SigningKey, read, read_unsealed, seal, to_sign
+from keys.car.receipt import Head, chain_hash, follows
 from keys.car.verify import Reading
-from keys.car.window import Window
+from keys.car.window import Standing, Window
 from vehicle_unit.disk import Disk
 from vehicle_unit.journal import Damaged, Journal
 from vehicle_unit.limits import UnitLimits
@@ -20,6 +21,7 @@ from vehicle_unit.record import NotWritten, RecordStore
 FILE = "receipts.log"
 ENDS: frozenset[Out] = frozenset({"locked", "not_lifted"})
 """After one of these the boot is shut and locked again: the opening is over."""
+_GONE = frozenset({Standing.USED, Standing.BELOW_FLOOR})
 Via = Literal["mqtt", "local"]
 """The two ways to the car, as receipts name them."""
 
@@ -35,13 +37,23 @@ class Opening:
     via: Via = "mqtt"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Receipt:
-    """One receipt: its chain number, its compact form, what it says."""
+    """One receipt: its chain number, what it says, its compact form.
+
+    ``key``: whose signature is still to be made behind ``text``. It is made when ``token`` is first asked for,
+    after a power cut once more, and gives the same bytes each time (RFC 8032).
+    """
 
     n: int
-    token: str
     claims: ReceiptClaims
+    text: str = field(repr=False)
+    key: SigningKey | None = field(default=None, repr=False)
+
+    @cached_property
+    def token(self) -> str:
+        """The compact form."""
+        return self.text if self.key is None else seal(self.text, form=RECEIPT, key=self.key)
 
     @property
     def message_id(self) -> str:
@@ -56,9 +68,9 @@ class Receipt:
 class Receipts:
     """Append-only. A line is ``head``, a receipt, or ``ack``; when it gets long it is written anew.
 
-    The receipt ``consumed`` is made durable beside the record, in the same write, and moves to the journal
-    with the next one, or at the next start. A damaged chain is not continued: ``Damaged`` is raised at start,
-    and the unit opens nothing.
+    The receipt ``consumed`` is made durable beside the record, in the same write, before it is signed: what is
+    signed is fixed by then. Signed, it moves to the journal with the next one, or at the next start. A damaged
+    chain is not continued: ``Damaged`` is raised at start, and the unit opens nothing.
     """
 
     def __init__(
@@ -78,7 +90,11 @@ class Receipts:
         self._key = key
         self._boot = boot
         self._limits = limits
-        self._head = Head()
+        self._hashed = Head()
+        self._newest: Receipt | None = None
+        """The last one, where its hash, and so its signature, has not been needed yet."""
+        self._carried: Receipt | None = None
+        """What the record carries."""
         self._kept: dict[int, Receipt] = {}
         self._waiting: dict[int, Receipt] = {}
         self._broken = False
@@ -110,7 +126,7 @@ class Receipts:
             out, reading, opening=opening, code=code, gen=gen, rev=rev, floor=floor, owner=owner
         )
         with self._breaking():
-            self._land(receipt.token)
+            self._land(receipt)
         self._take(receipt)
         return receipt
 
@@ -123,9 +139,10 @@ class Receipts:
         clock_floor: int,
         own: str | None = None,
     ) -> Receipt:
-        """Write the record with ``window`` and the receipt ``consumed`` in one durable write (step 14).
+        """Write the record with ``window`` and what the receipt ``consumed`` says in one durable write (step 14).
 
-        ``own``: the hash of the credential whose co-signature held. Raises ``NotWritten``, and like ``append`` ``OSError``.
+        Its signature is left for after the latch. ``own``: the hash of the credential whose co-signature held.
+        Raises ``NotWritten``, and like ``append`` ``OSError``.
         """
         self._check()
         former = self._record.current
@@ -133,16 +150,17 @@ class Receipts:
             raise NotWritten("no record")
         receipt = self._make("consumed", reading, opening=opening, gen=former.generation + 1, own=own)
         with self._breaking():
-            if self._record.beside is not None:
+            if self._carried is not None:
                 self._land()
-            self._record.advance(window=window, clock_floor=clock_floor, beside=receipt.token)
-        self._take(receipt)
+            self._record.advance(window=window, clock_floor=clock_floor, beside=receipt.text)
+        self._carried = self._newest = receipt
+        self._keep(receipt)
         return receipt
 
     @property
     def last(self) -> int:
         """The chain number of the last receipt."""
-        return self._head.n
+        return self._hashed.n if self._newest is None else self._newest.n
 
     @property
     def generation(self) -> int:
@@ -195,6 +213,14 @@ class Receipts:
 
     # ---- lines
 
+    @property
+    def _head(self) -> Head:
+        """Where the chain stands."""
+        if self._newest is not None:
+            self._hashed = Head(self._newest.n, chain_hash(self._newest.token))
+            self._newest = None
+        return self._hashed
+
     def _check(self) -> None:
         if self._broken:
             raise OSError("the receipt log could not be written before")
@@ -219,11 +245,12 @@ class Receipts:
         owner: OwnerState | None = None,
         own: str | None = None,
     ) -> Receipt:
+        head = self._head
         claims = ReceiptClaims(
             iss=self._unit,
             boot=self._boot,
-            n=self._head.n + 1,
-            prev=self._head.hash,
+            n=head.n + 1,
+            prev=head.hash,
             at=reading.at,
             clk=UnitClock(state=reading.state, u=reading.u),
             out=out,
@@ -239,32 +266,54 @@ class Receipts:
             owner=owner,
             own=own,
         )
-        return Receipt(claims.n, make(claims, key=self._key), claims)
+        return Receipt(claims.n, claims, to_sign(claims.wire(), form=RECEIPT, key=self._key), self._key)
 
-    def _land(self, *tokens: str) -> None:
+    def _land(self, *receipts: Receipt) -> None:
         """Append, after what the record carries: one write, one sync."""
-        beside = self._record.beside
-        self._journal.append_all([*([] if beside is None else [beside]), *tokens])
-        self._record.beside = None
+        carried = [] if self._carried is None else [self._carried]
+        self._journal.append_all([receipt.token for receipt in (*carried, *receipts)])
+        self._carried = self._record.beside = None
 
     def _load(self) -> None:
         """Read the journal, and put what the record carries in its place; a power cut may have torn it out."""
         lines = self._journal.load(every_line_was_synced=False)
-        beside = self._record.beside
-        claims = None if beside is None else ReceiptClaims.of(read(beside, RECEIPT).claims)
+        carried = None if self._record.beside is None else self._read_carried(self._record.beside)
         whole: list[str] = []
         for line in lines:
-            if beside is not None and claims is not None and self._misses(claims, line):
-                self._read_line(beside)
-                whole.append(beside)
+            if carried is not None and self._misses(carried.claims, line):
+                whole.append(self._put_back(carried))
             self._read_line(line)
             whole.append(line)
-        if beside is not None and claims is not None and claims.n > self._head.n:
-            self._read_line(beside)  # raises ``Damaged`` where links before it are gone
-            whole.append(beside)
+        if carried is not None and carried.n > self._head.n:
+            whole.append(self._put_back(carried))
         if len(whole) > len(lines):
             self._journal.rewrite(whole)
         self._record.beside = None
+
+    def _read_carried(self, text: str) -> Receipt:
+        """What the record carries; a unit of before wrote it with its signature."""
+        if text.count(".") == 2:
+            claims = ReceiptClaims.of(read(text, RECEIPT).claims)
+            return Receipt(claims.n, claims, text)
+        claims = ReceiptClaims.of(read_unsealed(text, RECEIPT).claims)
+        return Receipt(claims.n, claims, text, self._key)
+
+    def _put_back(self, carried: Receipt) -> str:
+        """The link that the journal misses, in its compact form: signed now, if that was not done before.
+
+        Nothing but what ``consume`` may have written is signed, and by no other key than was meant then: that
+        would be a second receipt of one number. Raises ``Damaged``.
+        """
+        claims, record = carried.claims, self._record.current
+        if carried.key is not None:
+            used = record is not None and record.window.standing(claims.seq or 0) in _GONE
+            ours = claims.iss == self._unit and claims.out == "consumed" and used
+            if not ours or read_unsealed(carried.text, RECEIPT).signer != carried.key.kid:
+                raise Damaged(f"receipt {claims.n} is not ours to sign")
+        if not follows(self._head, claims):  # links before it are gone
+            raise Damaged(f"receipt {claims.n} does not follow")
+        self._take(carried)
+        return carried.token
 
     def _misses(self, carried: ReceiptClaims, line: str) -> bool:
         """Whether ``line`` is the link after the carried one, and that is not here."""
@@ -273,7 +322,7 @@ class Receipts:
         return ReceiptClaims.of(read(line, RECEIPT).claims).n == carried.n + 1
 
     def _take(self, receipt: Receipt) -> None:
-        self._head = Head(receipt.n, chain_hash(receipt.token))
+        self._hashed, self._newest = Head(receipt.n, chain_hash(receipt.token)), None
         self._keep(receipt)
         if receipt.claims.out == "revoked" and receipt.claims.rev is not None:
             self.last_list = max(self.last_list, receipt.claims.rev)
@@ -289,7 +338,7 @@ class Receipts:
             self._waiting.pop(int(rest), None)
         elif word == "head":
             kept: dict[str, Any] = json.loads(rest)
-            self._head = Head(kept["n"], kept["hash"])
+            self._hashed, self._newest = Head(kept["n"], kept["hash"]), None
             self.last_list = kept["list"]
             self.last_owners = kept.get("owners", "")
         else:
@@ -297,7 +346,7 @@ class Receipts:
 
     def _read_receipt(self, token: str) -> None:
         claims = ReceiptClaims.of(read(token, RECEIPT).claims)
-        receipt = Receipt(claims.n, token, claims)
+        receipt = Receipt(claims.n, claims, token)
         if claims.n <= self._head.n:  # kept from before the head was written anew
             self._keep(receipt)
             return
