@@ -1,68 +1,26 @@
 """The unit's receipt log: a signed chain on disk, kept until each link is acknowledged (keys.md 3.3, 3.5)."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from keys.car.claims import Out, OwnerState, ReceiptClaims, UnitClock
-from keys.car.jws import RECEIPT, SigningKey, read, read_unsealed, seal, to_sign
+from keys.car.jws import RECEIPT, SigningKey, payload_bytes, read, to_sign
 from keys.car.receipt import Head, chain_hash, follows
 from keys.car.verify import Reading
-from keys.car.window import Standing, Window
+from keys.car.window import Window
 from vehicle_unit.disk import Disk
 from vehicle_unit.journal import Damaged, Journal
 from vehicle_unit.limits import UnitLimits
+from vehicle_unit.receipt import Opening, Receipt, Via
 from vehicle_unit.record import NotWritten, RecordStore
+
+__all__ = ["ENDS", "Opening", "Receipt", "Receipts", "Via"]
 
 FILE = "receipts.log"
 ENDS: frozenset[Out] = frozenset({"locked", "not_lifted"})
 """After one of these the boot is shut and locked again: the opening is over."""
-_GONE = frozenset({Standing.USED, Standing.BELOW_FLOOR})
-Via = Literal["mqtt", "local"]
-"""The two ways to the car, as receipts name them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Which key an opening belongs to, the way it came, and the command that brought it (none on a local link)."""
-
-    jti: str
-    seq: int
-    dlv: str
-    cmd: str | None = None
-    via: Via = "mqtt"
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """One receipt: its chain number, what it says, its compact form.
-
-    ``key``: whose signature is still to be made behind ``text``. It is made when ``token`` is first asked for,
-    after a power cut once more, and gives the same bytes each time (RFC 8032).
-    """
-
-    n: int
-    claims: ReceiptClaims
-    text: str = field(repr=False)
-    key: SigningKey | None = field(default=None, repr=False)
-
-    @cached_property
-    def token(self) -> str:
-        """The compact form."""
-        return self.text if self.key is None else seal(self.text, form=RECEIPT, key=self.key)
-
-    @property
-    def message_id(self) -> str:
-        """A UUID version 7 made of the receipt itself: after a restart it goes out under the same id."""
-        digest = hashlib.sha256(self.token.encode()).digest()
-        moment = (self.claims.at & (2**48 - 1)).to_bytes(6, "big").hex()
-        rand = digest.hex()
-        variant = "89ab"[digest[31] & 3]
-        return f"{moment[:8]}-{moment[8:12]}-7{rand[:3]}-{variant}{rand[3:6]}-{rand[6:18]}"
 
 
 class Receipts:
@@ -148,7 +106,16 @@ class Receipts:
         former = self._record.current
         if former is None:
             raise NotWritten("no record")
-        receipt = self._make("consumed", reading, opening=opening, gen=former.generation + 1, own=own)
+        receipt = Receipt.of_consumption(
+            opening,
+            reading,
+            unit=self._unit,
+            boot=self._boot,
+            head=self._head,
+            gen=former.generation + 1,
+            own=own,
+            key=self._key,
+        )
         with self._breaking():
             if self._carried is not None:
                 self._land()
@@ -232,7 +199,7 @@ class Receipts:
         yield
         self._broken = False
 
-    def _make(  # noqa: PLR0913 - what a receipt may say
+    def _make(
         self,
         out: Out,
         reading: Reading,
@@ -243,7 +210,6 @@ class Receipts:
         rev: int | None = None,
         floor: int | None = None,
         owner: OwnerState | None = None,
-        own: str | None = None,
     ) -> Receipt:
         head = self._head
         claims = ReceiptClaims(
@@ -264,9 +230,10 @@ class Receipts:
             rev=rev,
             floor=floor,
             owner=owner,
-            own=own,
         )
-        return Receipt(claims.n, claims, to_sign(claims.wire(), form=RECEIPT, key=self._key), self._key)
+        return Receipt(
+            claims.n, to_sign(payload_bytes(claims.wire()), form=RECEIPT, key=self._key), self._key, claims
+        )
 
     def _land(self, *receipts: Receipt) -> None:
         """Append, after what the record carries: one write, one sync."""
@@ -277,7 +244,8 @@ class Receipts:
     def _load(self) -> None:
         """Read the journal, and put what the record carries in its place; a power cut may have torn it out."""
         lines = self._journal.load(every_line_was_synced=False)
-        carried = None if self._record.beside is None else self._read_carried(self._record.beside)
+        beside = self._record.beside
+        carried = None if beside is None else Receipt.read(beside, self._key)
         whole: list[str] = []
         for line in lines:
             if carried is not None and self._misses(carried.claims, line):
@@ -290,28 +258,17 @@ class Receipts:
             self._journal.rewrite(whole)
         self._record.beside = None
 
-    def _read_carried(self, text: str) -> Receipt:
-        """What the record carries; a unit of before wrote it with its signature."""
-        if text.count(".") == 2:
-            claims = ReceiptClaims.of(read(text, RECEIPT).claims)
-            return Receipt(claims.n, claims, text)
-        claims = ReceiptClaims.of(read_unsealed(text, RECEIPT).claims)
-        return Receipt(claims.n, claims, text, self._key)
-
     def _put_back(self, carried: Receipt) -> str:
         """The link that the journal misses, in its compact form: signed now, if that was not done before.
 
-        Nothing but what ``consume`` may have written is signed, and by no other key than was meant then: that
+        Nothing is signed but what ``consume`` may have written, and by no other key than was meant then: that
         would be a second receipt of one number. Raises ``Damaged``.
         """
-        claims, record = carried.claims, self._record.current
-        if carried.key is not None:
-            used = record is not None and record.window.standing(claims.seq or 0) in _GONE
-            ours = claims.iss == self._unit and claims.out == "consumed" and used
-            if not ours or read_unsealed(carried.text, RECEIPT).signer != carried.key.kid:
-                raise Damaged(f"receipt {claims.n} is not ours to sign")
-        if not follows(self._head, claims):  # links before it are gone
-            raise Damaged(f"receipt {claims.n} does not follow")
+        record = self._record.current
+        if record is None or not carried.may_be_signed(self._unit, record.window):
+            raise Damaged(f"receipt {carried.n} is not ours to sign")
+        if not follows(self._head, carried.claims):  # links before it are gone
+            raise Damaged(f"receipt {carried.n} does not follow")
         self._take(carried)
         return carried.token
 
@@ -345,8 +302,8 @@ class Receipts:
             self._read_receipt(line)
 
     def _read_receipt(self, token: str) -> None:
-        claims = ReceiptClaims.of(read(token, RECEIPT).claims)
-        receipt = Receipt(claims.n, claims, token)
+        receipt = Receipt.read(token, self._key)
+        claims = receipt.claims
         if claims.n <= self._head.n:  # kept from before the head was written anew
             self._keep(receipt)
             return
