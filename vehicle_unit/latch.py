@@ -72,12 +72,16 @@ class Latch:
     def _one(self, happened: Input) -> None:
         former = self.state
         self.state, acts = step(former, happened)
-        if self.state is not former or happened is Input.OVERDUE:
-            self._set_timer()
+        try:
+            if Act.DRIVE_OPEN in acts:  # before the timer, which is set whatever becomes of it
+                self._motor.drive_open()
+        finally:
+            if self.state is not former or happened is Input.OVERDUE:
+                self._set_timer()
         for act in acts:
             match act:
                 case Act.DRIVE_OPEN:
-                    self._motor.drive_open()
+                    pass
                 case Act.DRIVE_LOCK:
                     self._motor.drive_lock()
                 case _:

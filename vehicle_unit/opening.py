@@ -11,7 +11,7 @@ from keys.car.jws import Unacceptable
 from keys.car.owner_keys import cid_hash
 from keys.car.policy import Policy
 from keys.car.trust import TrustedKeys
-from keys.car.verify import Granted, KeyRefused, Presented, Proven, Refusal, allow, prove
+from keys.car.verify import Granted, KeyRefused, Presented, Proven, Reading, Refusal, allow, prove
 from keys.car.window import Window
 from vehicle_unit.bucket import Buckets
 from vehicle_unit.clock import UnitClock
@@ -137,13 +137,14 @@ class Openings:
         opening = Opening(proven.claims.jti, proven.claims.seq, proven.claims.dlv, command, via)
         on_proven(opening)
         try:
-            granted = self._allowed(proven, self._news(presented.fresh, proven, drawn))
-            self._consume(granted, opening)
+            fresh = self._news(presented.fresh, proven, drawn)
+            reading = self._time(proven)
+            self._consume(self._allowed(proven, fresh, reading), opening, reading)
         except KeyRefused as refused:
             _log.info("key.refused", extra={"why": refused.why, "jti": opening.jti})
             self._tell_refusal(opening, refused.refusal)
             return _no(refused.refusal)
-        return await self._open(opening)
+        return await self._open(opening, proven.claims.iat)
 
     def on_act(self, act: Act) -> None:
         """The lock did something: a receipt, if one of our keys opened it."""
@@ -177,15 +178,19 @@ class Openings:
             raise KeyRefused(Refusal.STALE_TRUST, proven=True, why="amnesia")
         return taken.claims
 
-    def _allowed(self, proven: Proven, fresh: FreshClaims | None) -> Granted:
+    def _time(self, proven: Proven) -> Reading:
+        """The clock, which hears when the key was made."""
+        self._verifier.clock.hear(proven.claims.iat)
+        return self._verifier.clock.read()
+
+    def _allowed(self, proven: Proven, fresh: FreshClaims | None, reading: Reading) -> Granted:
         """Steps 8 to 13, and whether there is room and the boot is shut. Raises ``KeyRefused``."""
         verifier = self._verifier
         record = verifier.record.current
-        verifier.clock.hear(proven.claims.iat)
         granted = allow(
             proven,
             policy=verifier.owners.policy,
-            clock=verifier.clock.read(),
+            clock=reading,
             trust=verifier.trust,
             revocations=verifier.revocations.current if record is not None else None,
             fresh=fresh,
@@ -198,8 +203,8 @@ class Openings:
             raise KeyRefused(Refusal.BUSY, proven=True)
         return granted
 
-    def _consume(self, granted: Granted, opening: Opening) -> None:
-        """Step 14: record and receipt in one durable write.
+    def _consume(self, granted: Granted, opening: Opening, reading: Reading) -> None:
+        """Step 14: record and receipt in one durable write; the receipt is signed once the latch is driven.
 
         Raises ``KeyRefused`` with ``internal``: nothing has moved.
         """
@@ -208,19 +213,21 @@ class Openings:
             own = granted.claims.own
             receipt = verifier.receipts.consume(
                 opening,
-                verifier.clock.read(),
+                reading,
                 window=granted.window,
                 clock_floor=granted.claims.iat,
                 own=None if own is None else cid_hash(own.cid),
             )
-            verifier.clock.raise_floor(granted.claims.iat)
         except (OSError, NotWritten) as cause:
             _log.exception("opening.not_consumed", extra={"jti": opening.jti})
             raise KeyRefused(Refusal.INTERNAL, proven=True) from cause
         self._unsaid.append(receipt)
 
-    async def _open(self, opening: Opening) -> Answer:
-        """Step 15 and 16: unlatch, and answer as soon as the latch has said that it did."""
+    async def _open(self, opening: Opening, iat: int) -> Answer:
+        """Step 15 and 16: unlatch, and answer as soon as the latch has said that it did.
+
+        The latch comes first; the receipts' signatures, and the clock's floor that the record knows, after it.
+        """
         self._going_on = opening
         self._opened = asyncio.get_running_loop().create_future()
         self._presenting = True
@@ -228,6 +235,7 @@ class Openings:
             self.latch.feed(Input.RELEASE)
         finally:
             self._presenting = False
+            self._verifier.clock.raise_floor(iat)
             self._flush()
         act = await self._opened
         if act is Act.OPENED:

@@ -1,64 +1,34 @@
 """The unit's receipt log: a signed chain on disk, kept until each link is acknowledged (keys.md 3.3, 3.5)."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from keys.car.claims import Out, OwnerState, ReceiptClaims, UnitClock
-from keys.car.jws import RECEIPT, SigningKey, read
-from keys.car.receipt import Head, chain_hash, follows, make
+from keys.car.jws import RECEIPT, SigningKey, payload_bytes, read, to_sign
+from keys.car.receipt import Head, chain_hash, follows
 from keys.car.verify import Reading
 from keys.car.window import Window
 from vehicle_unit.disk import Disk
 from vehicle_unit.journal import Damaged, Journal
 from vehicle_unit.limits import UnitLimits
+from vehicle_unit.receipt import Opening, Receipt, Via
 from vehicle_unit.record import NotWritten, RecordStore
+
+__all__ = ["ENDS", "Opening", "Receipt", "Receipts", "Via"]
 
 FILE = "receipts.log"
 ENDS: frozenset[Out] = frozenset({"locked", "not_lifted"})
 """After one of these the boot is shut and locked again: the opening is over."""
-Via = Literal["mqtt", "local"]
-"""The two ways to the car, as receipts name them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Which key an opening belongs to, the way it came, and the command that brought it (none on a local link)."""
-
-    jti: str
-    seq: int
-    dlv: str
-    cmd: str | None = None
-    via: Via = "mqtt"
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """One receipt: its chain number, its compact form, what it says."""
-
-    n: int
-    token: str
-    claims: ReceiptClaims
-
-    @property
-    def message_id(self) -> str:
-        """A UUID version 7 made of the receipt itself: after a restart it goes out under the same id."""
-        digest = hashlib.sha256(self.token.encode()).digest()
-        moment = (self.claims.at & (2**48 - 1)).to_bytes(6, "big").hex()
-        rand = digest.hex()
-        variant = "89ab"[digest[31] & 3]
-        return f"{moment[:8]}-{moment[8:12]}-7{rand[:3]}-{variant}{rand[3:6]}-{rand[6:18]}"
 
 
 class Receipts:
     """Append-only. A line is ``head``, a receipt, or ``ack``; when it gets long it is written anew.
 
-    The receipt ``consumed`` is made durable beside the record, in the same write, and moves to the journal
-    with the next one, or at the next start. A damaged chain is not continued: ``Damaged`` is raised at start,
-    and the unit opens nothing.
+    The receipt ``consumed`` is made durable beside the record, in the same write, before it is signed: what is
+    signed is fixed by then. Signed, it moves to the journal with the next one, or at the next start. A damaged
+    chain is not continued: ``Damaged`` is raised at start, and the unit opens nothing.
     """
 
     def __init__(
@@ -78,7 +48,11 @@ class Receipts:
         self._key = key
         self._boot = boot
         self._limits = limits
-        self._head = Head()
+        self._hashed = Head()
+        self._newest: Receipt | None = None
+        """The last one, where its hash, and so its signature, has not been needed yet."""
+        self._carried: Receipt | None = None
+        """What the record carries."""
         self._kept: dict[int, Receipt] = {}
         self._waiting: dict[int, Receipt] = {}
         self._broken = False
@@ -110,7 +84,7 @@ class Receipts:
             out, reading, opening=opening, code=code, gen=gen, rev=rev, floor=floor, owner=owner
         )
         with self._breaking():
-            self._land(receipt.token)
+            self._land(receipt)
         self._take(receipt)
         return receipt
 
@@ -123,26 +97,37 @@ class Receipts:
         clock_floor: int,
         own: str | None = None,
     ) -> Receipt:
-        """Write the record with ``window`` and the receipt ``consumed`` in one durable write (step 14).
+        """Write the record with ``window`` and what the receipt ``consumed`` says in one durable write (step 14).
 
-        ``own``: the hash of the credential whose co-signature held. Raises ``NotWritten``, and like ``append`` ``OSError``.
+        Its signature is left for after the latch. ``own``: the hash of the credential whose co-signature held.
+        Raises ``NotWritten``, and like ``append`` ``OSError``.
         """
         self._check()
         former = self._record.current
         if former is None:
             raise NotWritten("no record")
-        receipt = self._make("consumed", reading, opening=opening, gen=former.generation + 1, own=own)
+        receipt = Receipt.of_consumption(
+            opening,
+            reading,
+            unit=self._unit,
+            boot=self._boot,
+            head=self._head,
+            gen=former.generation + 1,
+            own=own,
+            key=self._key,
+        )
         with self._breaking():
-            if self._record.beside is not None:
+            if self._carried is not None:
                 self._land()
-            self._record.advance(window=window, clock_floor=clock_floor, beside=receipt.token)
-        self._take(receipt)
+            self._record.advance(window=window, clock_floor=clock_floor, beside=receipt.text)
+        self._carried = self._newest = receipt
+        self._keep(receipt)
         return receipt
 
     @property
     def last(self) -> int:
         """The chain number of the last receipt."""
-        return self._head.n
+        return self._hashed.n if self._newest is None else self._newest.n
 
     @property
     def generation(self) -> int:
@@ -195,6 +180,14 @@ class Receipts:
 
     # ---- lines
 
+    @property
+    def _head(self) -> Head:
+        """Where the chain stands."""
+        if self._newest is not None:
+            self._hashed = Head(self._newest.n, chain_hash(self._newest.token))
+            self._newest = None
+        return self._hashed
+
     def _check(self) -> None:
         if self._broken:
             raise OSError("the receipt log could not be written before")
@@ -206,7 +199,7 @@ class Receipts:
         yield
         self._broken = False
 
-    def _make(  # noqa: PLR0913 - what a receipt may say
+    def _make(
         self,
         out: Out,
         reading: Reading,
@@ -217,13 +210,13 @@ class Receipts:
         rev: int | None = None,
         floor: int | None = None,
         owner: OwnerState | None = None,
-        own: str | None = None,
     ) -> Receipt:
+        head = self._head
         claims = ReceiptClaims(
             iss=self._unit,
             boot=self._boot,
-            n=self._head.n + 1,
-            prev=self._head.hash,
+            n=head.n + 1,
+            prev=head.hash,
             at=reading.at,
             clk=UnitClock(state=reading.state, u=reading.u),
             out=out,
@@ -237,34 +230,47 @@ class Receipts:
             rev=rev,
             floor=floor,
             owner=owner,
-            own=own,
         )
-        return Receipt(claims.n, make(claims, key=self._key), claims)
+        return Receipt(
+            claims.n, to_sign(payload_bytes(claims.wire()), form=RECEIPT, key=self._key), self._key, claims
+        )
 
-    def _land(self, *tokens: str) -> None:
+    def _land(self, *receipts: Receipt) -> None:
         """Append, after what the record carries: one write, one sync."""
-        beside = self._record.beside
-        self._journal.append_all([*([] if beside is None else [beside]), *tokens])
-        self._record.beside = None
+        carried = [] if self._carried is None else [self._carried]
+        self._journal.append_all([receipt.token for receipt in (*carried, *receipts)])
+        self._carried = self._record.beside = None
 
     def _load(self) -> None:
         """Read the journal, and put what the record carries in its place; a power cut may have torn it out."""
         lines = self._journal.load(every_line_was_synced=False)
         beside = self._record.beside
-        claims = None if beside is None else ReceiptClaims.of(read(beside, RECEIPT).claims)
+        carried = None if beside is None else Receipt.read(beside, self._key)
         whole: list[str] = []
         for line in lines:
-            if beside is not None and claims is not None and self._misses(claims, line):
-                self._read_line(beside)
-                whole.append(beside)
+            if carried is not None and self._misses(carried.claims, line):
+                whole.append(self._put_back(carried))
             self._read_line(line)
             whole.append(line)
-        if beside is not None and claims is not None and claims.n > self._head.n:
-            self._read_line(beside)  # raises ``Damaged`` where links before it are gone
-            whole.append(beside)
+        if carried is not None and carried.n > self._head.n:
+            whole.append(self._put_back(carried))
         if len(whole) > len(lines):
             self._journal.rewrite(whole)
         self._record.beside = None
+
+    def _put_back(self, carried: Receipt) -> str:
+        """The link that the journal misses, in its compact form: signed now, if that was not done before.
+
+        Nothing is signed but what ``consume`` may have written, and by no other key than was meant then: that
+        would be a second receipt of one number. Raises ``Damaged``.
+        """
+        record = self._record.current
+        if record is None or not carried.may_be_signed(self._unit, record.window):
+            raise Damaged(f"receipt {carried.n} is not ours to sign")
+        if not follows(self._head, carried.claims):  # links before it are gone
+            raise Damaged(f"receipt {carried.n} does not follow")
+        self._take(carried)
+        return carried.token
 
     def _misses(self, carried: ReceiptClaims, line: str) -> bool:
         """Whether ``line`` is the link after the carried one, and that is not here."""
@@ -273,7 +279,7 @@ class Receipts:
         return ReceiptClaims.of(read(line, RECEIPT).claims).n == carried.n + 1
 
     def _take(self, receipt: Receipt) -> None:
-        self._head = Head(receipt.n, chain_hash(receipt.token))
+        self._hashed, self._newest = Head(receipt.n, chain_hash(receipt.token)), None
         self._keep(receipt)
         if receipt.claims.out == "revoked" and receipt.claims.rev is not None:
             self.last_list = max(self.last_list, receipt.claims.rev)
@@ -289,15 +295,15 @@ class Receipts:
             self._waiting.pop(int(rest), None)
         elif word == "head":
             kept: dict[str, Any] = json.loads(rest)
-            self._head = Head(kept["n"], kept["hash"])
+            self._hashed, self._newest = Head(kept["n"], kept["hash"]), None
             self.last_list = kept["list"]
             self.last_owners = kept.get("owners", "")
         else:
             self._read_receipt(line)
 
     def _read_receipt(self, token: str) -> None:
-        claims = ReceiptClaims.of(read(token, RECEIPT).claims)
-        receipt = Receipt(claims.n, token, claims)
+        receipt = Receipt.read(token, self._key)
+        claims = receipt.claims
         if claims.n <= self._head.n:  # kept from before the head was written anew
             self._keep(receipt)
             return

@@ -5,7 +5,7 @@ A key is consumed by one write: the record, and behind it in the same slot the r
 
 import struct
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Self
 
 from keys.car.window import Window
@@ -134,15 +134,12 @@ class RecordStore:
         if beside is not None and self.beside is not None:
             raise NotWritten("another receipt is carried")
         return self._write(
-            replace(
-                now,
-                generation=now.generation + 1,
-                window=now.window if window is None else _upwards(now.window, window),
-                clock_floor=(
-                    max(now.clock_floor, clock_floor) if lowered_clock_floor is None else lowered_clock_floor
-                ),
-                bundle_version=max(now.bundle_version, bundle_version),
-                revocation_version=max(now.revocation_version, revocation_version),
+            Record(
+                now.generation + 1,
+                now.window if window is None else _upwards(now.window, window),
+                max(now.clock_floor, clock_floor) if lowered_clock_floor is None else lowered_clock_floor,
+                max(now.bundle_version, bundle_version),
+                max(now.revocation_version, revocation_version),
             ),
             beside or self.beside,
         )

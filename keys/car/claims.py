@@ -54,10 +54,21 @@ Geo = Annotated[
 """Latitude, longitude in degrees (WGS 84), radius in metres."""
 
 
-class Claims(BaseModel):
-    """Base of all: frozen, closed, and no value is converted into another type."""
+class Part(BaseModel):
+    """Base of all: frozen, closed, and no value is converted into another type.
+
+    For itself it is that of objects inside of claims whose members must all be there: nothing to be null or absent.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def wire(self) -> dict[str, Any]:
+        """The claims as they are signed: absent members are absent, not null."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Claims(Part):
+    """Base of what is signed as a whole, and of all that has optional members."""
 
     as_signed: ClassVar[object] = object()
     """Context of validating what was signed, in contrast to what we are about to sign."""
@@ -85,10 +96,6 @@ class Claims(BaseModel):
                 raise ValueError("a member is not said, or null")
         return value
 
-    def wire(self) -> dict[str, Any]:
-        """The claims as they are signed: absent members are absent, not null."""
-        return self.model_dump(mode="json", exclude_none=True)
-
 
 @cache
 def _always_said(kind: type[Claims]) -> frozenset[str]:
@@ -98,13 +105,13 @@ def _always_said(kind: type[Claims]) -> frozenset[str]:
     return frozenset(said) - kind.may_be_absent
 
 
-class Confirmation(Claims):
+class Confirmation(Part):
     """``cnf``: the courier's device key, by its RFC 7638 thumbprint."""
 
     jkt: Sha256
 
 
-class OwnerSignature(Claims):
+class OwnerSignature(Part):
     """``own``: one WebAuthn assertion of the owner's passkey over this key's other claims (keys.md, "own").
 
     ``cid`` credential id, ``authData``, ``clientData`` and ``sig`` as the browser gave them, each base64url.
@@ -154,7 +161,7 @@ class ProofClaims(Claims):
     iat: Seconds
 
 
-class Revocations(Claims):
+class Revocations(Part):
     """Which keys are dead: every ``seq`` below ``min_seq``, and each ``jti`` in ``dead``."""
 
     version: Count
@@ -225,14 +232,14 @@ _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-class UnitClock(Claims):
+class UnitClock(Part):
     """The unit's clock when it wrote: ``u`` is its uncertainty in milliseconds."""
 
     state: Literal["synced", "holdover", "unset"]
     u: Millis
 
 
-class OwnerState(Claims):
+class OwnerState(Part):
     """The owner keys paired at a car after a change at the car.
 
     ``hash``: SHA-256 of the whole set, ``cids``: of each credential id's base64url; ``required``: no key opens

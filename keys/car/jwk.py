@@ -1,17 +1,12 @@
 """Public keys as bytes and JWKs: strict import, thumbprints, and the refusal of keys that verify anything."""
 
-import base64
 import binascii
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    SECP256R1,
-    EllipticCurvePublicKey,
-    EllipticCurvePublicNumbers,
-)
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -32,6 +27,9 @@ _LOW_ORDER_Y: Final = frozenset(
 """The y coordinates of the eight points of small order; with both signs and y >= p they have 14 encodings."""
 
 
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+_FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
+_P256: Final = SECP256R1()
 _quoted: Final = json.encoder.encode_basestring_ascii
 
 
@@ -41,14 +39,14 @@ class BadKey(ValueError):
 
 def b64(data: bytes) -> str:
     """Base64url without padding (RFC 7515 section 2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL).decode("ascii")
 
 
 def unb64(text: str) -> bytes:
     """The bytes of canonical base64url: unpadded, unused bits zero. Raises ``ValueError``."""
     try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError) as cause:
+        data = binascii.a2b_base64(text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4))
+    except ValueError as cause:
         raise ValueError("not base64url") from cause
     if (
         b64(data) != text
@@ -94,9 +92,9 @@ def p256_from_jwk(jwk: Mapping[str, Any]) -> EllipticCurvePublicKey:
     """The key of exactly ``{kty: EC, crv: P-256, x, y}``, a point of the curve. Raises ``BadKey``."""
     if set(jwk) != {"kty", "crv", "x", "y"} or jwk["kty"] != "EC" or jwk["crv"] != "P-256":
         raise BadKey("not exactly kty EC, crv P-256, x and y")
-    x, y = (int.from_bytes(_coordinate(jwk[name]), "big") for name in ("x", "y"))
-    try:
-        return EllipticCurvePublicNumbers(x, y, SECP256R1()).public_key()
+    point = b"\x04" + _coordinate(jwk["x"]) + _coordinate(jwk["y"])
+    try:  # which refuses coordinates of p and above, and what is not on the curve
+        return EllipticCurvePublicKey.from_encoded_point(_P256, point)
     except ValueError as cause:
         raise BadKey("not a point of the curve") from cause
 

@@ -1,4 +1,4 @@
-"""Signed objects as compact JWS: one strict reader in front of PyJWT's algorithms, and one writer."""
+"""Signed objects as compact JWS: one strict reader in front of `cryptography`, and one writer."""
 
 import json
 import math
@@ -7,20 +7,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final, NoReturn, Self, cast
+from typing import Any, Final, NoReturn, Self
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from jwt.algorithms import OKPAlgorithm
-from jwt.exceptions import InvalidKeyError
 
 from keys.car.jwk import b64, ed25519_to_jwk, p256_to_jwk, thumbprint, unb64
 
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey
+PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
 
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}", re.ASCII)
+_SIGNATURE: Final = 86
+"""Characters of base64url that the 64 bytes of either algorithm have."""
+_ES256: Final = ECDSA(SHA256())
 _DEPTH: Final = 6
 _DIGITS: Final = 24
 
@@ -32,7 +41,7 @@ class Alg(StrEnum):
     ES256 = "ES256"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Form:
     """One kind of signed object: its ``typ``, its algorithm, how it names its key, its greatest size."""
 
@@ -89,12 +98,12 @@ class Parts:
 class SigningKey:
     """A private key with the public JWK and thumbprint that name it; it does not print."""
 
-    private: Ed25519PrivateKey | EllipticCurvePrivateKey = field(repr=False)
+    private: PrivateKey = field(repr=False)
     jwk: Mapping[str, str]
     kid: str
 
     @classmethod
-    def of(cls, private: Ed25519PrivateKey | EllipticCurvePrivateKey) -> Self:
+    def of(cls, private: PrivateKey) -> Self:
         """Wrap a private key."""
         if isinstance(private, Ed25519PrivateKey):
             jwk = ed25519_to_jwk(private.public_key())
@@ -112,22 +121,6 @@ class SigningKey:
         return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-class _Ed25519(OKPAlgorithm):
-    """PyJWT's EdDSA narrowed to Ed25519 key objects: bare, it takes Ed448 keys and PEM text as well."""
-
-    def prepare_key(self, key: object) -> Ed25519PrivateKey | Ed25519PublicKey:
-        if not isinstance(key, Ed25519PrivateKey | Ed25519PublicKey):
-            raise InvalidKeyError("an Ed25519 key object is required")
-        return key
-
-
-def _pyjws() -> jwt.PyJWS:
-    jws = jwt.PyJWS(algorithms=[Alg.ES256.value])
-    jws.register_algorithm(Alg.ED25519.value, _Ed25519())
-    return jws
-
-
-_JWS: Final = _pyjws()
 _PLAIN: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
@@ -138,15 +131,36 @@ def payload_bytes(claims: Mapping[str, Any]) -> bytes:
 
 def sign(claims: Mapping[str, Any], *, form: Form, key: SigningKey) -> str:
     """Sign claims as an object of ``form``. With Ed25519 the same claims and key give the same bytes."""
+    return seal(to_sign(payload_bytes(claims), form=form, key=key), form=form, key=key)
+
+
+def to_sign(payload: bytes, *, form: Form, key: SigningKey) -> str:
+    """The text that ``seal`` signs: header and payload. Raises ``Unacceptable`` where it would be too long."""
     # PyJWT's own encode gives these bytes too, and takes twice as long to come to the signature.
     head = _head(form, key.kid) if form.names_key_by == "kid" else _encoded(form, dict(key.jwk))
-    signed = f"{head}.{b64(payload_bytes(claims))}"
-    algorithm = _JWS.get_algorithm_by_name(form.alg.value)
-    signature = algorithm.sign(signed.encode(), cast("Any", algorithm.prepare_key(cast("Any", key.private))))
-    token = f"{signed}.{b64(signature)}"
-    if len(token) > form.max_bytes:
+    text = f"{head}.{b64(payload)}"
+    if len(text) + 1 + _SIGNATURE > form.max_bytes:
         raise Unacceptable(Fault.SIZE)
-    return token
+    return text
+
+
+def seal(text: str, *, form: Form, key: SigningKey) -> str:
+    """``text`` of ``to_sign`` with its signature behind it. With Ed25519 it is the same each time it is made."""
+    return f"{text}.{b64(_signature(form.alg, key.private, text.encode()))}"
+
+
+def _signature(alg: Alg, key: PrivateKey, text: bytes) -> bytes:
+    if alg is Alg.ED25519 and isinstance(key, Ed25519PrivateKey):
+        return key.sign(text)
+    if alg is Alg.ES256 and isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
+        r, s = decode_dss_signature(key.sign(text, _ES256))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    raise TypeError(f"this key does not sign {alg.value}")
+
+
+def read_unsealed(text: str, form: Form) -> Parts:
+    """What ``to_sign`` made, read as strictly as a whole object. Raises ``Unacceptable``."""
+    return read(f"{text}.{'A' * _SIGNATURE}", form)
 
 
 def _encoded(form: Form, signer: object) -> str:
@@ -166,14 +180,22 @@ def read(token: object, form: Form) -> Parts:
         raise Unacceptable(Fault.SIZE if isinstance(token, str) else Fault.FORM)
     if not _COMPACT.fullmatch(token):
         raise Unacceptable(Fault.FORM)
-    signed, _, signature = token.rpartition(".")
-    header_text, payload_text = signed.split(".")
+    header, payload, signature = token.split(".")
     try:
-        header_bytes, payload_bytes, raw = unb64(header_text), unb64(payload_text), unb64(signature)
+        raw, said = unb64(signature), unb64(payload)
     except ValueError as cause:
         raise Unacceptable(Fault.FORM) from cause
-    header, claims = read_json(header_bytes), read_json(payload_bytes)
-    if set(header) != {"alg", "typ", form.names_key_by}:
+    signer = (_named if form.names_key_by == "kid" else _signer)(header, form)
+    return Parts(form, signer, read_json(said), token[: -_SIGNATURE - 1].encode("ascii"), raw)
+
+
+def _signer(text: str, form: Form) -> Any:  # noqa: ANN401 - as ``Parts`` has it
+    """Who is named by a header that is exactly the one of its kind. Raises ``Unacceptable``."""
+    try:
+        header = read_json(unb64(text))
+    except ValueError as cause:
+        raise Unacceptable(Fault.FORM) from cause
+    if header.keys() != {"alg", "typ", form.names_key_by}:
         raise Unacceptable(Fault.HEADER)
     # Compared as text, never used to choose: the kind of object fixes the algorithm.
     if header["alg"] != form.alg.value or header["typ"] != form.typ:
@@ -181,7 +203,11 @@ def read(token: object, form: Form) -> Parts:
     signer = header[form.names_key_by]
     if not isinstance(signer, str if form.names_key_by == "kid" else dict):
         raise Unacceptable(Fault.HEADER)
-    return Parts(form, signer, claims, signed.encode("ascii"), raw)
+    return signer
+
+
+_named: Final = lru_cache(maxsize=64)(_signer)
+"""The objects of one kind that a service's key signs all have the same header: it is read once."""
 
 
 def verify(parts: Parts, key: PublicKey) -> Mapping[str, Any]:
@@ -195,11 +221,19 @@ def holds(alg: Alg, key: PublicKey, signed: bytes, signature: bytes) -> bool:
     """Whether ``signature`` (64 bytes: Ed25519, or r and s of ES256) is ``key``'s over ``signed``."""
     if len(signature) != 64:
         return False
-    algorithm = _JWS.get_algorithm_by_name(alg.value)
     try:
-        return algorithm.verify(signed, cast("Any", algorithm.prepare_key(cast("Any", key))), signature)
-    except (InvalidKeyError, TypeError):
+        if alg is Alg.ED25519 and isinstance(key, Ed25519PublicKey):
+            key.verify(signature, signed)
+        elif (
+            alg is Alg.ES256 and isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)
+        ):
+            r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+            key.verify(encode_dss_signature(r, s), signed, _ES256)
+        else:
+            return False
+    except InvalidSignature:
         return False
+    return True
 
 
 def read_json(data: bytes, *, depth: int = _DEPTH) -> dict[str, Any]:
@@ -211,9 +245,14 @@ def read_json(data: bytes, *, depth: int = _DEPTH) -> dict[str, Any]:
         value = _STRICT.decode(data.decode("utf-8"))
     except (ValueError, RecursionError) as cause:
         raise Unacceptable(Fault.JSON) from cause
-    if not isinstance(value, dict) or _unfit(value, depth):
+    if not isinstance(value, dict) or (_may_be_unfit(data, depth) and _unfit(value, depth)):
         raise Unacceptable(Fault.JSON)
     return value
+
+
+def _may_be_unfit(data: bytes, levels: int) -> bool:
+    r"""Whether it is worth a look: half a pair comes in as ``\u`` alone, and depth needs as many brackets."""
+    return b"\\u" in data or data.count(b"{") + data.count(b"[") > levels
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

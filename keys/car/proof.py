@@ -19,12 +19,12 @@ def make_proof(
 
 
 def check_proof(
-    proof: Parts, *, key_token: str, key: KeyClaims, unit: str, challenge: str | None
+    proof: Parts, *, key_hash: str, key: KeyClaims, unit: str, challenge: str | None
 ) -> ProofClaims:
     """Step 7 of keys.md 3.3, after the challenge was taken: the holder of the device key signed for this.
 
-    Raises ``Unacceptable``: ``signer`` another device, ``signature``, ``claims``, or ``audience`` where it is
-    for another key, car, action or challenge.
+    ``key_hash``: SHA-256 of the key's compact form. Raises ``Unacceptable``: ``signer`` another device,
+    ``signature``, ``claims``, or ``audience`` where it is for another key, car, action or challenge.
     """
     try:
         device = p256_from_jwk(proof.signer)
@@ -35,7 +35,7 @@ def check_proof(
     claims = ProofClaims.of(verify(proof, device))
     same = (
         claims.aud == unit,
-        claims.ath == sha256_b64(key_token.encode()),
+        claims.ath == key_hash,
         claims.act == key.act,
         challenge is not None and hmac.compare_digest(claims.nonce, challenge),
     )

@@ -1,5 +1,6 @@
 """The unit's signed, hash-chained outcomes (``tl-receipt+jwt``): write, read, follow the chain."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -8,8 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from keys.car.claims import ReceiptClaims
 from keys.car.jwk import ed25519_to_jwk, sha256_b64, thumbprint
-from keys.car.jws import RECEIPT, Fault, Parts, SigningKey, Unacceptable, read, sign, verify
+from keys.car.jws import RECEIPT, Fault, Parts, SigningKey, Unacceptable, read, sign, to_sign, verify
+from keys.car.verify import Reading
 
+_quoted: Final = json.encoder.encode_basestring_ascii
 GENESIS: Final = "A" * 43
 """``prev`` of the first receipt: 32 zero bytes."""
 
@@ -33,6 +36,39 @@ class Head:
 def make(claims: ReceiptClaims, *, key: SigningKey) -> str:
     """Sign one receipt with the unit's receipt key."""
     return sign(claims.wire(), form=RECEIPT, key=key)
+
+
+def consumed_to_sign(  # noqa: PLR0913 - all that it says
+    *,
+    iss: str,
+    boot: int,
+    head: Head,
+    clock: Reading,
+    jti: str,
+    seq: int,
+    dlv: str,
+    cmd: str | None,
+    via: str,
+    gen: int,
+    own: str | None,
+    key: SigningKey,
+) -> str:
+    """What ``to_sign`` makes of the receipt ``consumed`` after ``head``, spelled out.
+
+    A latch waits for this one, and a model and an encoder would take ten times as long; that they would
+    write the very same is tested (``test_keys_consumed.py``).
+    """
+    told = (
+        f'{{"at":{clock.at:d},"boot":{boot:d},"clk":{{"state":{_quoted(clock.state)},"u":{clock.u:d}}},'
+        f"{_member('cmd', cmd)}"
+        f'"dlv":{_quoted(dlv)},"gen":{gen:d},"iss":{_quoted(iss)},"jti":{_quoted(jti)},"n":{head.n + 1:d},'
+        f'"out":"consumed",{_member("own", own)}"prev":{_quoted(head.hash)},"seq":{seq:d},"via":{_quoted(via)}}}'
+    )
+    return to_sign(told.encode(), form=RECEIPT, key=key)
+
+
+def _member(name: str, value: str | None) -> str:
+    return "" if value is None else f'"{name}":{_quoted(value)},'
 
 
 def chain_hash(receipt: str) -> str:

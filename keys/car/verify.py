@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal, assert_never
+from typing import Final, Literal, assert_never
 
 from keys.car.challenge import Challenges
 from keys.car.claims import DEFAULT_FRA, FreshClaims, KeyClaims
@@ -17,6 +17,8 @@ from keys.car.policy import Policy
 from keys.car.proof import check_proof
 from keys.car.trust import TrustedKey, TrustedKeys
 from keys.car.window import Standing, Window
+
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class Refusal(StrEnum):
@@ -124,11 +126,12 @@ def prove(
         claims = KeyClaims.of(verify(key, issuer.public))  # 4, 5
         _for_me(claims, unit)  # 6
         challenge = challenges.take(link, uptime=uptime)  # 7: gone from here on, whatever follows
-        check_proof(proof, key_token=presented.key, key=claims, unit=unit, challenge=challenge)
+        key_hash = sha256_b64(presented.key.encode())
+        check_proof(proof, key_hash=key_hash, key=claims, unit=unit, challenge=challenge)
         _for_this(claims, challenge)
     except Unacceptable as cause:
         raise KeyRefused(Refusal.REFUSED, proven=False, why=cause.fault.value) from cause
-    return Proven(claims, sha256_b64(presented.key.encode()), issuer, challenge or "")
+    return Proven(claims, key_hash, issuer, challenge or "")
 
 
 def allow(  # noqa: PLR0913 - all that decides, in one place
@@ -207,9 +210,8 @@ def _news(
     if not _usable(clock, policy):
         return known
     latest = clock.at + clock.u
-    allowed = min(policy.list_age, timedelta(seconds=DEFAULT_FRA if claims.fra is None else claims.fra))
-    old = latest - revocations.iat * 1000 > allowed / timedelta(milliseconds=1)
-    if old or latest >= revocations.exp * 1000:
+    allowed = min(policy.list_age / _MILLISECOND, (DEFAULT_FRA if claims.fra is None else claims.fra) * 1000)
+    if latest - revocations.iat * 1000 > allowed or latest >= revocations.exp * 1000:
         raise _no(Refusal.STALE_TRUST, "old list")
     return known
 
@@ -227,7 +229,7 @@ def _signed_by_owner(claims: KeyClaims, policy: Policy, owners: Mapping[str, Own
 def _timely(proven: Proven, policy: Policy, clock: Reading) -> None:
     claims, issuer = proven.claims, proven.issuer
     earliest, latest = clock.at - clock.u, clock.at + clock.u
-    slack = policy.clock_error / timedelta(milliseconds=1)
+    slack = policy.clock_error / _MILLISECOND
     # A key made more than a minute ahead of us means that our clock is behind (keys.md 3.4).
     if not _usable(clock, policy) or claims.iat * 1000 > latest + slack:
         raise _no(Refusal.CLOCK_UNTRUSTED)
@@ -242,7 +244,7 @@ def _timely(proven: Proven, policy: Policy, clock: Reading) -> None:
 
 
 def _usable(clock: Reading, policy: Policy) -> bool:
-    return clock.state != "unset" and clock.u <= policy.clock_error / timedelta(milliseconds=1)
+    return clock.state != "unset" and clock.u <= policy.clock_error / _MILLISECOND
 
 
 def _unused(claims: KeyClaims, window: Window) -> None:

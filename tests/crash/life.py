@@ -15,7 +15,7 @@ from keys.car.receipt import GENESIS, chain_hash
 from keys.car.verify import Presented
 from keys.car.window import Standing
 from tests.crash.platter import FOLDER, Platter, PowerCut
-from tests.crash.signatures import read_once
+from tests.crash.signatures import SIGNED, read_once, read_unsigned, watch_signing
 from tests.unit.unit_rig import (
     DELIVERY,
     T0,
@@ -43,6 +43,9 @@ _NOT_AT_ONCE: Final = timedelta(seconds=60)
 LIMITS: Final = UnitLimits(
     compact_after=6, link_burst=10**6, refusal_time=timedelta(0), latch_feedback=_NOT_AT_ONCE
 )
+
+
+watch_signing()
 
 
 class Broken(BaseException):
@@ -83,13 +86,15 @@ class World:
     events: set[str] = field(default_factory=set)
     version: int = 0
     presenting: int = 0
+    consumed: dict[int, str] = field(default_factory=dict)
+    """By their chain numbers the receipts ``consumed`` that were signed, without the signature."""
 
     def copy(self) -> "World":
         vehicle = replace(self.vehicle)
         vehicle.heard = lambda _: None
         return World(
             vehicle, copy(self.time), Counter(self.opened), Counter(self.flashed), dict(self.said), self.known,
-            list(self.boots), set(self.events), self.version, self.presenting,
+            list(self.boots), set(self.events), self.version, self.presenting, dict(self.consumed),
         )  # fmt: skip
 
 
@@ -109,6 +114,7 @@ class Life:
     def __init__(self, platter: Platter, world: World) -> None:
         self.platter = platter
         self.world = world
+        SIGNED.clear()
         self.unit: Unit = self._start()
 
     def _start(self) -> Unit:
@@ -292,6 +298,7 @@ class Life:
                 raise Broken(f"(1) number {seq} opened and is unused again")
         if len(now.packed()) != 72 or any(self.platter.size(slot) > _SLOT for slot in SLOTS):
             raise Broken("(7) the record grew")
+        self._see_signed()
         self._check_receipts()
         if missing := [one for one in world.events if one not in unit.outbox]:
             raise Broken(f"{len(missing)} durable events are gone")
@@ -316,11 +323,22 @@ class Life:
         )
         if any(count > 1 for count in consumed.values()):
             raise Broken("(9) a number was consumed twice")
+        if any(n not in said for n in self.world.consumed):
+            raise Broken("(9) a signed receipt is gone")
         if any(consumed[seq] != 1 for seq in self.world.opened):
             raise Broken("(9) an opening without its receipt")
 
+    def _see_signed(self) -> None:
+        """No receipt ``consumed`` is signed with two texts, whenever the power went."""
+        for text in SIGNED:
+            claims = read_unsigned(text)
+            if claims.out == "consumed" and self.world.consumed.setdefault(claims.n, text) != text:
+                raise Broken(f"(9) receipt {claims.n} was signed twice, saying two things")
+        SIGNED.clear()
+
     def end(self) -> None:
         """The process is gone."""
+        self._see_signed()
         self.unit.latch.stop()
 
 

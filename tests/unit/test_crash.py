@@ -25,6 +25,16 @@ async def test_the_harness_sees_a_second_opening() -> None:
         Life(provisioned(7), World(opened=world.opened))
 
 
+async def test_the_harness_sees_a_receipt_signed_twice() -> None:
+    """The first one says something else than was signed as the first before."""
+    life = Life(provisioned(7), World())
+    life.world.consumed[1] = "something.else"
+    life.bring_list()
+    assert await life.present(1) == "opened"
+    with pytest.raises(Broken, match="saying two things"):
+        life.end()
+
+
 async def test_a_cut_before_each_call_of_an_opening() -> None:
     """All points of one opening, one after the other, five disks each."""
     for cut in range(40):

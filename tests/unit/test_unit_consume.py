@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keys.car.jws import RECEIPT, SigningKey, payload_bytes, to_sign
 from keys.car.receipt import verify_chain
 from keys.car.verify import Reading
 from keys.car.window import Standing, Window
 from tests.unit.test_unit_opening import Rig, outs
-from tests.unit.unit_rig import DELIVERY, RECEIPT_KEY, T0, UNIT, FadingDisk, key_token
+from tests.unit.unit_rig import DELIVERY, RECEIPT_KEY, T0, UNIT, FadingDisk, PowerCut, key_token
+from vehicle_unit import receipt as receipt_module
 from vehicle_unit.journal import Damaged, Journal
 from vehicle_unit.limits import UnitLimits
-from vehicle_unit.receipts import Opening, Receipts
+from vehicle_unit.receipts import Opening, Receipt, Receipts
 from vehicle_unit.record import BESIDE, MAGIC, SIZE, SLOTS, NotWritten, Record, RecordStore, carried
 
 READING = Reading("synced", T0 * 1000, 100)
@@ -32,9 +34,14 @@ def started(disk: FadingDisk, boot: int = 1) -> tuple[RecordStore, Receipts]:
 
 
 def consume(record: RecordStore, receipts: Receipts, seq: int = 1) -> str:
+    return consume_only(record, receipts, seq).token
+
+
+def consume_only(record: RecordStore, receipts: Receipts, seq: int = 1) -> Receipt:
+    """The receipt as it is before somebody asks for its signature."""
     opening = Opening("A" * 22, seq, DELIVERY, OPENING.cmd)
     window = record.current.window.mark(seq)
-    return receipts.consume(opening, READING, window=window, clock_floor=T0).token
+    return receipts.consume(opening, READING, window=window, clock_floor=T0)
 
 
 def told(receipts: Receipts) -> list[str]:
@@ -167,7 +174,7 @@ def test_torn_in_the_record_nothing_counts_and_torn_behind_it_the_number_is_used
     token = consume(record, receipts)
     slot = SLOTS[record.current.generation & 1]
     whole = disk.files[slot]
-    assert len(whole) == SIZE + BESIDE.size + len(token) + 4 <= LONGEST
+    assert len(whole) == SIZE + BESIDE.size + len(token) - len(".") - 86 + 4 <= LONGEST
     for cut in range(len(whole)):
         for rest in (b"", b"\0" * len(whole), Record(0, Window()).packed("x" * len(token))):
             after = RecordStore(FadingDisk(files={**disk.files, slot: whole[:cut] + rest[cut:]}))
@@ -231,3 +238,129 @@ def test_a_folder_of_the_former_layout_is_read_and_goes_on() -> None:
     assert [one.claims.seq for one in receipts.consumed()] == [1]  # which the start marks as used
     consume(record, receipts, 2)
     assert told(started(old, boot=3)[1]) == ["consumed", "opened", "consumed"]
+
+
+# ---- signed after the latch
+
+
+def unsigned(disk: FadingDisk, record: RecordStore) -> str:
+    return carried(disk.files[SLOTS[record.current.generation & 1]])
+
+
+def test_what_is_durable_before_the_latch_is_all_that_is_signed() -> None:
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    consume_only(record, receipts)
+    text = unsigned(disk, record)
+    assert text.count(".") == 1
+    (receipt,) = receipts.pending()
+    assert receipt.token.rpartition(".")[0] == text
+    assert told(receipts) == ["consumed"]
+
+
+async def test_nothing_is_signed_before_the_latch_is_driven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path, disk=Counting())
+    done: list[str] = []
+    seal = receipt_module.seal
+    monkeypatch.setattr(
+        receipt_module, "seal", lambda text, **named: done.append("signed") or seal(text, **named)
+    )
+    async with rig.unit() as unit:
+        drive = unit.motor.drive_open
+
+        def driven() -> None:
+            done.append("driven")
+            drive()
+
+        unit.motor.drive_open = driven
+        done.clear()
+        assert (await rig.present(unit, key_token())).outcome == "done"
+    assert done == ["driven", "signed", "signed"]
+
+
+async def test_the_power_goes_between_latch_and_signature(tmp_path: Path) -> None:
+    """The next start signs what the record carries, and every later one finds the same receipt."""
+    disk = Counting()
+    rig = Rig(tmp_path, disk=disk)
+    async with rig.unit() as unit:
+
+        def gone() -> None:
+            disk.writes = disk.done  # nothing is written any more
+            raise PowerCut
+
+        unit.motor.drive_open = gone
+        with pytest.raises(PowerCut):
+            await rig.present(unit, key_token())
+    for rest in disk.remains():
+        tokens = []
+        for boot in (2, 3):
+            _, receipts = started(rest, boot=boot)
+            tokens.append(receipts.pending()[-1].token)
+            assert told(receipts)[-1:] == ["consumed"]
+        assert len(set(tokens)) == 1
+
+
+def test_signed_before_and_after_the_power_went_it_is_the_same_receipt() -> None:
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    said = consume(record, receipts)  # it went out, and is not in the journal yet
+    assert [one.token for one in started(disk, boot=2)[1].pending()] == [said]
+
+
+def test_a_slot_that_carries_the_signature_too_is_read() -> None:
+    """As units wrote it before."""
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    token = consume(record, receipts)
+    record.beside = None
+    slot = SLOTS[record.current.generation & 1]
+    disk.files[slot] = record.current.packed(token)
+    assert carried(disk.files[slot]) == token
+    assert [one.token for one in started(disk, boot=2)[1].pending()] == [token]
+
+
+def test_another_receipt_key_does_not_sign_what_was_meant_for_the_former() -> None:
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    consume(record, receipts)
+    with pytest.raises(Damaged, match="not ours to sign"):
+        Receipts(
+            disk, unit=UNIT, key=SigningKey.draw(), boot=2, limits=UnitLimits(), record=RecordStore(disk)
+        )
+    assert told(started(disk, boot=2)[1]) == ["consumed"]  # the former key still does
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"out": "opened"},
+        {"iss": "vu_zzzzzzzzzzzzzzzz"},
+        {"seq": 7},
+        {"n": 2},
+        {"prev": "B" * 43},
+    ],
+)
+def test_nothing_is_signed_from_the_disk_but_what_consuming_wrote(change: dict[str, object]) -> None:
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    consume(record, receipts)
+    (good,) = receipts.pending()
+    claims = {**good.claims.wire(), **change}
+    text = to_sign(payload_bytes(claims), form=RECEIPT, key=RECEIPT_KEY)
+    disk.files[SLOTS[record.current.generation & 1]] = record.current.packed(text)
+    with pytest.raises(Damaged):
+        started(disk, boot=2)
+
+
+def test_a_journal_that_has_it_needs_no_key() -> None:
+    """The slot goes on carrying it until the next use."""
+    disk = FadingDisk()
+    record, receipts = started(disk)
+    consume(record, receipts)
+    receipts.append("opened", READING, opening=OPENING)
+    assert unsigned(disk, record).count(".") == 1
+    other = SigningKey.draw()
+    held = Receipts(disk, unit=UNIT, key=other, boot=2, limits=UnitLimits(), record=RecordStore(disk))
+    assert told(held) == ["consumed", "opened"]
