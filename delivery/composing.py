@@ -141,7 +141,7 @@ class Composing:
                 label="Look and answer",
                 page=PAGE,
                 person=person,
-                reference={"question": read.body.question},
+                reference={"question": read.body.question, "entry": view.email_entry},
                 until=brief.expires_at,
             )
             return Letter(view.email, subject, await self._asked(read, question, carrier), link)

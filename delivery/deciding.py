@@ -12,8 +12,15 @@ from delivery import barred
 from delivery.barred import BarredBody
 from delivery.holding import holds
 from delivery.model import Approval, Level, Read
-from delivery.ports import CarPeople, Passkeys
-from delivery.problems import LinkUnknown, NoSuchDelivery, OtherDecision, QuestionOver, SignedWithoutFra
+from delivery.ports import CarPeople, Passkeys, Persons
+from delivery.problems import (
+    LinkOfFormerMail,
+    LinkUnknown,
+    NoSuchDelivery,
+    OtherDecision,
+    QuestionOver,
+    SignedWithoutFra,
+)
 from delivery.proving import Needed, Proof, Proving
 from delivery.questions import (
     Answer,
@@ -22,9 +29,11 @@ from delivery.questions import (
     Link,
     Question,
     draw_token,
+    is_of,
     judge,
     link_of,
     question_of,
+    with_link,
 )
 from delivery.service import Deliveries, Turn, told
 from delivery.states import State
@@ -48,42 +57,54 @@ class Deciding:
     """Questions as their links open them, and decisions."""
 
     def __init__(
-        self, deliveries: Deliveries, people: CarPeople, passkeys: Passkeys, *, public_url: str
+        self,
+        deliveries: Deliveries,
+        people: CarPeople,
+        passkeys: Passkeys,
+        persons: Persons,
+        *,
+        public_url: str,
     ) -> None:
         """``public_url``: where our pages are found, without a slash at its end."""
         self._deliveries = deliveries
         self._people = people
+        self._persons = persons
         self._proving = Proving(deliveries.store, passkeys, deliveries.limits)
         self._public_url = public_url
 
     async def mint(self, link: mail.Link) -> str:
         """The URL for a letter about a question, with a token of its own; only the token's hash is kept.
 
-        Raises ``QuestionOver`` where nothing is asked any more.
+        It is bound to the e-mail that the letter goes to. Raises ``QuestionOver`` where nothing is asked any more.
         """
         subject = QuestionId(link.reference["question"])
         token, hashed = draw_token(subject)
-        now, most = self._deliveries.clock.now(), self._deliveries.limits.tokens_most
+        new = Link(
+            hash=hashed, person=link.person, at=self._deliveries.clock.now(),
+            entry=link.reference.get("entry") or await self._entry(link.person),
+        )  # fmt: skip
+        most = self._deliveries.limits.tokens_most
 
         def decide(saved: Mapping[str, Saved]) -> Change:
             question = Question.of(saved[subject])
             if question is None or question.decided is not None:
                 raise QuestionOver("nothing is asked any more")
-            links = (*question.links, Link(hash=hashed, person=link.person, at=now))[-most:]
-            body = question.model_copy(update={"links": links})
+            body = question.model_copy(update={"links": with_link(question.links, new, most=most)})
             return Change({subject: Write(saved[subject].state, body.model_dump_json())})
 
         await self._deliveries.store.change([subject], decide)
         return f"{self._public_url}{link.page}#{token}"
 
     async def open(self, token: str) -> tuple[Read, Question, PersonId]:
-        """What a link asks. Looking decides nothing. Raises ``LinkUnknown``."""
+        """What a link asks. Looking decides nothing. Raises ``LinkUnknown``, ``LinkOfFormerMail``."""
         subject = question_of(token)
         question = Question.of(await self._deliveries.store.load(subject))
         link = link_of(question, token)
         read = await self._deliveries.read(_delivery_of(subject))
         if question is None or not await self.may_decide(link.person, read):
             raise LinkUnknown("this link is not known")
+        if not link.entry or link.entry != await self._entry(link.person):
+            raise LinkOfFormerMail("this link is no longer good: it was mailed to a former e-mail of yours")
         return read, question, link.person
 
     async def by_link(
@@ -270,6 +291,8 @@ class Deciding:
             decided = judge(question, read.state, proof.answer if proof else answer, now)
             if decided is None:
                 return None
+            if answer.source.startswith("link:") and not is_of(question.links, answer.source, answer.by):
+                raise LinkUnknown("newer links replaced this one: nothing was decided, use the newest mail")
             body = question.model_copy(update={"decided": decided})
             writes: dict[str, Write] = {subject: Write(decided.answer, body.model_dump_json())}
             by = {"question": subject, "by": decided.by}
@@ -304,6 +327,11 @@ class Deciding:
         if answer.not_me:
             log.error("delivery.disowned", extra={"delivery": delivery, "carrier": after.body.carrier})
         return after
+
+    async def _entry(self, person: PersonId) -> str:
+        """Of the person's present e-mail; empty where the person is gone."""
+        view = await self._persons.view(person)
+        return view.email_entry if view else ""
 
     async def _proof(self, read: Read, answer: Answer, draft: Draft | None, now: datetime) -> Proof | None:
         """For a yes that may still be given; the same yes again needs no second look at its passkey."""

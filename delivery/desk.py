@@ -74,7 +74,9 @@ def decisions(
     store: Store, *, clock: Clock, limits: DeliveryLimits, people: People, public_url: str
 ) -> Deciding:
     """What the signer asks before it signs; the key service is built with it."""
-    return Deciding(Deliveries(store, clock, limits), people.cars, people.passkeys, public_url=public_url)
+    return Deciding(
+        Deliveries(store, clock, limits), people.cars, people.passkeys, people.persons, public_url=public_url
+    )
 
 
 def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on

@@ -80,7 +80,7 @@ class Passkeys(Protocol):
 
 
 class Persons(Protocol):
-    """Where a person's mail goes (``people.persons.Persons``)."""
+    """Where a person's mail goes, and the entry that its links are bound to (``people.persons.Persons``)."""
 
     async def view(self, person: PersonId) -> PersonView | None: ...
 

@@ -118,6 +118,10 @@ class LinkUnknown(Problem):
     kind: ClassVar[Kind] = Kind.GONE
 
 
+class LinkOfFormerMail(LinkUnknown):
+    """The link was mailed to an e-mail that is no longer this person's."""
+
+
 class OutOfPlaceNow(Problem):
     """The car does not stand where the owner said it would."""
 

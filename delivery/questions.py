@@ -5,7 +5,7 @@ import json
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, Literal
@@ -28,11 +28,12 @@ _SECRET: Final = 32
 
 
 class Link(Frozen):
-    """A link of a mail: its token's hash, and who got it."""
+    """A link of a mail: its token's hash, who got it, and the entry of the e-mail it went to (``people.persons``)."""
 
     hash: str
     person: PersonId
     at: AwareDatetime
+    entry: str = ""
 
 
 class Decided(Frozen):
@@ -217,6 +218,22 @@ def question_of(token: str) -> QuestionId:
     except (NotBase64, UnicodeError, ValueError) as cause:
         raise LinkUnknown("this link is not known") from cause
     return QuestionId(question)
+
+
+def with_link(links: Sequence[Link], new: Link, *, most: int) -> tuple[Link, ...]:
+    """With one link more. ``most``: good at a time for one person; nobody's mails push out another's link.
+
+    Out go that person's own: those to an e-mail that is no longer theirs, then the oldest.
+    """
+    mine = [one for one in links if one.person == new.person and one.entry == new.entry]
+    kept = {one.hash for one in [*mine, new][-most:]}
+    return tuple(one for one in [*links, new] if one.person != new.person or one.hash in kept)
+
+
+def is_of(links: Sequence[Link], source: str, person: PersonId | None) -> bool:
+    """Whether a decision's source is one of these links, and that person's."""
+    how, _, name = source.partition(":")
+    return how == "link" and any(one.hash == name and one.person == person for one in links)
 
 
 def link_of(question: Question | None, token: str) -> Link:

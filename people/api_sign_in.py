@@ -313,4 +313,15 @@ def _email(people: People) -> APIRouter:
         await people.doorkeeper.redeems(network_address(request), now=clock.now())
         await people.changes.prove(followed.token, now=clock.now())
 
+    @router.post(
+        "/email-cancellation",
+        status_code=204,
+        responses=problems(410, 422, 429),
+        summary="That was not me: keep my e-mail",
+    )
+    async def refuse(followed: LinkFollowed, request: Request) -> None:
+        """Uses up the link of the notice, which went to the present e-mail. No session comes of it."""
+        await people.doorkeeper.redeems(network_address(request), now=clock.now())
+        await people.changes.cancel_by_link(followed.token)
+
     return router

@@ -37,7 +37,9 @@ def life_of(kind: MailKind, limits: PeopleLimits) -> timedelta:
     """How long a mail of this kind may wait to be sent, and its link to be followed."""
     if kind is MailKind.SIGN_IN:
         return limits.mail_link_life
-    # A recovery can be taken back by its mail as long as it waits.
+    # What waits can be taken back by its mail as long as it waits.
+    if kind is MailKind.EMAIL_NOTICE:
+        return limits.notice
     return limits.recovery_wait if kind is MailKind.RECOVERY_ASKED else limits.notice_link_life
 
 
@@ -58,12 +60,14 @@ class Purpose(StrEnum):
 
     SIGN_IN = "sign_in"
     EMAIL = "email"
+    KEEP_EMAIL = "keep_email"
     RECOVERY = "recovery"
 
 
 _PAGE: Final = {
     Purpose.SIGN_IN: "/sign-in",
     Purpose.EMAIL: "/confirm-email",
+    Purpose.KEEP_EMAIL: "/keep-email",
     Purpose.RECOVERY: "/keep-passkeys",
 }
 
@@ -72,12 +76,15 @@ _PAGE: Final = {
 class Link:
     """What a link is for.
 
-    ``to``: our path to show after a sign-in, the change of e-mail it proves, or the recovery it takes back.
+    ``to``: our path to show after a sign-in, the change of e-mail it proves or takes back, or the recovery it
+    takes back. ``entry``: of the e-mail it is mailed to (``Persons.entry_of``): once that is no more the
+    person's, the link is good for nothing, whoever reads that mailbox.
     """
 
     person: PersonId
     purpose: Purpose
     to: str
+    entry: str
 
 
 class MailLinks:
@@ -91,7 +98,7 @@ class MailLinks:
     async def make(self, link: Link, *, life: timedelta | None = None) -> str:
         """A new one-time URL for a person. Its token is known to the URL's reader alone."""
         token = draw_secret()
-        value = json.dumps({"person": link.person, "to": link.to})
+        value = json.dumps({"person": link.person, "to": link.to, "entry": link.entry})
         await self._expiring.put(_SPACE + link.purpose, digest(token), value, life or self._life)
         return f"{self._origin}{_PAGE[link.purpose]}#{token}"
 
@@ -103,7 +110,8 @@ class MailLinks:
         if value is None:
             return None
         kept = json.loads(value)
-        return Link(PersonId(kept["person"]), purpose, kept["to"])
+        # Of an earlier version it says no entry, and fits nobody's.
+        return Link(PersonId(kept["person"]), purpose, kept["to"], kept.get("entry", ""))
 
     async def remember(self, request: str, person: PersonId) -> None:
         """Keep whose sign-in a queued mail is for; it is not sent later than a link lives."""

@@ -308,3 +308,5 @@ class PersonView:
     email: str
     name: str
     made_at: AwareDatetime
+    email_entry: str
+    """Id of the subject of this e-mail: links that are mailed to it are bound to it."""

@@ -10,6 +10,7 @@ from people.limits import PeopleLimits
 from people.mail_links import MailLinks, Purpose
 from people.model import body_of
 from people.passkey_model import RecoveryBody
+from people.persons import is_mailed_at
 from people.problems import LinkRefused, NotFound, NothingToRecover, TooMany
 from people.sessions import kept_alone
 from people.states import Person, Recovery, RecoveryStep, allows, step
@@ -74,19 +75,21 @@ class Recoveries:
 
     async def cancel(self, person: PersonId, *, now: datetime) -> None:
         """Take it back, from any session; nothing where none waits."""
-        await self._cancel(person, None, now=now)
+        await self._cancel(person, None, None, now=now)
 
     async def cancel_by_link(self, token: str, *, now: datetime) -> None:
-        """Take back the one that a mail was about. Raises ``LinkRefused``."""
+        """Take back the one that a mail was about. Raises ``LinkRefused``, also where that was to a former e-mail."""
         link = await self._links.take(Purpose.RECOVERY, token)
         if link is None:
             raise LinkRefused("This link was used or is too old. Sign in to take it back.")
-        await self._cancel(link.person, number_of(link.to), now=now)
+        await self._cancel(link.person, number_of(link.to), link.entry, now=now)
 
-    async def _cancel(self, person: PersonId, n: int | None, *, now: datetime) -> None:
+    async def _cancel(self, person: PersonId, n: int | None, entry: str | None, *, now: datetime) -> None:
         rcv = subject_of(person)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
+            if entry is not None and not is_mailed_at(saved[person], entry):
+                raise LinkRefused("This link was mailed to an e-mail that is no longer yours.")
             state, body = _state(saved[rcv]), _body(saved[rcv])
             fits = body is not None and n in {None, body.n}
             if body is None or not fits or not allows(states.RECOVERY, state, RecoveryStep.CANCELLED):
@@ -97,7 +100,7 @@ class Recoveries:
             fact = RecoveryCancelled(at=now, person=person, n=body.n)
             return Change({rcv: Write(after, body.model_dump_json())}, [fact])
 
-        await self._store.change([rcv], decide)
+        await self._store.change([rcv, person], decide)
 
     async def show_presence(self, person: PersonId, session: str, code: str, *, now: datetime) -> None:
         """Somebody in a car they own need not wait; of their sessions this one stays.

@@ -40,7 +40,7 @@ def listening(access: Access) -> ListeningAs:
     as_carrier, as_owner = access.carrier(Scope.DELIVERIES_READ), access.owner()
     carrier = HTTPBearer(scheme_name="carrier", description="OAuth 2 client credentials.", auto_error=False)
     session = HTTPBearer(scheme_name="session", description="Token of /v1/session.", auto_error=False)
-    cookie = APIKeyCookie(name=access.cookie, scheme_name="session cookie", auto_error=False)
+    cookie = APIKeyCookie(name=access.cookie, scheme_name="session_cookie", auto_error=False)
 
     async def listener(
         request: Request,

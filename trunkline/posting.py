@@ -95,7 +95,7 @@ def people_composer(letters: Letters, limits: PeopleLimits) -> Composer:
             said.label,
             _ACCOUNT_PAGE,
             said.link.person,
-            {"purpose": said.link.purpose.value, "to": said.link.to},
+            {"purpose": said.link.purpose.value, "to": said.link.to, "entry": said.link.entry},
             brief.at + life_of(kind, limits),
         )
         return Letter(said.address, said.subject, said.paragraphs, link)
@@ -109,7 +109,7 @@ def minter(links: MailLinks, deliveries: Minter, clock: Clock) -> Minter:
     async def mint(link: Link) -> str:
         if link.page == _ACCOUNT_PAGE:
             purpose = Purpose(link.reference["purpose"])
-            wanted = PeopleLink(link.person, purpose, link.reference["to"])
+            wanted = PeopleLink(link.person, purpose, link.reference["to"], link.reference["entry"])
             return await links.make(wanted, life=link.until - clock.now())
         return await deliveries(link)
 

@@ -276,14 +276,20 @@ class DeliveryHouse:
         assert await self.state(delivery) is State.ASKED
         return delivery
 
-    async def link(self, delivery: DeliveryId) -> str:
+    async def link(self, delivery: DeliveryId, person: PersonId | None = None) -> str:
         """The token of a mail's link, as the mail door makes it."""
         from webhooks.mail import Link
 
         read = await self.read(delivery)
         assert read.body.question is not None
         made = await self.desk.deciding.mint(
-            Link("Look", "/decide", self.owner, {"question": read.body.question}, read.body.approve_by)
+            Link(
+                "Look",
+                "/decide",
+                person or self.owner,
+                {"question": read.body.question},
+                read.body.approve_by,
+            )
         )
         return made.partition("#")[2]
 

@@ -1,19 +1,22 @@
 """Who may answer and how: link, session, linked system; what was shown; and what the signer is told."""
 
 import json
+from typing import Any
 
 import pytest
 
 from delivery.model import Parcel
-from delivery.problems import LinkUnknown, NoSuchDelivery, OtherDecision, QuestionOver
+from delivery.problems import LinkOfFormerMail, LinkUnknown, NoSuchDelivery, OtherDecision, QuestionOver
 from delivery.questions import Question
 from delivery.states import State, StepNotAllowed
 from delivery.system_answers import AnswerUnreadable
+from people.mail_links import MailKind
 from people.model import Role
 from people.problems import NotYours
 from spine.ids import PersonId
 from spine.store import Change, Write
 from tests.service.delivery_house import CAR, HOUR, MINUTE, DeliveryHouse, home, house_of_people
+from tests.service.test_delivery_prompts import second
 from webhooks.sources import SourceId
 from webhooks.verified import Verified
 
@@ -77,6 +80,60 @@ async def test_links_that_are_none(home: DeliveryHouse) -> None:
     with pytest.raises(LinkUnknown):
         await home.desk.deciding.open(first)  # twelve newer ones replaced it
     assert await home.desk.deciding.open(last)
+
+
+async def test_a_link_mailed_to_a_former_email_decides_nothing(home: DeliveryHouse) -> None:
+    people = home.people.people
+    delivery = await home.asked()
+    token = await home.link(delivery)
+    _, question, _ = await home.desk.deciding.open(token)
+    await people.changes.ask(home.owner, "owner@new.example", now=home.now)
+    await people.changes.prove(await home.people.follow(home.owner, MailKind.EMAIL_CONFIRM), now=home.now)
+    assert await home.desk.deciding.open(token)
+    await home.people.show("EFGH2345")
+    await people.changes.show_presence(home.owner, "EFGH2345", now=home.now)
+    for use in (
+        home.desk.deciding.open(token),
+        home.desk.deciding.by_link(token, "approve", question.digest),
+        home.desk.deciding.by_link(token, "decline", question.digest),
+        home.desk.deciding.challenge_by_link(token, "approve", None),
+    ):
+        with pytest.raises(LinkOfFormerMail):
+            await use
+    assert await home.state(delivery) is State.ASKED
+    assert (await home.decide(delivery)).state is State.APPROVED  # by the mail to the present one
+
+
+async def test_nobody_s_mails_push_out_another_s_link(home: DeliveryHouse) -> None:
+    ben = await second(home)
+    delivery = await home.asked()
+    mine = await home.link(delivery)
+    for _ in range(home.desk.deliveries.limits.tokens_most + 1):
+        theirs = await home.link(delivery, ben)
+    assert (await home.desk.deciding.open(mine))[2] == home.owner
+    assert (await home.desk.deciding.open(theirs))[2] == ben
+
+
+async def test_a_link_replaced_between_look_and_answer_decides_nothing(home: DeliveryHouse) -> None:
+    """It was good when it was opened; by the commit newer mails have replaced it."""
+    delivery = await home.asked()
+    token = await home.link(delivery)
+    deciding = home.desk.deciding
+    _, question, _ = await deciding.open(token)
+    prove = deciding._proving.prove
+
+    async def meanwhile(*about: Any) -> Any:
+        for _ in range(home.desk.deliveries.limits.tokens_most):
+            await home.link(delivery)
+        return await prove(*about)
+
+    deciding._proving.prove = meanwhile  # type: ignore[method-assign]
+    with pytest.raises(LinkUnknown, match="nothing was decided"):
+        await deciding.by_link(token, "approve", question.digest)
+    deciding._proving.prove = prove  # type: ignore[method-assign]
+    assert await home.state(delivery) is State.ASKED
+    await home.decide(delivery)
+    assert await deciding.stands(delivery)
 
 
 async def test_no_link_is_made_once_it_is_decided(home: DeliveryHouse) -> None:

@@ -115,6 +115,24 @@ async def test_the_mail_of_a_former_one_takes_nothing_back(house_of_people: Peop
         await recoveries.cancel_by_link(sign_in.partition("#")[2], now=house.now)
 
 
+async def test_a_mail_to_a_former_email_takes_nothing_back(house_of_people: PeopleHouse) -> None:
+    house, people = house_of_people, house_of_people.people
+    who, _ = await holder(house)
+    await people.changes.ask(who.id, "ada@new.example", now=house.now)
+    await people.changes.prove(await house.follow(who.id, MailKind.EMAIL_CONFIRM), now=house.now)
+    house.clock.advance(HOUR)
+    await people.recoveries.ask(who.id, now=house.now)
+    await house.settle()
+    former = await house.follow(who.id, MailKind.RECOVERY_ASKED)
+    house.clock.advance(LIMITS.notice - HOUR)
+    await house.fire("emc")
+    with pytest.raises(LinkRefused):
+        await people.recoveries.cancel_by_link(former, now=house.now)
+    assert await people.recoveries.waiting(who.id) is not None
+    await people.recoveries.cancel_by_link(await house.follow(who.id, MailKind.RECOVERY_ASKED), now=house.now)
+    assert await people.recoveries.waiting(who.id) is None
+
+
 async def test_the_mails_link_lives_as_long_as_the_wait(house_of_people: PeopleHouse) -> None:
     from people.mail_links import life_of
 
