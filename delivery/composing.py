@@ -61,7 +61,7 @@ WORDS: Final[Mapping[str, str]] = {
     "delivery.out_of_place": "Move the car, or change the place on the delivery's page.",
     "delivery.carrier_doubted": (
         "Two deliveries of this carrier ended unopened after the courier could see where your car stands. "
-        "You can block its orders."
+        "You can block its orders. What you allowed it beforehand rests until you let it come again on your page."
     ),
 }
 

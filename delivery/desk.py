@@ -103,9 +103,9 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
     waiting = Waiting(deliveries, deciding, index)
     co_signing = CoSigning(deliveries, keys, cars)
     asking = Asking(
-        deliveries, people.addresses, people.cars, people.carriers, people.couriers, rules, co_signing
+        deliveries, people.addresses, people.passkeys, people.carriers, people.couriers, co_signing
     )
-    beforehand = Beforehand(store, clock, limits, people.cars, people.passkeys, rules)
+    beforehand = Beforehand(store, clock, limits, people.cars, people.passkeys, people.carriers, rules)
     reactions = Reactions(
         deliveries, asking, people.addresses, keys, cars, people.carriers, beforehand, index
     )

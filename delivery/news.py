@@ -25,7 +25,7 @@ from spine.facts.delivery import (
     DeliveryRescheduled,
 )
 from spine.facts.keys import OwnerKeysChanged
-from spine.facts.rules import RuleFact
+from spine.facts.rules import RuleFact, StandingEnded
 from spine.ids import DeliveryId, EndpointId, PersonId, QuestionId, VehicleId, named_after
 from spine.queues import BacklogFull
 from spine.store import Saved
@@ -304,7 +304,8 @@ def _for_this_one(fact: DeliveryFact, role: RoleOnCar) -> bool:
 def _what_changed(fact: OwnerKeysChanged | RuleFact) -> dict[str, str]:
     if isinstance(fact, OwnerKeysChanged):
         return {"keys": str(len(fact.cids)), "required": "yes" if fact.required else "no"}
-    return {"carrier": fact.carrier}
+    why = {"reason": fact.reason} if isinstance(fact, StandingEnded) else {}
+    return {"carrier": fact.carrier, **why}
 
 
 def _concerned(fact: DeliveryFact, read: Read, people: Iterable[RoleOnCar]) -> list[RoleOnCar]:
