@@ -256,7 +256,11 @@ def _account(people: People) -> APIRouter:
 
     @router.delete("/me", status_code=204, responses=problems(401, 403), summary="Erase me")
     async def erase(me: Me, response: Response) -> None:
-        """Name, e-mail, sessions and roles end at once. What cars did stays, without you in it."""
+        """Name, e-mail, sessions and roles end at once. What cars did stays, without you in it.
+
+        Whoever has a passkey shows it first (401 `insufficient_user_authentication`).
+        """
+        await people.step_up.require_fresh_passkey(me, now=clock.now())
         await people.persons.erase(me.id, now=clock.now())
         response.delete_cookie(access.cookie, path="/", httponly=True, samesite="lax", secure=access.secure)
 

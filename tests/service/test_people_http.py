@@ -212,7 +212,8 @@ async def test_an_owners_day(house_of_people: PeopleHouse, http: httpx.AsyncClie
     assert "ben@example.org" not in offered.text
     found = await house.people.persons.find("ben@example.org")
     assert found is not None
-    await house.people.persons.confirm(found.person, now=house.now)
+    entry = house.people.persons.entry_of("ben@example.org")
+    await house.people.persons.confirm(found.person, entry, now=house.now)
     driver = bearer(await house.session(found.person))
     invitation = f"/v1/invitations/{offered.json()['id']}"
     assert (await http.get(invitation, headers=owner)).status_code == 404
