@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, Field
 
 from delivery.model import Frozen, Level, Read
-from delivery.place import Anywhere, Circle, Point, Polygon
+from delivery.place import Anywhere, Circle, Place, Point, Polygon
 from delivery.problems import LinkUnknown, OtherDecision, QuestionOver
 from delivery.states import State
 from keys.car.claims import DEFAULT_FRA, MAX_FRA, OwnerSignature
@@ -34,6 +34,15 @@ class Link(Frozen):
     person: PersonId
     at: AwareDatetime
     entry: str = ""
+
+
+class Changed(Frozen):
+    """What an owner allowed after the answer: more time, another place."""
+
+    by: PersonId
+    at: AwareDatetime
+    until: AwareDatetime | None = None
+    place: Place | None = Field(default=None, repr=False)
 
 
 class Decided(Frozen):
@@ -69,7 +78,10 @@ class Question(Frozen):
     digest: str
     expires_at: AwareDatetime
     links: tuple[Link, ...] = ()
+    blocks: tuple[Link, ...] = ()
+    """Links that block the delivery and can do nothing else."""
     decided: Decided | None = None
+    changed: tuple[Changed, ...] = ()
 
     @classmethod
     def of(cls, saved: Saved) -> "Question | None":
@@ -128,7 +140,7 @@ def put(
         "delivery": read.id,
         "vehicle": body.vehicle,
         "carrier": {"id": carrier.id, "name": carrier.name},
-        "courier": {"id": courier.id, "name": courier.name} if courier else None,
+        "courier": {"id": courier.id, "name": courier.name, "device": courier.jkt} if courier else None,
         "kind": body.kind,
         "opens": body.act,
         "window": {"start": body.window.start.isoformat(), "end": body.window.end.isoformat()},
@@ -236,10 +248,10 @@ def is_of(links: Sequence[Link], source: str, person: PersonId | None) -> bool:
     return how == "link" and any(one.hash == name and one.person == person for one in links)
 
 
-def link_of(question: Question | None, token: str) -> Link:
-    """Whose link this is; raises ``LinkUnknown`` where it is not (any more) one of the question's."""
+def link_of(links: Sequence[Link], token: str) -> Link:
+    """Whose link this is; raises ``LinkUnknown`` where it is not (any more) one of these."""
     hashed = token_hash(token)
-    for link in question.links if question else ():
+    for link in links:
         if hmac.compare_digest(link.hash, hashed):
             return link
     raise LinkUnknown("this link is not known, or newer ones replaced it")

@@ -81,7 +81,7 @@ class Letters:
                 return await self._invitation(view, kind, reference)
             case MailKind.EMAIL_CONFIRM | MailKind.EMAIL_NOTICE:
                 return await self._email(view, kind, reference)
-            case MailKind.RECOVERY_ASKED:
+            case MailKind.RECOVERY_ASKED | MailKind.RECOVERY_REMINDED:
                 return await self._recovery(view, reference)
             case _:
                 subject, text = _PASSKEY_NEWS[kind]

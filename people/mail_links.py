@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from people.limits import PeopleLimits
 from people.tokens import digest, draw_secret, is_secret
 from spine.expiring import Expiring
+from spine.facts.people import RecoveryAsked, RecoveryCancelled, RecoveryDone, RecoveryReminded
 from spine.ids import PersonId
 from spine.store import Ack
 
@@ -30,6 +31,7 @@ class MailKind(StrEnum):
     PASSKEY_REMOVED = "passkey_removed"
     PASSKEY_ALARM = "passkey_alarm"
     RECOVERY_ASKED = "recovery_asked"
+    RECOVERY_REMINDED = "recovery_reminded"
     RECOVERY_DONE = "recovery_done"
 
 
@@ -40,7 +42,11 @@ def life_of(kind: MailKind, limits: PeopleLimits) -> timedelta:
     # What waits can be taken back by its mail as long as it waits.
     if kind is MailKind.EMAIL_NOTICE:
         return limits.notice
-    return limits.recovery_wait if kind is MailKind.RECOVERY_ASKED else limits.notice_link_life
+    waits = kind in {MailKind.RECOVERY_ASKED, MailKind.RECOVERY_REMINDED}
+    return limits.recovery_wait if waits else limits.notice_link_life
+
+
+RecoveryFact = RecoveryAsked | RecoveryReminded | RecoveryCancelled | RecoveryDone
 
 
 class Mailer(Protocol):
@@ -52,6 +58,13 @@ class Mailer(Protocol):
 
     async def mail(self, person: PersonId, kind: MailKind, reference: str, *, ack: Ack | None = None) -> None:
         """Queue one mail; returns when it is on disk."""
+        ...
+
+    async def tell(self, fact: RecoveryFact, position: str) -> None:
+        """Tell it on every other channel the person has: the own stream, and each linked system.
+
+        ``position``: of the fact in the log. Told before: nothing happens.
+        """
         ...
 
 

@@ -31,6 +31,7 @@ from spine.facts.vehicle import CommandCreated, UnitReceipt
 from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, UnitId
 from spine.ingest import Incoming, ingest
 from spine.log import Entry, Log, Tail
+from spine.queues import BacklogFull
 from spine.readers import Received
 from spine.store import Ack, Change, Saved, Store, Write
 from tests.keys_unit import Receipting
@@ -59,8 +60,12 @@ class Post:
     queued: dict[str, Outgoing] = field(default_factory=dict)
     told: dict[tuple[str, str], tuple[str, Mapping[str, str]]] = field(default_factory=dict)
     withdrawn: set[str] = field(default_factory=set)
+    full: set[str] = field(default_factory=set)
+    """Addresses (endpoints, persons) whose queue takes no more."""
 
     async def queue(self, message: Outgoing, *, ack: Ack | None = None) -> bool:
+        if (message.person or message.endpoint) in self.full:
+            raise BacklogFull("full")
         new = message.checked().id not in self.queued
         self.queued.setdefault(message.id, message)
         return new

@@ -14,6 +14,7 @@ from delivery.standing import Standing
 from delivery.states import State
 from keys.car.jwk import unb64
 from keys.car.owner_keys import PairedKey, PairedKeys
+from people.mail_links import MailKind
 from people.model import Role
 from spine.facts.vehicle import UnitReceipt
 from spine.ids import DeliveryId
@@ -23,7 +24,7 @@ from tests.service import passkey_hands as hands
 from tests.service.delivery_house import CAR, HOUR, MINUTE, SPOT, UNIT, DeliveryHouse, home, house_of_people
 from tests.service.passkey_owner import Scene
 from tests.service.test_delivery_api import Web, web
-from tests.service.test_delivery_prompts import letter
+from tests.service.test_delivery_prompts import letter, second
 
 __all__ = ["home", "house_of_people", "web"]
 
@@ -107,6 +108,59 @@ async def test_a_rule_lets_a_delivery_in_and_the_owner_is_told(scene: Scene) -> 
     await home.settle()
     assert await home.state(delivery) is State.BLOCKED
     await home.again()
+
+
+async def test_the_mail_of_it_blocks_by_a_button_and_never_by_looking(scene: Scene) -> None:
+    home, web = scene.home, scene.web
+    await allow(scene)
+    ben = await second(home)
+    delivery = await placed(scene)
+    tokens = {}
+    for person in (home.owner, ben):
+        said = await letter(home, "delivery.approved", person)
+        assert said.link is not None
+        assert (said.link.page, said.link.label) == ("/block", "Look, and block it")
+        url = await home.desk.deciding.mint(said.link)
+        tokens[person] = url.partition("/block#")[2]
+    mine = tokens[ben]
+    page = await web.client.get("/block")
+    assert (page.status_code, "/delivery/block.js" in page.text) == (200, True)
+    looked = await web.call("POST", "/questions/open", {"token": mine})
+    assert (looked.status_code, looked.json()["can_block"], looked.json()["level"]) == (200, True, "standing")
+    assert await home.state(delivery) is State.KEYED
+    answer = {"token": mine, "decision": "approve", "shown": looked.json()["shown"]}
+    assert (
+        await web.call("POST", "/questions/decide", answer)
+    ).status_code == 410  # it blocks, and nothing else
+    assert (await web.call("POST", "/questions/challenge", {"token": mine})).status_code == 410
+    for _ in range(2):
+        blocked = await web.call("POST", "/questions/block", {"token": mine})
+        assert (blocked.status_code, blocked.json()["state"]) == (200, "blocked")
+    await home.settle()
+    assert (await home.kinds(delivery)).count("delivery.blocked") == 1
+    assert (await web.call("POST", "/questions/open", {"token": tokens[home.owner]})).json()[
+        "can_block"
+    ] is False
+    assert (await letter(home, "delivery.approved")).link is None  # nothing is left to block
+    unknown = await web.call("POST", "/questions/block", {"token": mine[:-4] + "AAAA"})
+    assert (unknown.status_code, unknown.json()["code"]) == (410, "question.link")
+
+
+async def test_a_question_s_link_does_not_block_and_a_block_link_dies_with_its_mail(scene: Scene) -> None:
+    home, people = scene.home, scene.home.people.people
+    asked = await scene.ask()
+    assert (await scene.web.call("POST", "/questions/block", {"token": asked.token})).status_code == 410
+    await allow(scene)
+    delivery = await placed(scene)
+    said = await letter(home, "delivery.approved")
+    assert said.link is not None
+    await people.changes.ask(home.owner, "owner@new.example", now=home.now)
+    await people.changes.prove(await home.people.follow(home.owner, MailKind.EMAIL_CONFIRM), now=home.now)
+    await home.people.show("EFGH2345")
+    await people.changes.show_presence(home.owner, "EFGH2345", now=home.now)
+    token = (await home.desk.deciding.mint(said.link)).partition("#")[2]  # written before, made after
+    assert (await scene.web.call("POST", "/questions/block", {"token": token})).status_code == 410
+    assert await home.state(delivery) is State.KEYED
 
 
 async def test_what_no_rule_lets_in(scene: Scene) -> None:
