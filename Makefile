@@ -1,6 +1,8 @@
 # Everything sets itself up: a virtual environment in .venv, then the job. See README.md.
 PYTHON ?= python3
 BIN := .venv/bin
+# Where Python may not write its bytecode, every process of a demo or a test would compile the house anew.
+COMPILE = $(BIN)/python -m compileall -q $(PACKAGES) tests
 PACKAGES := spine keys people vehicle_gateway webhooks delivery maintenance vehicle_unit trunkline
 
 .PHONY: setup check test unit-tests demo bench chaos webhooks-chaos crash fuzz second docs clean
@@ -11,6 +13,7 @@ setup: .venv/.installed
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@$(COMPILE)
 	@touch $@
 
 check: setup
@@ -23,7 +26,8 @@ check: setup
 	$(BIN)/python -m trunkline.documents --check
 
 test: check
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2
+	@$(COMPILE)
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 demo: setup
 	@$(BIN)/trunkline demo $(ARGS)

@@ -35,7 +35,8 @@ from trunkline import vehicle_list
 from trunkline.desk import Desk
 from trunkline.installation import gateway_password, seal, vehicle_ca
 from trunkline.people_news import PeopleComposing
-from trunkline.posting import PeopleMailer, mail_door, minter, people_composer, sealing_key
+from trunkline.posting import PeopleMailer, mail_door, minter, people_composer
+from trunkline.sealing import keyring_of, sealing_key
 from trunkline.settings import Settings
 from trunkline.trust import PublicKeys
 from vehicle_gateway.commands import Commands
@@ -55,13 +56,11 @@ from webhooks.forgetting import GROUP as FORGETTING
 from webhooks.forgetting import KINDS as FORGOTTEN
 from webhooks.forgetting import Forgetting
 from webhooks.guard import Guard
-from webhooks.keyring import Keyring
 from webhooks.mail import Mail
 from webhooks.operational import GROUP as OPERATIONAL
 from webhooks.operational import KINDS as TOLD_OF
 from webhooks.operational import Composing as OperationalComposing
 from webhooks.operational import Operational
-from webhooks.sealing import Seal
 from webhooks.sender import HttpSender
 from webhooks.sources import Sources
 from webhooks.subscriptions import Subscriptions
@@ -242,14 +241,6 @@ def people_of(desk: Desk) -> People:
     """People as an operator's command needs them: reading and erasing, no mail."""
     mailer = PeopleMailer(desk.clock, desk.settings.people)
     return _people(desk.settings, desk.store, desk.clock, mailer)
-
-
-def keyring_of(settings: Settings) -> Keyring:
-    """What seals the secrets of webhook addresses and linked systems at rest."""
-    given = settings.endpoint_secret_key
-    text = given.get_secret_value() if given is not None else seal(settings, "endpoint")
-    first, *former = (sealing_key(each.strip()) for each in text.split(","))
-    return Keyring(Seal(first, former))
 
 
 def gateway(base: Ground, signer: CommandSigner) -> Gateway:

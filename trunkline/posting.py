@@ -1,6 +1,5 @@
 """News out, put together: which package writes a message, how its link is made, through which door it goes."""
 
-import base64
 import logging
 from urllib.parse import unquote, urlsplit
 
@@ -51,11 +50,6 @@ def mail_door(settings: Settings) -> MailDoor:
         unquote(url.password) if url.password else None,
     )
     return SmtpDoor(server)
-
-
-def sealing_key(text: str) -> bytes:
-    """The 32 bytes behind a base64url text."""
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 class PeopleMailer:

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from spine.ids import EndpointId, NotAnId, partition_of
 from spine.index import Index
-from trunkline.compose import keyring_of
 from trunkline.desk import Desk
 from trunkline.posting import mail_door
+from trunkline.sealing import keyring_of
 from webhooks.endpoints import Endpoint, Endpoints
 from webhooks.engine import AttemptRow, Engine
 from webhooks.guard import Guard

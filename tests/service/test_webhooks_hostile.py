@@ -16,8 +16,8 @@ import pytest
 
 from spine.clock import SystemClock
 from spine.ids import PersonId
-from trunkline.compose import keyring_of
 from trunkline.desk import desk
+from trunkline.sealing import keyring_of
 from trunkline.settings import Settings
 from trunkline.stage import Stage
 from webhooks.signature import PrivateKey, Secret, sign

@@ -18,8 +18,8 @@ from spine.store import Store
 from spine.valkey import Valkey
 from tests.service.test_webhooks_by_hand import PROGRAM
 from tests.service.test_webhooks_engine import DELIVERY, Sink, compose, sink
-from trunkline.compose import keyring_of
 from trunkline.processes import plain_environment
+from trunkline.sealing import keyring_of
 from trunkline.settings import Settings
 from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine

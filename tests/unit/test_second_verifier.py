@@ -20,7 +20,8 @@ from tests.second.vectors import VECTORS, case_of, refused_keys
 from tests.unit.test_keys_evidence import CA, JWKS, OTHER_CA, ROOTS, STORIES, file, pem
 from tests.unit.test_keys_traps import low_order_encodings
 
-CASES = 10_000
+CASES = 2_500
+"""``make second`` compares as many as one likes; ten thousand take half a minute."""
 NOT_OF_THE_VERIFIER = {Refusal.BUSY, Refusal.INTERNAL}
 
 
@@ -33,12 +34,12 @@ def second() -> None:
         pytest.skip(str(missing))
 
 
-def test_ten_thousand_presentations_end_alike() -> None:
+def test_thousands_of_presentations_end_alike() -> None:
     results = run(CASES, seed="docs/keys.md")
     assert [str(one) for one in disagreements(results)[:3]] == []
     seen = Counter(one.ours["outcome"] for one in results)
     assert set(seen) == {"granted", *(set(Refusal) - NOT_OF_THE_VERIFIER)}
-    assert min(seen.values()) >= 20, seen
+    assert min(seen.values()) >= 5, seen
 
 
 def test_it_reads_every_vector() -> None:

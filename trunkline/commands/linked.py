@@ -50,7 +50,7 @@ def link(
 
     async def work(desk: "Desk") -> dict[str, str]:
         from spine.ids import PersonId
-        from trunkline.compose import keyring_of
+        from trunkline.sealing import keyring_of
         from webhooks.endpoints import Endpoints
         from webhooks.guard import Guard
         from webhooks.sources import Sources
@@ -81,7 +81,7 @@ def news_only(
 
     async def work(desk: "Desk") -> dict[str, str]:
         from spine.ids import PersonId
-        from trunkline.compose import keyring_of
+        from trunkline.sealing import keyring_of
         from webhooks.endpoints import Endpoints
         from webhooks.guard import Guard
 
@@ -99,7 +99,7 @@ def links(person: PersonName, as_json: AsJson = False) -> None:
 
     async def work(desk: "Desk") -> list[dict[str, str]]:
         from spine.ids import PersonId
-        from trunkline.compose import keyring_of
+        from trunkline.sealing import keyring_of
         from webhooks.sources import Sources
 
         sources = Sources(desk.store, desk.clock, desk.settings.webhooks, keyring_of(desk.settings))
@@ -120,7 +120,7 @@ def unlink(
 
     async def work(desk: "Desk") -> dict[str, str]:
         from spine.ids import PersonId
-        from trunkline.compose import keyring_of
+        from trunkline.sealing import keyring_of
         from webhooks.sources import SourceId, Sources
 
         sources = Sources(desk.store, desk.clock, desk.settings.webhooks, keyring_of(desk.settings))
