@@ -34,6 +34,9 @@ class StandingOut(Out):
     carrier_name: str
     by: PersonId
     at: AwareDatetime
+    rests: str | None
+    """Why it does not count until an owner lets the carrier come again (`DELETE …/barred/{carrier}`): `not_me`,
+    `doubted` (came in vain too often) or `frozen` (the operator stopped the carrier since)."""
 
 
 class BarredOut(Out):
@@ -61,7 +64,10 @@ def _standing(router: APIRouter, desk: Desk) -> None:
     @router.get("/standing", responses=problems(401, 403, 422), summary="Standing approvals")
     async def standing(me: Me, vehicle: VehiclePath) -> list[StandingOut]:
         """Oldest first."""
-        return [await _out(desk, one) for one in await desk.beforehand.rules(me.id, vehicle)]
+        rests = await desk.beforehand.rests(me.id, vehicle)
+        return [
+            await _out(desk, one, rests.get(one.id)) for one in await desk.beforehand.rules(me.id, vehicle)
+        ]
 
     @router.post("/standing/challenge", responses=said, summary="What my passkey has to sign for one")
     async def challenge(me: Me, vehicle: VehiclePath, wanted: Wish) -> OptionsOut:
@@ -76,7 +82,7 @@ def _standing(router: APIRouter, desk: Desk) -> None:
         each at once, with a way to block it. It holds while the car's rules name this place.
         """
         made = await desk.beforehand.make(me.id, vehicle, wanted.wish, wanted.assertion)
-        return await _out(desk, made)
+        return await _out(desk, made, (await desk.beforehand.rests(me.id, vehicle)).get(made.id))
 
     @router.delete("/standing/{rule}", status_code=204, responses=said, summary="Take it back")
     async def end(me: Me, vehicle: VehiclePath, rule: RulePath) -> None:
@@ -122,13 +128,13 @@ def _barred(router: APIRouter, desk: Desk) -> None:
 
     @router.delete("/barred/{carrier}", status_code=204, responses=problems(401, 403, 422), summary="Lift it")
     async def lift(me: Me, vehicle: VehiclePath, carrier: CarrierPath) -> None:
-        """It may ask again. One that is not barred: no change."""
+        """It may ask again, and what you allowed it beforehand counts again. Where nothing rests: no change."""
         await desk.people.step_up.require_fresh_passkey(me, now=desk.deliveries.clock.now())
         await desk.beforehand.lift(me.id, vehicle, carrier)
 
 
-async def _out(desk: Desk, rule: Standing) -> StandingOut:
+async def _out(desk: Desk, rule: Standing, rests: str | None) -> StandingOut:
     carrier = await desk.people.carriers.view(rule.wish.carrier)
     return StandingOut(
-        id=rule.id, wish=rule.wish, carrier_name=carrier.name if carrier else "", by=rule.by, at=rule.at
-    )
+        id=rule.id, wish=rule.wish, carrier_name=carrier.name if carrier else "", by=rule.by, at=rule.at, rests=rests
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from delivery.desk import Desk
 from delivery.model import Read, Window
 from delivery.problems import LinkUnknown
 from delivery.questions import Decision, Question
-from delivery.states import State
+from delivery.states import ACTS, Act, State
 from delivery.system_answers import SystemAnswer
 from delivery.views import CarOut, NeededOut, Out, asked_out, car_out
 from keys.car.claims import Fra, OwnerSignature
@@ -85,6 +85,7 @@ class QuestionOut(Out):
     waiting: tuple[WaitingOut, ...]
     car: CarOut | None
     out_by_m: int | None
+    can_block: bool
 
 
 class DecidedOut(Out):
@@ -104,7 +105,7 @@ def routes(desk: Desk, verifier: Verifier) -> APIRouter:
     async def open_(wanted: LinkIn, request: Request) -> QuestionOut:
         """Looking decides nothing, and does not use the link up."""
         try:
-            read, question, person = await desk.deciding.open(wanted.token)
+            read, question, person = await desk.deciding.mailed.open(wanted.token, "decide", "block")
         except LinkUnknown:
             # Only wrong links count: a household behind one address is not stopped.
             await desk.people.doorkeeper.redeems(network_address(request), now=desk.deliveries.clock.now())
@@ -124,6 +125,20 @@ def routes(desk: Desk, verifier: Verifier) -> APIRouter:
             await desk.people.doorkeeper.redeems(network_address(request), now=desk.deliveries.clock.now())
             raise
         return OptionsOut(options=said)
+
+    @router.post(
+        "/questions/block",
+        responses=problems(403, 404, 409, 410, 422, 429),
+        summary="Block by a mail's link",
+    )
+    async def block(wanted: LinkIn, request: Request) -> DecidedOut:
+        """Of the mail about what nobody was asked: at any moment until the lock moves. Again: no change."""
+        try:
+            read, _, person = await desk.deciding.mailed.open(wanted.token, "block")
+        except LinkUnknown:
+            await desk.people.doorkeeper.redeems(network_address(request), now=desk.deliveries.clock.now())
+            raise
+        return await _decided(desk, await desk.owner.block(person, read.id))
 
     @router.post(
         "/questions/decide",
@@ -186,6 +201,7 @@ async def _question(desk: Desk, read: Read, question: Question, person: PersonId
         waiting=tuple([await _waiting(desk, one) for one in await desk.waiting.beside(read, person)]),
         car=car,
         out_by_m=read.body.out_by,
+        can_block=read.state in ACTS[Act.BLOCK],
     )
 
 

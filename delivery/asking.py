@@ -2,26 +2,30 @@
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from delivery import barred, questions, standing
-from delivery.barred import BarredBody
+from delivery import household, questions, standing
 from delivery.co_signing import CoSigning
+from delivery.household import Household
 from delivery.life import number_of
-from delivery.model import Approval, Planned, Read
+from delivery.model import Approval, Planned, Read, Via
 from delivery.place import Anywhere, Circle, Polygon
-from delivery.ports import Addresses, CarPeople, Carriers, Couriers
+from delivery.ports import Addresses, Carriers, Couriers, Passkeys
 from delivery.questions import Decided, Question
-from delivery.rules import RuleBook
 from delivery.service import Deliveries, Turn, told
-from delivery.standing import Standing, StandingBody
+from delivery.standing import Standing, StandingBody, Trust
 from delivery.states import State
 from keys.drafts import Draft
 from keys.problems import ClockAstray
-from people.model import Role
+from people.model import Resolved
 from spine.facts.delivery import DeliveryApproved, DeliveryAsked, DeliveryUnusable
 from spine.ids import DeliveryId, PersonId, QuestionId, VehicleId, named_after
 from spine.store import Saved, Write
+
+
+class _Raced(Exception):
+    """The car's rules changed after something was drawn up for them: look again."""
 
 
 def question_id(delivery: DeliveryId) -> QuestionId:
@@ -36,18 +40,16 @@ class Asking:
         self,
         deliveries: Deliveries,
         addresses: Addresses,
-        people: CarPeople,
+        passkeys: Passkeys,
         carriers: Carriers,
         couriers: Couriers,
-        rules: RuleBook,
         co_signing: CoSigning,
     ) -> None:
         self._deliveries = deliveries
         self._addresses = addresses
-        self._people = people
+        self._passkeys = passkeys
         self._carriers = carriers
         self._couriers = couriers
-        self._rules = rules
         self.co_signing = co_signing
 
     async def begin(self, delivery: DeliveryId, position: str) -> None:
@@ -67,13 +69,15 @@ class Asking:
         read = await self._deliveries.read(delivery)
         if read.state is not State.REQUESTED or read.body.unusable is not None or read.body.test is not None:
             return
-        now = self._deliveries.clock.now()
-        vehicle = read.body.vehicle or await self._resolved(read, now)
-        why_not = "address" if vehicle is None else await self._why_not(read, vehicle, now)
-        if vehicle is None or why_not:
-            await self._note_unusable(delivery, why_not, since)
-        else:
-            await self._ask(read, vehicle, since)
+        via = await self._found(read, self._deliveries.clock.now())
+        if via is None:
+            await self._note_unusable(delivery, "address", since)
+            return
+        asked = False
+        while not asked:
+            with suppress(_Raced):
+                await self._ask(read, via, since)
+                asked = True
 
     async def tell_unusable(self, delivery: DeliveryId) -> None:
         """The moment drawn for it has come."""
@@ -87,65 +91,65 @@ class Asking:
 
         await self._deliveries.change(delivery, decide)
 
-    async def _resolved(self, read: Read, now: datetime) -> VehicleId | None:
+    async def _found(self, read: Read, now: datetime) -> Resolved | None:
+        """How the order finds its car: by its address or, rescheduled, by what that led to before."""
         # a test carrier has its test addresses and no others: it never gets near a real car
-        if read.body.address is None or not read.body.livemode:
+        if not read.body.livemode:
             return None
-        found = await self._addresses.resolve(
+        vehicle, via = read.body.vehicle, read.body.via
+        if vehicle is not None and via is not None:
+            return Resolved(vehicle, via.address, via.era)
+        if read.body.address is None:
+            return None
+        return await self._addresses.resolve(
             read.body.address, carrier=read.body.carrier, delivery=read.body.order, now=now
         )
-        return found.vehicle if found else None
-
-    async def _why_not(self, read: Read, vehicle: VehicleId, now: datetime) -> str:
-        """Why this car does not take the order at all; empty where it may be asked for."""
-        rules, _ = await self._rules.of(vehicle)
-        if rules.block_all:
-            return "blocked"
-        if read.body.act == "cabin" and not rules.cabin:
-            return "cabin"
-        named = read.body.courier.courier if read.body.courier else None
-        bars = BarredBody.of(await self._deliveries.store.load(barred.subject_of(vehicle)))
-        if why := bars.why_not(read.body.carrier, named, now):
-            return why
-        deciders = [one for one in await self._people.people_of(vehicle, now=now) if one.may_approve]
-        return "" if deciders else "nobody"
 
     async def _note_unusable(self, delivery: DeliveryId, why: str, since: str) -> None:
-        limits, now = self._deliveries.limits, self._deliveries.clock.now()
-        longest = limits.unusable_told_within.total_seconds()
+        now = self._deliveries.clock.now()
+        after = await self._deliveries.change(delivery, lambda read, _: self._unusable(read, why, since, now))
+        await self._tell_at_once(after)
+
+    def _unusable(self, read: Read, why: str, since: str, now: datetime) -> Turn | None:
+        """Noted only: the carrier is told at a moment drawn, which says nothing of the reason."""
+        if read.state is not State.REQUESTED or read.body.unusable is not None:
+            return None
+        longest = self._deliveries.limits.unusable_told_within.total_seconds()
         delay = timedelta(seconds=secrets.SystemRandom().uniform(0, longest))
+        told_at = min(now + delay, read.body.approve_by)
+        return Turn(read.body.but(unusable=why, told_at=told_at, vehicle=None, via=None, since=since))
 
-        def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
-            if read.state is not State.REQUESTED or read.body.unusable is not None:
-                return None
-            told_at = min(now + delay, read.body.approve_by)
-            return Turn(read.body.but(unusable=why, told_at=told_at, vehicle=None, since=since))
+    async def _tell_at_once(self, read: Read) -> None:
+        if read.body.unusable is not None and not self._deliveries.limits.unusable_told_within:
+            await self.tell_unusable(read.id)
 
-        await self._deliveries.change(delivery, decide)
-        if longest == 0:
-            await self.tell_unusable(delivery)
-
-    async def _ask(self, first: Read, vehicle: VehicleId, since: str) -> None:
+    async def _ask(self, first: Read, via: Resolved, since: str) -> None:
+        vehicle, now = via.vehicle, self._deliveries.clock.now()
         carrier = await self._carriers.view(first.body.carrier)
-        if carrier is None:
-            await self._note_unusable(first.id, "carrier", since)
+        records = household.subjects(via)
+        home = Household.of(via, await self._deliveries.store.load_many(records))
+        if carrier is None or (why := home.why_not(first, now)):
+            await self._note_unusable(first.id, "carrier" if carrier is None else why, since)
             return
-        rules, _ = await self._rules.of(vehicle)
         named = first.body.courier
         courier = await self._couriers.courier(named.courier) if named else None
         question, nonce = question_id(first.id), secrets.token_urlsafe(16)
-        now = self._deliveries.clock.now()
-        goes_on, draft = await self._drawn_up(first, vehicle, rules.place, since, now)
+        goes_on, draft = await self._drawn_up(first, vehicle, home.rules.place, since, now)
         if not goes_on:
             return
-        owners = await self._owners(vehicle, now)
+        passkeys = await self._makers(vehicle)
 
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
             if read.state is not State.REQUESTED or read.body.unusable is not None:
                 return None
+            here = Household.of(via, saved)
+            if why := here.why_not(read, now):  # an owner said so since we looked
+                return self._unusable(read, why, since, now)
+            if draft is not None and not self.co_signing.is_for(draft, here.rules.place):
+                raise _Raced
             body = read.body.but(
-                vehicle=vehicle, place=rules.place, address=None, question=question, since=since,
-                ask_again_at=None,
+                vehicle=vehicle, via=Via(address=via.address, era=via.era), place=here.rules.place, address=None,
+                question=question, since=since, ask_again_at=None,
             )  # fmt: skip
             if draft is not None:
                 if body.courier != named:
@@ -160,14 +164,29 @@ class Asking:
             fact = told(DeliveryAsked, asks, now, question=question, approve_by=until)
             turn = Turn(body, [fact], writes={question: Write("open", asked.model_dump_json())})
             kept = StandingBody.of(saved[standing.subject_of(vehicle)])
+            trust = Trust(here.owners(now), passkeys, here.bars, carrier.frozen_at)
             limits = self._deliveries.limits
-            rule = standing.choose(kept, asks, shown, owners=owners, now=now, limits=limits)
+            rule = standing.choose(kept, asks, shown, trust=trust, now=now, limits=limits)
             if rule is None or shown is None:
                 return turn
             return let_in(turn, asks, asked, rule, standing.record(rule, shown), kept, now)
 
-        also = [question, standing.subject_of(vehicle)]
-        await self._deliveries.change(first.id, decide, also=also)
+        also = [question, standing.subject_of(vehicle), *records]
+        await self._tell_at_once(await self._deliveries.change(first.id, decide, also=also))
+
+    async def _makers(self, vehicle: VehicleId) -> frozenset[tuple[PersonId, str]]:
+        """Passkeys of those who allowed something beforehand, read after the moment that is decided on.
+
+        One that is removed later than that was good at that moment; what it let in is told, and can be blocked.
+        """
+        kept = StandingBody.of(await self._deliveries.store.load(standing.subject_of(vehicle)))
+        return frozenset(
+            [
+                (person, one.id)
+                for person in {rule.by for rule in kept.rules}
+                for one in await self._passkeys.all_of(person)
+            ]
+        )
 
     async def _drawn_up(
         self, first: Read, vehicle: VehicleId, place: Circle | Polygon | Anywhere, since: str, now: datetime
@@ -186,10 +205,6 @@ class Asking:
         if draft is None:
             await self._wait(first.id, since)
         return draft is not None, draft
-
-    async def _owners(self, vehicle: VehicleId, now: datetime) -> frozenset[PersonId]:
-        people = await self._people.people_of(vehicle, now=now)
-        return frozenset(one.person for one in people if one.role is Role.OWNER)
 
     async def again(self, delivery: DeliveryId) -> None:
         """The moment to try once more has come: the clocks did not agree."""

@@ -32,11 +32,24 @@ class Pause(Frozen):
     until: AwareDatetime
 
 
+class Noted(Frozen):
+    """When something became so for a carrier."""
+
+    carrier: CarrierId
+    at: AwareDatetime
+
+
 class BarredBody(Frozen):
-    """The subject's body."""
+    """The subject's body.
+
+    ``doubted``: came in vain too often, so what it was allowed beforehand rests. ``lifts``: when an owner, after
+    the carrier was frozen, let that go on.
+    """
 
     carriers: tuple[Barred, ...] = ()
     pauses: tuple[Pause, ...] = ()
+    doubted: tuple[Noted, ...] = ()
+    lifts: tuple[Noted, ...] = ()
 
     @classmethod
     def of(cls, saved: Saved) -> "BarredBody":
@@ -51,6 +64,18 @@ class BarredBody(Frozen):
             (one.carrier, one.courier) == (carrier, courier) and now < one.until for one in self.pauses
         )
         return "pause" if paused else ""
+
+    def rests(self, carrier: CarrierId, since: datetime, frozen_at: datetime | None) -> str:
+        """Why what this carrier was allowed beforehand, ``since``, does not count until an owner lifts that.
+
+        Empty where it counts. ``frozen_at``: when the carrier was last frozen.
+        """
+        if any(one.carrier == carrier for one in self.carriers):
+            return "not_me"
+        if any(one.carrier == carrier for one in self.doubted):
+            return "doubted"
+        trusted = max([since, *(one.at for one in self.lifts if one.carrier == carrier)])
+        return "frozen" if frozen_at is not None and trusted <= frozen_at else ""
 
     def living(self, now: datetime) -> "BarredBody":
         """Without pauses that are over."""
@@ -69,11 +94,23 @@ class BarredBody(Frozen):
             return self
         return self.but(carriers=(*self.carriers, Barred(carrier=carrier, by=by, at=now)))
 
-    def lifted(self, carrier: CarrierId) -> "BarredBody":
-        """The carrier may ask again, with whatever courier."""
+    def doubts(self, carrier: CarrierId, now: datetime) -> "BarredBody":
+        """After it came in vain too often."""
+        if any(one.carrier == carrier for one in self.doubted):
+            return self
+        return self.but(doubted=(*self.doubted, Noted(carrier=carrier, at=now)))
+
+    def lifted(self, carrier: CarrierId, now: datetime, frozen_at: datetime | None = None) -> "BarredBody":
+        """The carrier may ask again, with whatever courier, and what it was allowed beforehand counts again."""
+        lifts = self.lifts
+        if frozen_at is not None and not any(one.carrier == carrier and one.at > frozen_at for one in lifts):
+            rest = [one for one in lifts if one.carrier != carrier]
+            lifts = (*rest, Noted(carrier=carrier, at=now))
         return BarredBody(
             carriers=tuple(one for one in self.carriers if one.carrier != carrier),
             pauses=tuple(one for one in self.pauses if one.carrier != carrier),
+            doubted=tuple(one for one in self.doubted if one.carrier != carrier),
+            lifts=lifts,
         )
 
     def write(self) -> Write:

@@ -1,19 +1,21 @@
 """What an owner decides beforehand with a passkey, and whom the household does not hear from: made, seen, ended."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from delivery import barred, standing
 from delivery.barred import BarredBody
 from delivery.levels import Ground, how
 from delivery.limits import DeliveryLimits
-from delivery.ports import CarPeople, Passkeys
+from delivery.ports import CarPeople, Carriers, Passkeys
 from delivery.problems import LevelTooLow
 from delivery.rules import RuleBook
 from delivery.standing import Standing, StandingBody, Wish
 from people.assertions import Assertion
 from people.problems import NotYours
 from spine.clock import Clock
+from spine.facts.people import PasskeyRemoved
 from spine.facts.rules import CarrierLifted, StandingEnded, StandingMade
 from spine.ids import CarrierId, PersonId, VehicleId, named_after
 from spine.problems import Kind, Problem
@@ -44,6 +46,7 @@ class Beforehand:
         limits: DeliveryLimits,
         people: CarPeople,
         passkeys: Passkeys,
+        carriers: Carriers,
         rules: RuleBook,
     ) -> None:
         self._store = store
@@ -51,6 +54,7 @@ class Beforehand:
         self._limits = limits
         self._people = people
         self._passkeys = passkeys
+        self._carriers = carriers
         self._rules = rules
 
     async def rules(self, person: PersonId, vehicle: VehicleId) -> tuple[Standing, ...]:
@@ -119,19 +123,59 @@ class Beforehand:
 
         await self._store.change([subject], decide)
 
+    async def passkey_gone(self, fact: PasskeyRemoved) -> None:
+        """Reaction to ``passkey.removed``, by hand or by a recovery: what that passkey allowed beforehand ends.
+
+        It may have been a thief's. Nothing is let in by it meanwhile (``standing.Trust``).
+        """
+        now = self._clock.now()
+        for role in await self._people.cars_of(fact.person, now=now):
+            await self._end_those_of(fact, role.vehicle, now)
+
+    async def _end_those_of(self, fact: PasskeyRemoved, vehicle: VehicleId, now: datetime) -> None:
+        subject = standing.subject_of(vehicle)
+
+        def decide(saved: Mapping[str, Saved]) -> Change | None:
+            body = StandingBody.of(saved[subject])
+            gone = [one for one in body.rules if (one.by, one.passkey) == (fact.person, fact.passkey)]
+            if not gone:
+                return None
+            ended = [
+                StandingEnded(
+                    at=now, vehicle=vehicle, carrier=one.wish.carrier, by=one.by, rule=one.id,
+                    reason="passkey_removed",
+                )
+                for one in gone
+            ]  # fmt: skip
+            left = tuple(one for one in body.rules if one not in gone)
+            return Change({subject: body.but(rules=left).write()}, ended)
+
+        await self._store.change([subject], decide)
+
+    async def rests(self, person: PersonId, vehicle: VehicleId) -> Mapping[str, str]:
+        """Which standing approvals do not count until an owner lets their carrier come again, and why."""
+        bars, found = await self.bars(person, vehicle), {}
+        for rule in await self.rules(person, vehicle):
+            carrier = await self._carriers.view(rule.wish.carrier)
+            why = bars.rests(rule.wish.carrier, rule.at, carrier.frozen_at if carrier else None)
+            if why:
+                found[rule.id] = why
+        return found
+
     async def bars(self, person: PersonId, vehicle: VehicleId) -> BarredBody:
         """Who is not heard of at present."""
         await self._owns(person, vehicle)
         return BarredBody.of(await self._store.load(barred.subject_of(vehicle))).living(self._clock.now())
 
     async def lift(self, person: PersonId, vehicle: VehicleId, carrier: CarrierId) -> None:
-        """Let a carrier ask again. One that is not barred: no change."""
+        """Let a carrier ask again, and come by the standing approvals that rest. Where nothing of it is so: no change."""
         await self._owns(person, vehicle)
+        known = await self._carriers.view(carrier)
         subject, now = barred.subject_of(vehicle), self._clock.now()
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             before = BarredBody.of(saved[subject])
-            after = before.lifted(carrier)
+            after = before.lifted(carrier, now, known.frozen_at if known else None)
             if after == before:
                 return None
             lifted = CarrierLifted(at=now, vehicle=vehicle, carrier=carrier, by=person)

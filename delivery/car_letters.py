@@ -24,6 +24,12 @@ _CHANGED: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+_WITH_ITS_PASSKEY: Final = (
+    "The passkey that made this standing approval was removed or recovered, so it ended with it. "
+    "If you still want it, allow it again with a passkey. What it let in before goes on until you block it."
+)
+
+
 def waiting(to: str, waits: Sequence[tuple[str, Window]], public_url: str) -> Letter | None:
     """The one mail in place of many: who waits, for when. None where nothing waits any more."""
     if not waits:
@@ -60,6 +66,8 @@ def changed(type_: str, to: str, said: Mapping[str, str], carrier: str, public_u
     if type_ not in _CHANGED:
         return None
     subject, words = _CHANGED[type_]
+    if said.get("reason") == "passkey_removed":
+        words = _WITH_ITS_PASSKEY
     return Letter(to, subject.format(carrier=carrier), [words, f"Your page: {public_url}/"])
 
 

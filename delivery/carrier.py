@@ -132,7 +132,10 @@ class CarrierDesk:
         return await self._deliveries.read(made[0])
 
     def _again(self, read: Read, successor: DeliveryId, window: Window, now: datetime) -> Delivery:
-        """The same order for another window: whatever was agreed or happened is not carried over."""
+        """The same order for another window: whatever was agreed or happened is not carried over.
+
+        The address was erased when it was resolved; what it led to is looked at anew when the owner is asked.
+        """
         old, limits = read.body, self._deliveries.limits
         return Delivery(
             carrier=old.carrier,
@@ -148,6 +151,7 @@ class CarrierDesk:
             order=old.order,
             predecessor=read.id,
             vehicle=old.vehicle,
+            via=old.via,
         )
 
     async def _online(self, read: Read) -> bool:

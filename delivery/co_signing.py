@@ -36,7 +36,7 @@ class CoSigning:
     ) -> Draft | None:
         """What the owner is asked to sign, for the courier's device as ``read`` has it; again: the same.
 
-        One for a device that is not assigned any more is burnt first. None where no more is made for this
+        One for a device that is not assigned any more, or another place, is burnt first. None where no more is made for this
         delivery, or it would be over already.
         """
         job = read.body.courier
@@ -57,11 +57,16 @@ class CoSigning:
                 found = await self._keys.drafts.read(await self._keys.draft(wanted, now=now))
             except (KeyAlive, TooManyKeys):
                 return None  # the owner has answered an earlier one, or the car has all the keys it can have
-            if found is not None and found.jkt == job.jkt:
+            if found is not None and found.jkt == job.jkt and self.is_for(found, place):
                 return found
             if found is not None:
-                await self._keys.revoke(key_id(read.id, n), reason="courier_changed", now=now)
+                await self._keys.revoke(key_id(read.id, n), reason="outdated", now=now)
         return None
+
+    @staticmethod
+    def is_for(draft: Draft, place: Circle | Polygon | Anywhere) -> bool:
+        """Whether the draft opens at this place."""
+        return list(draft.claims.get("geo") or ()) == list(fence(place) or ())
 
     async def turn(self, read: Read) -> None:
         """After the owner's yes: the draft becomes the key, with the signature that came with the answer."""

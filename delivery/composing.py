@@ -5,16 +5,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from delivery import car_letters
-from delivery.deciding import PAGE, Deciding
+from delivery.deciding import Deciding
 from delivery.events import CarrierNamed, OwnersEventOut
+from delivery.mailed import BLOCK_PAGE, PAGE
 from delivery.model import Read
 from delivery.ports import Carriers, Persons
 from delivery.problems import NoSuchDelivery
 from delivery.questions import Question
 from delivery.service import Deliveries
-from delivery.states import State
+from delivery.states import ACTS, Act, State
 from delivery.views import asked_out, carrier_view, key_out
 from delivery.waiting import Waiting
+from people.model import PersonView
 from spine.ids import CarrierId, DeliveryId, PersonId, VehicleId, prefix_of
 from webhooks.dispatch import Brief
 from webhooks.envelope import News, sequence_of
@@ -61,7 +63,7 @@ WORDS: Final[Mapping[str, str]] = {
     "delivery.out_of_place": "Move the car, or change the place on the delivery's page.",
     "delivery.carrier_doubted": (
         "Two deliveries of this carrier ended unopened after the courier could see where your car stands. "
-        "You can block its orders."
+        "You can block its orders. What you allowed it beforehand rests until you let it come again on your page."
     ),
 }
 
@@ -141,7 +143,7 @@ class Composing:
                 label="Look and answer",
                 page=PAGE,
                 person=person,
-                reference={"question": read.body.question},
+                reference={"question": read.body.question, "entry": view.email_entry},
                 until=brief.expires_at,
             )
             return Letter(view.email, subject, await self._asked(read, question, carrier), link)
@@ -153,7 +155,18 @@ class Composing:
         if brief.type in {"delivery.unsure", "delivery.left_open"} and _is_shut(read):
             lines.append("Meanwhile the car has said: the boot is shut.")
         lines.append(f"The delivery's page: {self._public_url}/deliveries/{read.id}")
-        return Letter(view.email, subject, lines)
+        return Letter(view.email, subject, lines, await self._to_block(brief, read, view))
+
+    async def _to_block(self, brief: Brief, read: Read, person: PersonView) -> Link | None:
+        """Who was not asked can stop it from the mail itself: by a button of its page, never by looking."""
+        approval = read.body.approval
+        unasked = brief.type == "delivery.approved" and approval is not None and approval.level == "standing"
+        if not unasked or read.body.question is None or read.state not in ACTS[Act.BLOCK]:
+            return None
+        if not await self._deciding.may_decide(person.id, read):
+            return None
+        reference = {"question": read.body.question, "entry": person.email_entry}
+        return Link("Look, and block it", BLOCK_PAGE, person.id, reference, brief.expires_at)
 
     def _who(self, type_: str, question: Question | None, person: PersonId) -> str | None:
         """Who decided and how, for whoever reads it; None where that is not what the mail is about."""

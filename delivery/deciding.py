@@ -4,27 +4,33 @@ import hmac
 import logging
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
-from delivery import barred
+from delivery import as_shown, barred
 from delivery.barred import BarredBody
 from delivery.holding import holds
+from delivery.mailed import Mailed, delivery_of
 from delivery.model import Approval, Level, Read
-from delivery.ports import CarPeople, Passkeys
-from delivery.problems import LinkUnknown, NoSuchDelivery, OtherDecision, QuestionOver, SignedWithoutFra
+from delivery.ports import CarPeople, Passkeys, Persons
+from delivery.problems import (
+    LinkUnknown,
+    NoSuchDelivery,
+    NotAsShown,
+    OtherDecision,
+    QuestionOver,
+    SignedWithoutFra,
+)
 from delivery.proving import Needed, Proof, Proving
 from delivery.questions import (
     Answer,
     Decided,
     Decision,
-    Link,
     Question,
-    draw_token,
+    is_of,
     judge,
-    link_of,
-    question_of,
+    token_hash,
 )
 from delivery.service import Deliveries, Turn, told
 from delivery.states import State
@@ -33,58 +39,39 @@ from keys.car.claims import DEFAULT_FRA, OwnerSignature
 from keys.drafts import Draft, read_draft
 from people.assertions import Assertion
 from spine.facts.delivery import DeliveryApproved, DeliveryDeclined, DeliveryDisowned, DeliveryFact
-from spine.ids import CourierId, DeliveryId, PersonId, QuestionId, VehicleId, body_of
-from spine.store import Change, Saved, Write
+from spine.ids import CourierId, DeliveryId, PersonId, VehicleId
+from spine.store import Saved, Write
 from webhooks import mail
 from webhooks.verified import Verified
 
 log = logging.getLogger("trunkline.delivery")
-
-PAGE: Final = "/decide"
-"""Where a mail's link leads; its token stands in the fragment, so no server and no log sees it."""
 
 
 class Deciding:
     """Questions as their links open them, and decisions."""
 
     def __init__(
-        self, deliveries: Deliveries, people: CarPeople, passkeys: Passkeys, *, public_url: str
+        self,
+        deliveries: Deliveries,
+        people: CarPeople,
+        passkeys: Passkeys,
+        persons: Persons,
+        *,
+        public_url: str,
     ) -> None:
         """``public_url``: where our pages are found, without a slash at its end."""
         self._deliveries = deliveries
         self._people = people
+        self.mailed = Mailed(deliveries, people, persons, public_url=public_url)
         self._proving = Proving(deliveries.store, passkeys, deliveries.limits)
-        self._public_url = public_url
 
     async def mint(self, link: mail.Link) -> str:
-        """The URL for a letter about a question, with a token of its own; only the token's hash is kept.
-
-        Raises ``QuestionOver`` where nothing is asked any more.
-        """
-        subject = QuestionId(link.reference["question"])
-        token, hashed = draw_token(subject)
-        now, most = self._deliveries.clock.now(), self._deliveries.limits.tokens_most
-
-        def decide(saved: Mapping[str, Saved]) -> Change:
-            question = Question.of(saved[subject])
-            if question is None or question.decided is not None:
-                raise QuestionOver("nothing is asked any more")
-            links = (*question.links, Link(hash=hashed, person=link.person, at=now))[-most:]
-            body = question.model_copy(update={"links": links})
-            return Change({subject: Write(saved[subject].state, body.model_dump_json())})
-
-        await self._deliveries.store.change([subject], decide)
-        return f"{self._public_url}{link.page}#{token}"
+        """The URL for a letter about a question (``Mailed.mint``)."""
+        return await self.mailed.mint(link)
 
     async def open(self, token: str) -> tuple[Read, Question, PersonId]:
-        """What a link asks. Looking decides nothing. Raises ``LinkUnknown``."""
-        subject = question_of(token)
-        question = Question.of(await self._deliveries.store.load(subject))
-        link = link_of(question, token)
-        read = await self._deliveries.read(_delivery_of(subject))
-        if question is None or not await self.may_decide(link.person, read):
-            raise LinkUnknown("this link is not known")
-        return read, question, link.person
+        """What a link asks. Looking decides nothing. Raises ``LinkUnknown``, ``LinkOfFormerMail``."""
+        return await self.mailed.open(token)
 
     async def by_link(
         self,
@@ -103,7 +90,7 @@ class Deciding:
         ``own``: the passkey's signature over the key, where the car wants it. Raises ``LinkUnknown``,
         ``OtherDecision``, ``QuestionOver``, ``LevelTooLow``, and what a wrong assertion is refused with.
         """
-        read, question, person = await self.open(token)
+        read, _, person = await self.open(token)
         answer = Answer(
             decision=decision,
             shown=shown,
@@ -111,7 +98,7 @@ class Deciding:
             not_me=not_me,
             by=person,
             level="link",
-            source=f"link:{link_of(question, token).hash}",
+            source=f"link:{token_hash(token)}",
             fra=fra,
             own=own,
             assertion=assertion,
@@ -158,7 +145,7 @@ class Deciding:
         """
         try:
             said = SystemAnswer.model_validate_json(verified.body)
-            read = await self._deliveries.read(_delivery_of(said.question))
+            read = await self._deliveries.read(delivery_of(said.question))
         except ValidationError as cause:
             raise AnswerUnreadable("question, shown and decision are needed") from cause
         except (NoSuchDelivery, ValueError) as cause:
@@ -191,11 +178,7 @@ class Deciding:
 
     async def may_decide(self, person: PersonId, read: Read) -> bool:
         """Whether this person may answer for the delivery's car now, and see a delivery of that time."""
-        if read.body.vehicle is None:
-            return False
-        now = self._deliveries.clock.now()
-        role = await self._people.role_of(person, read.body.vehicle, now=now)
-        return role is not None and role.may_approve and role.visible_from <= read.body.requested_at
+        return await self.mailed.may_decide(person, read)
 
     async def decides_for(self, person: PersonId, vehicle: VehicleId) -> bool:
         """Whether this person may answer for the car now."""
@@ -210,11 +193,14 @@ class Deciding:
         role = await self._people.role_of(person, read.body.vehicle, now=now)
         return role is not None and role.visible_from <= read.body.requested_at
 
-    async def stands(self, delivery: DeliveryId, *, fra: int | None = None) -> bool:
+    async def stands(
+        self, delivery: DeliveryId, *, fra: int | None = None, claims: Mapping[str, Any] | None = None
+    ) -> bool:
         """Whether the approval of a delivery holds by what was kept of it, not by the fact (keys.md 3.9).
 
         The signer asks this before it signs; see ``delivery.holding``. ``fra``: how many seconds old news of
-        revocation the key will take (None: the default).
+        revocation the key will take (None: the default). ``claims``: all that is to be signed, which has to be
+        what was shown (``delivery.as_shown``); else it is an error in the log, and nothing is signed.
         """
         try:
             read = await self._deliveries.read(delivery)
@@ -223,7 +209,16 @@ class Deciding:
         approval = read.body.approval
         if approval is None or approval.by is None or not await self.may_decide(approval.by, read):
             return False  # sold, or the role was taken back: what that person allowed holds no more
-        return holds(read, await self.question(read), fra=fra, limits=self._deliveries.limits)
+        question = await self.question(read)
+        if question is None or not holds(read, question, fra=fra, limits=self._deliveries.limits):
+            return False
+        try:
+            if claims is not None:
+                as_shown.check(read, question, claims)
+        except NotAsShown as other:
+            log.error("delivery.not_as_shown", extra={"delivery": delivery, "differs": other.differs})  # noqa: TRY400
+            return False
+        return True
 
     async def needed(self, person: PersonId, read: Read) -> Needed | None:
         """What this person's yes would need, while it is asked; else None."""
@@ -270,6 +265,8 @@ class Deciding:
             decided = judge(question, read.state, proof.answer if proof else answer, now)
             if decided is None:
                 return None
+            if answer.source.startswith("link:") and not is_of(question.links, answer.source, answer.by):
+                raise LinkUnknown("newer links replaced this one: nothing was decided, use the newest mail")
             body = question.model_copy(update={"decided": decided})
             writes: dict[str, Write] = {subject: Write(decided.answer, body.model_dump_json())}
             by = {"question": subject, "by": decided.by}
@@ -332,7 +329,3 @@ def _check_draft(read: Read, draft: Draft | None, decided: Decided) -> None:
     if decided.fra is not None:
         raise SignedWithoutFra("what the owner signs says nothing of openings without network")
     draft.check(decided.own)
-
-
-def _delivery_of(question: QuestionId) -> DeliveryId:
-    return DeliveryId(f"dlv_{body_of(question).rsplit('.', 1)[0]}")

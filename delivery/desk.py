@@ -74,7 +74,9 @@ def decisions(
     store: Store, *, clock: Clock, limits: DeliveryLimits, people: People, public_url: str
 ) -> Deciding:
     """What the signer asks before it signs; the key service is built with it."""
-    return Deciding(Deliveries(store, clock, limits), people.cars, people.passkeys, public_url=public_url)
+    return Deciding(
+        Deliveries(store, clock, limits), people.cars, people.passkeys, people.persons, public_url=public_url
+    )
 
 
 def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
@@ -101,9 +103,9 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
     waiting = Waiting(deliveries, deciding, index)
     co_signing = CoSigning(deliveries, keys, cars)
     asking = Asking(
-        deliveries, people.addresses, people.cars, people.carriers, people.couriers, rules, co_signing
+        deliveries, people.addresses, people.passkeys, people.carriers, people.couriers, co_signing
     )
-    beforehand = Beforehand(store, clock, limits, people.cars, people.passkeys, rules)
+    beforehand = Beforehand(store, clock, limits, people.cars, people.passkeys, people.carriers, rules)
     reactions = Reactions(
         deliveries, asking, people.addresses, keys, cars, people.carriers, beforehand, index
     )

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from pydantic import AwareDatetime
 
+from delivery import barred
+from delivery.barred import BarredBody
 from delivery.model import Frozen, Read
 from delivery.service import Deliveries, Turn, told
 from delivery.states import State
@@ -29,7 +31,10 @@ class Doubts:
         self._deliveries = deliveries
 
     async def look(self, read: Read, now: datetime) -> None:
-        """Count this end if it is such a one; ``delivery.carrier_doubted`` when it makes too many."""
+        """Count this end if it is such a one; ``delivery.carrier_doubted`` when it makes too many.
+
+        Then what the household allowed this carrier beforehand rests until an owner lifts that.
+        """
         body, limits = read.body, self._deliveries.limits
         ended = body.finished_at or now
         if read.state not in _UNOPENED or body.opened_at is not None or body.vehicle is None:
@@ -37,6 +42,7 @@ class Doubts:
         if body.test is not None or not place_was_shown(body, ended, limits):
             return
         subject = named_after("dbt", body.vehicle, body_of(body.carrier))
+        bars = barred.subject_of(body.vehicle)
 
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
             doubt = _Doubt.model_validate_json(saved[subject].body)
@@ -47,6 +53,9 @@ class Doubts:
             full = len(ends) >= limits.unopened_most
             after = _Doubt(ends=ends)
             facts = [told(CarrierDoubted, read, now)] if full else []
-            return Turn(read.body, facts, writes={subject: Write("counted", after.model_dump_json())})
+            writes = {subject: Write("counted", after.model_dump_json())}
+            if full:
+                writes[bars] = BarredBody.of(saved[bars]).doubts(read.body.carrier, now).write()
+            return Turn(read.body, facts, writes=writes)
 
-        await self._deliveries.change(read.id, decide, also=[subject])
+        await self._deliveries.change(read.id, decide, also=[subject, bars])

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pydantic import AwareDatetime
 
 from delivery.levels import Precedent
-from delivery.model import Frozen
+from delivery.model import Frozen, Kind
 from delivery.place import Anywhere, Circle, Polygon
 from delivery.questions import canonical, place_in_words
 from spine.ids import CarrierId, PersonId, VehicleId, named_after
@@ -20,12 +20,16 @@ KEPT = "kept"
 
 
 class Former(Frozen):
-    """One owner's approval of one carrier at one place (SHA-256): the longest window so far, in seconds."""
+    """One owner's approval of one carrier at one place (SHA-256): the longest window so far, in seconds.
+
+    ``kind``: what for; None in what an earlier version wrote, which is no precedent any more.
+    """
 
     by: PersonId
     carrier: CarrierId
     place: str
     seconds: int
+    kind: Kind | None = None
     at: AwareDatetime
 
 
@@ -42,7 +46,7 @@ class FormerBody(Frozen):
     def precedents(self, by: PersonId, *, since: datetime) -> list[Precedent]:
         """What this owner approved at this car, where the last time was not before ``since``."""
         mine = (one for one in self.approvals if one.by == by and one.at >= since)
-        return [Precedent(one.carrier, one.place, timedelta(seconds=one.seconds)) for one in mine]
+        return [Precedent(one.carrier, one.place, timedelta(seconds=one.seconds), one.kind) for one in mine]
 
     def with_one(self, new: Former, *, most: int) -> "FormerBody":
         """With one approval more; the same again counts with its longest window."""
@@ -67,4 +71,4 @@ def place_hash(place: Circle | Polygon | Anywhere) -> str:
 
 
 def _same(one: Former, other: Former) -> bool:
-    return (one.by, one.carrier, one.place) == (other.by, other.carrier, other.place)
+    return (one.by, one.carrier, one.place, one.kind) == (other.by, other.carrier, other.place, other.kind)

@@ -6,7 +6,7 @@ from delivery import standing
 from delivery.gesture import challenge, is_over
 from delivery.limits import DeliveryLimits
 from delivery.model import Read
-from delivery.questions import Decided, Question
+from delivery.questions import Decided, Question, is_of
 from delivery.states import ENDS
 
 
@@ -46,7 +46,7 @@ def _came_so(question: Question, decided: Decided) -> bool:
     how, _, name = decided.source.partition(":")
     match how:
         case "link":
-            return any(link.hash == name and link.person == decided.by for link in question.links)
+            return is_of(question.links, decided.source, decided.by)
         case "session":
             return bool(name) and decided.by is not None
         case "system":

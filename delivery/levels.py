@@ -25,6 +25,7 @@ class Ground(StrEnum):
 
     CABIN = "cabin"
     NEW_CARRIER = "new_carrier"
+    NEW_KIND = "new_kind"
     NEW_PLACE = "new_place"
     LONG = "long"
     OFFLINE = "offline"
@@ -42,6 +43,7 @@ class Needs:
 TABLE: Final[Mapping[Ground, Needs]] = {
     Ground.CABIN: Needs(passkey="passkey", link="passkey"),
     Ground.NEW_CARRIER: Needs(passkey="passkey", link="link"),
+    Ground.NEW_KIND: Needs(passkey="passkey", link="link"),
     Ground.NEW_PLACE: Needs(passkey="passkey", link="link"),
     Ground.LONG: Needs(passkey="passkey", link="link"),
     Ground.OFFLINE: Needs(passkey="passkey", link="link"),
@@ -51,6 +53,7 @@ TABLE: Final[Mapping[Ground, Needs]] = {
 WORDS: Final[Mapping[Ground, str]] = {
     Ground.CABIN: "it opens the cabin too",
     Ground.NEW_CARRIER: "it is the first time for this carrier at your car",
+    Ground.NEW_KIND: "this carrier brought or fetched before, and now wants the other",
     Ground.NEW_PLACE: "it is the first time for this carrier at this place",
     Ground.LONG: "it is longer than what you approved before",
     Ground.OFFLINE: "a block might not reach the car in time",
@@ -60,11 +63,15 @@ WORDS: Final[Mapping[Ground, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Precedent:
-    """An approval that its owner gave before, or allowed beforehand: of whom, where, for how long a window."""
+    """An approval that its owner gave before, or allowed beforehand: of whom, where, for how long a window, what for.
+
+    ``kind``: whoever may leave something may not fetch something. None: not known, and nothing is the same as that.
+    """
 
     carrier: str
     place: str
     length: timedelta
+    kind: Literal["dropoff", "pickup"] | None = "dropoff"
 
 
 def grounds(
@@ -81,12 +88,15 @@ def grounds(
     ``long_after``: up to this a window counts as short, whatever was approved before.
     """
     same_carrier = [one for one in precedents if one.carrier == wanted.carrier]
-    same = [one for one in same_carrier if one.place == wanted.place]
+    same_kind = [one for one in same_carrier if one.kind is not None and one.kind == wanted.kind]
+    same = [one for one in same_kind if one.place == wanted.place]
     found = []
     if cabin:
         found.append(Ground.CABIN)
     if not same_carrier:
         found.append(Ground.NEW_CARRIER)
+    elif not same_kind:
+        found.append(Ground.NEW_KIND)
     elif not same:
         found.append(Ground.NEW_PLACE)
     if wanted.length > max([long_after, *(one.length for one in same)]):

@@ -94,7 +94,9 @@ class DeliveryLimits(BaseModel):
     )
 
     # the question
-    tokens_most: int = Field(default=12, ge=1, description="links of one question that are good at a time")
+    tokens_most: int = Field(
+        default=12, ge=1, description="links of one question that are good at a time for one person"
+    )
 
     long_after: timedelta = Field(
         default=timedelta(hours=2),

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from delivery.place import Anywhere, Place
 from delivery.states import ENDS, Act, State, require
 from spine.ids import (
+    AddressId,
     CarrierId,
     CommandId,
     CourierId,
@@ -142,6 +143,13 @@ class Photo(Frozen):
     gone: bool = False
 
 
+class Via(Frozen):
+    """The record of the address that an order found its car by, and of which household (``people.model.Resolved``)."""
+
+    address: AddressId
+    era: int
+
+
 class Delivery(Frozen):
     """The body of a delivery's subject. Its state stands beside it in the store (``delivery.states``)."""
 
@@ -171,6 +179,7 @@ class Delivery(Frozen):
     ask_again_at: AwareDatetime | None = None
     """The car's draft could not be drawn up at this clock; when to try again."""
     vehicle: VehicleId | None = None
+    via: Via | None = None
     place: Place = Field(default_factory=Anywhere, repr=False)
     epoch: int = 0
     """Counts changes of courier and place: a key of an earlier epoch is for another device or fence."""

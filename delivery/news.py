@@ -25,8 +25,8 @@ from spine.facts.delivery import (
     DeliveryRescheduled,
 )
 from spine.facts.keys import OwnerKeysChanged
-from spine.facts.rules import RuleFact
-from spine.ids import DeliveryId, EndpointId, PersonId, QuestionId, VehicleId, named_after
+from spine.facts.rules import RuleFact, StandingEnded
+from spine.ids import DeliveryId, EndpointId, PersonId, QuestionId, VehicleId, named_after, prefix_of
 from spine.queues import BacklogFull
 from spine.store import Saved
 from webhooks.messages import Outgoing, message_id
@@ -100,7 +100,7 @@ class News:
             await self._tell(fact.carrier, fact, received.position, type_)
             # Without the vehicle: a carrier never hears which one it was, not even by what a filter lets through.
             for endpoint in await self._endpoints.for_subscriber(fact.carrier, type_):
-                await self._queue_unless_full(fact, read, received.position, type_, endpoint)
+                await self._put(self._message(fact, read, received.position, type_, endpoint))
 
     async def on_due(self, saved: Saved) -> None:
         """Timer of ``prm_``: what could not be mailed when it was asked is told now, in one mail if it is several.
@@ -138,23 +138,23 @@ class News:
         concerned = _concerned(fact, read, roles)
         for role in concerned:
             if mails and _for_this_one(fact, role):
-                await self._queue(fact, read, position, fact.kind, person=role.person)
+                await self._put(self._message(fact, read, position, fact.kind, role.person))
             await self._tell(role.person, fact, position, fact.kind)
         for role in concerned:
             for endpoint in await self._endpoints.for_subscriber(role.person, fact.kind, vehicle=vehicle):
-                await self._queue_unless_full(fact, read, position, fact.kind, endpoint)
+                await self._put(self._message(fact, read, position, fact.kind, endpoint))
 
-    async def _queue_unless_full(
-        self, fact: DeliveryFact, read: Read, position: str, type_: str, endpoint: EndpointId
-    ) -> None:
+    async def _put(self, message: Outgoing) -> None:
         """Above ``backlog_hard`` an address is passed over: the event stands in its subscriber's stream.
 
-        Holding the fact back instead would keep the owners of this car from hearing what comes after it.
+        Holding the fact back instead would keep the others of this car from hearing of it, and of what comes after.
         """
         try:
-            await self._queue(fact, read, position, type_, endpoint=endpoint)
+            await self._engine.queue(message)
         except BacklogFull:
-            log.warning("news.address_full", extra={"endpoint": endpoint, "delivery": fact.delivery})
+            log.warning(
+                "news.address_full", extra={"endpoint": message.endpoint, "person": message.person, "type": message.type}
+            )  # fmt: skip
 
     async def _tell(self, subscriber: str, fact: DeliveryFact, position: str, type_: str) -> None:
         event = named_after("msg", fact.delivery, _what(fact, position))
@@ -184,7 +184,7 @@ class News:
         reference = {"delivery": read.id, "kind": ASKED, "position": "0-0", "question": read.body.question}
         for role in people:
             if role.visible_from <= read.body.requested_at:
-                await self._engine.queue(
+                await self._put(
                     Outgoing(
                         id=_asked_id(read.id, read.body.question, role.person),
                         type=ASKED,
@@ -197,7 +197,7 @@ class News:
                 )
 
     async def _list(self, vehicle: VehicleId, n: int, person: PersonId, now: datetime) -> None:
-        await self._engine.queue(
+        await self._put(
             Outgoing(
                 id=message_id(vehicle, f"waiting.{n}", person),
                 type=WAITING,
@@ -215,7 +215,7 @@ class News:
         reference = {"vehicle": vehicle, **_what_changed(fact)}
         for role in await self._people.people_of(vehicle, now=now):
             if role.role is Role.OWNER and role.visible_from <= fact.at:
-                await self._engine.queue(
+                await self._put(
                     Outgoing(
                         id=message_id(vehicle, f"{fact.kind.replace('.', '-')}.{position}", role.person),
                         type=f"delivery.{fact.kind.replace('.', '_')}",
@@ -227,31 +227,20 @@ class News:
                     )
                 )
 
-    async def _queue(
-        self,
-        fact: DeliveryFact,
-        read: Read,
-        position: str,
-        type_: str,
-        *,
-        endpoint: EndpointId | None = None,
-        person: PersonId | None = None,
-    ) -> None:
-        to = endpoint or person
-        if to is None:
-            return
-        await self._engine.queue(
-            Outgoing(
-                id=message_id(fact.delivery, _what(fact, position), to),
-                type=type_,
-                at=fact.at,
-                expires_at=self._worth_until(fact, read),
-                reference=_reference(fact, position),
-                endpoint=endpoint,
-                person=person,
-                interactive=_at_once(fact),
-                order_key=read.body.vehicle,
-            )
+    def _message(
+        self, fact: DeliveryFact, read: Read, position: str, type_: str, to: EndpointId | PersonId
+    ) -> Outgoing:
+        person = prefix_of(to) == "per"
+        return Outgoing(
+            id=message_id(fact.delivery, _what(fact, position), to),
+            type=type_,
+            at=fact.at,
+            expires_at=self._worth_until(fact, read),
+            reference=_reference(fact, position),
+            endpoint=None if person else EndpointId(to),
+            person=PersonId(to) if person else None,
+            interactive=_at_once(fact),
+            order_key=read.body.vehicle,
         )
 
     def _worth_until(self, fact: DeliveryFact, read: Read) -> datetime:
@@ -305,7 +294,8 @@ def _for_this_one(fact: DeliveryFact, role: RoleOnCar) -> bool:
 def _what_changed(fact: OwnerKeysChanged | RuleFact) -> dict[str, str]:
     if isinstance(fact, OwnerKeysChanged):
         return {"keys": str(len(fact.cids)), "required": "yes" if fact.required else "no"}
-    return {"carrier": fact.carrier}
+    why = {"reason": fact.reason} if isinstance(fact, StandingEnded) else {}
+    return {"carrier": fact.carrier, **why}
 
 
 def _concerned(fact: DeliveryFact, read: Read, people: Iterable[RoleOnCar]) -> list[RoleOnCar]:

@@ -7,6 +7,7 @@ from delivery.model import Read, Window
 from delivery.place import Anywhere, Circle, Polygon
 from delivery.ports import CarPeople
 from delivery.problems import NoKeyLeft, NoSuchDelivery, WindowUnfit
+from delivery.questions import Changed, Question
 from delivery.rules import RuleBook, Rules
 from delivery.service import Deliveries, Turn, told
 from delivery.states import Act, State
@@ -14,7 +15,7 @@ from people.model import RoleOnCar
 from people.problems import NotYours
 from spine.facts.delivery import DeliveryBlocked, DeliveryExtended, PlaceChanged
 from spine.ids import DeliveryId, PersonId, VehicleId
-from spine.store import Saved
+from spine.store import Saved, Write
 
 
 class OwnerDesk:
@@ -54,10 +55,10 @@ class OwnerDesk:
 
     async def extend(self, person: PersonId, delivery: DeliveryId, until: datetime) -> Read:
         """Make the window longer. A key that runs out before is followed by a later one (keys.md 3.9)."""
-        await self._decides(person, delivery)
+        also = _question_of(await self._decides(person, delivery))
         now, limits = self._deliveries.clock.now(), self._deliveries.limits
 
-        def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
+        def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
             window = read.body.window
             if until == window.end:
                 return None
@@ -66,18 +67,19 @@ class OwnerDesk:
             if not window.end < until <= window.start + limits.window_longest:
                 raise WindowUnfit(f"later than now agreed, and at most {limits.window_longest} in all")
             body = read.body.but(window=Window(start=window.start, end=until))
-            return Turn(body, [told(DeliveryExtended, read, now, until=until)])
+            writes = _noted(read, saved, Changed(by=person, at=now, until=until))
+            return Turn(body, [told(DeliveryExtended, read, now, until=until)], writes=writes)
 
-        return await self._deliveries.change(delivery, decide)
+        return await self._deliveries.change(delivery, decide, also=also)
 
     async def change_place(
         self, person: PersonId, delivery: DeliveryId, place: Circle | Polygon | Anywhere
     ) -> Read:
         """Say where the car may be instead. The key with the former fence is revoked and made anew."""
-        await self._decides(person, delivery)
+        also = _question_of(await self._decides(person, delivery))
         now = self._deliveries.clock.now()
 
-        def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
+        def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
             if read.body.place == place:
                 return None
             read.require(Act.MOVE_PLACE)
@@ -85,9 +87,10 @@ class OwnerDesk:
             if read.body.key is not None and read.body.key.n >= self._deliveries.limits.keys_most:
                 raise NoKeyLeft("every key inside this approval was made: have it rescheduled")
             body = read.body.but(place=place, epoch=read.body.epoch + 1, out_by=None, arrival=None)
-            return Turn(body, [told(PlaceChanged, read, now)])
+            writes = _noted(read, saved, Changed(by=person, at=now, place=place))
+            return Turn(body, [told(PlaceChanged, read, now)], writes=writes)
 
-        return await self._deliveries.change(delivery, decide)
+        return await self._deliveries.change(delivery, decide, also=also)
 
     async def rules(self, person: PersonId, vehicle: VehicleId) -> tuple[Rules, str]:
         """The rules of a car and their ETag. Raises ``NotYours`` for anybody but an owner."""
@@ -101,15 +104,30 @@ class OwnerDesk:
         await self._owns(person, vehicle)
         return await self._rules.set(vehicle, rules, if_match=if_match)
 
-    async def _decides(self, person: PersonId, delivery: DeliveryId) -> None:
-        _, role = await self.read(person, delivery)
+    async def _decides(self, person: PersonId, delivery: DeliveryId) -> Read:
+        read, role = await self.read(person, delivery)
         if not role.may_approve:
             raise NotYours("You are told about this car, and do not decide about it.")
+        return read
 
     async def _owns(self, person: PersonId, vehicle: VehicleId) -> None:
         role = await self._people.role_of(person, vehicle, now=self._deliveries.clock.now())
         if role is None or role.role != "owner":
             raise NotYours("Only an owner sets the rules of a car.")
+
+
+def _question_of(read: Read) -> list[str]:
+    return [read.body.question] if read.body.question is not None else []
+
+
+def _noted(read: Read, saved: Mapping[str, Saved], change: Changed) -> dict[str, Write]:
+    """Beside what was shown, so that the signer knows that an owner allowed it (``delivery.as_shown``)."""
+    subject = read.body.question
+    question = Question.of(saved[subject]) if subject is not None else None
+    if subject is None or question is None:
+        return {}
+    body = question.but(changed=(*question.changed, change))
+    return {subject: Write(saved[subject].state, body.model_dump_json())}
 
 
 def _only_what_was_signed(read: Read) -> None:

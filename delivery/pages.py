@@ -8,11 +8,12 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
 from delivery.api_parts import DeliveryPath
-from delivery.deciding import PAGE
+from delivery.mailed import BLOCK_PAGE, PAGE
 
 _SCRIPTS: Final = (
     "answering.js",
     "beforehand.js",
+    "block.js",
     "cosign.js",
     "decide.js",
     "delivery.js",
@@ -30,6 +31,11 @@ def routes(templates: Environment) -> APIRouter:
     async def decide() -> HTMLResponse:
         """What is asked comes with the token of the fragment, which only the script sees."""
         return HTMLResponse(templates.get_template("decide.html").render(script="/delivery/decide.js"))
+
+    @router.get(BLOCK_PAGE)
+    async def block() -> HTMLResponse:
+        """Looking blocks nothing: only its button does."""
+        return HTMLResponse(templates.get_template("block.html").render(script="/delivery/block.js"))
 
     @router.get("/deliveries/{delivery}")
     async def delivery(delivery: DeliveryPath) -> HTMLResponse:

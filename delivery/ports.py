@@ -11,6 +11,7 @@ from keys.fresh import Freshness
 from keys.model import InHand, Kept, Wanted
 from people.assertions import Assertion
 from people.model import CarrierView, CourierView, PersonView, Resolved, RoleOnCar
+from people.passkey_model import PasskeyView
 from spine.facts import Fact
 from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, UnitId, VehicleId
 from spine.store import Ack
@@ -72,6 +73,8 @@ class Passkeys(Protocol):
 
     async def approves_by(self, person: PersonId) -> Literal["passkey", "link", "nothing"]: ...
 
+    async def all_of(self, person: PersonId) -> Sequence[PasskeyView]: ...
+
     async def options(self, person: PersonId, challenge: bytes) -> dict[str, Any]: ...
 
     async def verify(
@@ -80,7 +83,7 @@ class Passkeys(Protocol):
 
 
 class Persons(Protocol):
-    """Where a person's mail goes (``people.persons.Persons``)."""
+    """Where a person's mail goes, and the entry that its links are bound to (``people.persons.Persons``)."""
 
     async def view(self, person: PersonId) -> PersonView | None: ...
 

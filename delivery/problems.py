@@ -1,5 +1,6 @@
 """What a person may be told instead of what they asked for. Codes are public and never renamed."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from spine.problems import Kind, Problem
@@ -116,6 +117,21 @@ class LinkUnknown(Problem):
 
     code: ClassVar[str] = "question.link"
     kind: ClassVar[Kind] = Kind.GONE
+
+
+class LinkOfFormerMail(LinkUnknown):
+    """The link was mailed to an e-mail that is no longer this person's."""
+
+
+class NotAsShown(Problem):
+    """What is to be signed is not what the owner was shown. ``differs``: in what; it is for our own log."""
+
+    code: ClassVar[str] = "approval.not_as_shown"
+    kind: ClassVar[Kind] = Kind.CONFLICT
+
+    def __init__(self, differs: Sequence[str]) -> None:
+        super().__init__("what is to be signed is not what was shown")
+        self.differs = list(differs)
 
 
 class OutOfPlaceNow(Problem):

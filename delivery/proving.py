@@ -103,7 +103,7 @@ class Proving:
         wanted = _wanted(read)
         new = Former(
             by=person, carrier=read.body.carrier, place=wanted.place,
-            seconds=int(wanted.length.total_seconds()), at=now,
+            seconds=int(wanted.length.total_seconds()), kind=read.body.kind, at=now,
         )  # fmt: skip
         subject = former.subject_of(vehicle)
         body = FormerBody.of(saved[subject]).with_one(new, most=self._limits.precedents_most)
@@ -150,7 +150,10 @@ class Proving:
         )
 
     def _allowed(self, body: StandingBody, person: PersonId) -> list[Precedent]:
-        """A standing approval of this person makes what it names a repeat, also outside of its hours."""
+        """A standing approval of this person makes what it names a repeat, also outside of its hours.
+
+        It lets deliveries in, so a pickup is none.
+        """
         mine = (one for one in body.rules if one.by == person)
         return [
             Precedent(one.wish.carrier, former.place_hash(one.wish.place), self._limits.long_after)
@@ -160,4 +163,6 @@ class Proving:
 
 def _wanted(read: Read) -> Precedent:
     window = read.body.window
-    return Precedent(read.body.carrier, former.place_hash(read.body.place), window.end - window.start)
+    return Precedent(
+        read.body.carrier, former.place_hash(read.body.place), window.end - window.start, read.body.kind
+    )

@@ -5,7 +5,7 @@ import json
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, Literal
@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, Field
 
 from delivery.model import Frozen, Level, Read
-from delivery.place import Anywhere, Circle, Point, Polygon
+from delivery.place import Anywhere, Circle, Place, Point, Polygon
 from delivery.problems import LinkUnknown, OtherDecision, QuestionOver
 from delivery.states import State
 from keys.car.claims import DEFAULT_FRA, MAX_FRA, OwnerSignature
@@ -28,11 +28,21 @@ _SECRET: Final = 32
 
 
 class Link(Frozen):
-    """A link of a mail: its token's hash, and who got it."""
+    """A link of a mail: its token's hash, who got it, and the entry of the e-mail it went to (``people.persons``)."""
 
     hash: str
     person: PersonId
     at: AwareDatetime
+    entry: str = ""
+
+
+class Changed(Frozen):
+    """What an owner allowed after the answer: more time, another place."""
+
+    by: PersonId
+    at: AwareDatetime
+    until: AwareDatetime | None = None
+    place: Place | None = Field(default=None, repr=False)
 
 
 class Decided(Frozen):
@@ -68,7 +78,10 @@ class Question(Frozen):
     digest: str
     expires_at: AwareDatetime
     links: tuple[Link, ...] = ()
+    blocks: tuple[Link, ...] = ()
+    """Links that block the delivery and can do nothing else."""
     decided: Decided | None = None
+    changed: tuple[Changed, ...] = ()
 
     @classmethod
     def of(cls, saved: Saved) -> "Question | None":
@@ -127,7 +140,7 @@ def put(
         "delivery": read.id,
         "vehicle": body.vehicle,
         "carrier": {"id": carrier.id, "name": carrier.name},
-        "courier": {"id": courier.id, "name": courier.name} if courier else None,
+        "courier": {"id": courier.id, "name": courier.name, "device": courier.jkt} if courier else None,
         "kind": body.kind,
         "opens": body.act,
         "window": {"start": body.window.start.isoformat(), "end": body.window.end.isoformat()},
@@ -219,10 +232,26 @@ def question_of(token: str) -> QuestionId:
     return QuestionId(question)
 
 
-def link_of(question: Question | None, token: str) -> Link:
-    """Whose link this is; raises ``LinkUnknown`` where it is not (any more) one of the question's."""
+def with_link(links: Sequence[Link], new: Link, *, most: int) -> tuple[Link, ...]:
+    """With one link more. ``most``: good at a time for one person; nobody's mails push out another's link.
+
+    Out go that person's own: those to an e-mail that is no longer theirs, then the oldest.
+    """
+    mine = [one for one in links if one.person == new.person and one.entry == new.entry]
+    kept = {one.hash for one in [*mine, new][-most:]}
+    return tuple(one for one in [*links, new] if one.person != new.person or one.hash in kept)
+
+
+def is_of(links: Sequence[Link], source: str, person: PersonId | None) -> bool:
+    """Whether a decision's source is one of these links, and that person's."""
+    how, _, name = source.partition(":")
+    return how == "link" and any(one.hash == name and one.person == person for one in links)
+
+
+def link_of(links: Sequence[Link], token: str) -> Link:
+    """Whose link this is; raises ``LinkUnknown`` where it is not (any more) one of these."""
     hashed = token_hash(token)
-    for link in question.links if question else ():
+    for link in links:
         if hmac.compare_digest(link.hash, hashed):
             return link
     raise LinkUnknown("this link is not known, or newer ones replaced it")

@@ -19,9 +19,10 @@ from delivery.states import BEFORE_ANSWER, ENDS, UNDER_WAY, State, follows
 from delivery.timing import key_due
 from keys.model import Wanted
 from keys.problems import ClockAstray, KeyAlive, NoSuchKey, OwnerMustSign, TooManyKeys, TooSoon
+from spine.facts import Fact
 from spine.facts import delivery as f
 from spine.facts import keys as k
-from spine.facts.people import CarReleased, CarrierFrozen
+from spine.facts.people import CarReleased, CarrierFrozen, PasskeyRemoved
 from spine.ids import CarrierId, DeliveryId, VehicleId
 from spine.index import Index
 from spine.store import Ack, Saved
@@ -49,6 +50,7 @@ KINDS: Final = frozenset(
         *f.DeliveryFact.__args__,
         CarrierFrozen,
         CarReleased,
+        PasskeyRemoved,
     )
 )
 """What the reader of this group gets."""
@@ -100,8 +102,15 @@ class Reactions:
                 await self.make_key(fact.delivery)  # its key may have died while the car was asked
             case _ if isinstance(fact, _ENDING):
                 await self.end(fact.delivery)
+            case _:
+                await self._about_people(fact)
+
+    async def _about_people(self, fact: Fact) -> None:
+        match fact:
             case CarrierFrozen():
                 await self._freeze(fact.carrier)
+            case PasskeyRemoved():
+                await self._beforehand.passkey_gone(fact)
             case CarReleased() if fact.role == "owner":
                 await self._release(fact)
             case _:

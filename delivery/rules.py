@@ -41,41 +41,43 @@ class RuleBook:
 
     async def of(self, vehicle: VehicleId) -> tuple[Rules, str]:
         """The rules of a car and their ETag; defaults where nothing was set."""
-        saved = await self._store.load(_subject(vehicle))
-        return _rules(saved), _etag(saved)
+        saved = await self._store.load(subject_of(vehicle))
+        return rules_in(saved), _etag(saved)
 
     async def set(self, vehicle: VehicleId, rules: Rules, *, if_match: str) -> tuple[Rules, str]:
         """Replace the rules; raises ``RulesChanged`` unless ``if_match`` is their present ETag (or ``*``)."""
-        subject = _subject(vehicle)
+        subject = subject_of(vehicle)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             before = saved[subject]
-            if _rules(before) == rules:
+            if rules_in(before) == rules:
                 return None
             if if_match not in {"*", _etag(before)}:
                 raise RulesChanged("read them again")
             return Change({subject: Write(KEPT, rules.model_dump_json())})
 
         saved = (await self._store.change([subject], decide)).saved[subject]
-        return _rules(saved), _etag(saved)
+        return rules_in(saved), _etag(saved)
 
     async def erase(self, vehicle: VehicleId) -> None:
         """Sale or end of a lease: rules and the car's looks are dead."""
-        subject = _subject(vehicle)
+        subject = subject_of(vehicle)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
-            if _rules(saved[subject]) == Rules():
+            if rules_in(saved[subject]) == Rules():
                 return None
             return Change({subject: Write(KEPT, Rules().model_dump_json())})
 
         await self._store.change([subject], decide)
 
 
-def _subject(vehicle: VehicleId) -> str:
+def subject_of(vehicle: VehicleId) -> str:
+    """Where a car's rules are kept, in the car's partition."""
     return named_after("rul", vehicle)
 
 
-def _rules(saved: Saved) -> Rules:
+def rules_in(saved: Saved) -> Rules:
+    """The defaults where nothing was set."""
     return Rules.model_validate_json(saved.body) if saved.version and not saved.ended else Rules()
 
 

@@ -5,12 +5,14 @@ of that answer holds the rule as it stood, so that the signer can judge the reco
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
 from pydantic import AwareDatetime, Field, ValidationError
 
+from delivery.barred import BarredBody
 from delivery.former import place_hash
 from delivery.hours import Hours
 from delivery.limits import DeliveryLimits
@@ -90,12 +92,30 @@ def challenge(vehicle: VehicleId, wish: Wish, n: int) -> bytes:
     return sha256(_CONTEXT + canonical(said).encode()).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What else a rule hangs on: its maker is an owner with that passkey, and its carrier is not doubted.
+
+    ``passkeys``: of the makers, by person and name, as they were read; ``frozen_at``: of the delivery's carrier.
+    """
+
+    owners: Collection[PersonId]
+    passkeys: Collection[tuple[PersonId, str]]
+    bars: BarredBody
+    frozen_at: datetime | None
+
+    def holds(self, rule: Standing) -> bool:
+        """Whether this rule counts at present."""
+        made_by = rule.by in self.owners and (rule.by, rule.passkey) in self.passkeys
+        return made_by and not self.bars.rests(rule.wish.carrier, rule.at, self.frozen_at)
+
+
 def choose(
     body: StandingBody,
     read: Read,
     courier: CourierView | None,
     *,
-    owners: Collection[PersonId],
+    trust: Trust,
     now: datetime,
     limits: DeliveryLimits,
 ) -> Standing | None:
@@ -109,7 +129,7 @@ def choose(
     if len(body.recent(now)) >= limits.standing_a_day:
         return None
     return next(
-        (one for one in body.rules if one.by in owners and _fits(one, read, courier, now, limits)), None
+        (one for one in body.rules if trust.holds(one) and _fits(one, read, courier, now, limits)), None
     )
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from keys.car.claims import KeyClaims
 from keys.car.jwk import sha256_b64
@@ -26,10 +26,13 @@ log = logging.getLogger("trunkline.keys")
 class DecisionCheck(Protocol):
     """Whether an approval holds, by what was kept of it (assertion, session, MAC record, link or rule).
 
-    ``fra``: how old revocation news may be at opening, which must be what was approved.
+    ``fra``: how old revocation news may be at opening, which must be what was approved; ``claims``: all that is to
+    be signed, which must be what was shown.
     """
 
-    async def stands(self, delivery: DeliveryId, *, fra: int | None = None) -> bool: ...
+    async def stands(
+        self, delivery: DeliveryId, *, fra: int | None = None, claims: Mapping[str, Any] | None = None
+    ) -> bool: ...
 
 
 class StoreTime(Protocol):
@@ -81,8 +84,8 @@ class KeySigner:
         if state is State.ISSUED:
             if not await self.clock_agrees():
                 return
-            fra = (body.claims or {}).get("fra")
-            stands = await self._decision.stands(body.delivery, fra=fra)
+            claims = body.claims or {}
+            stands = await self._decision.stands(body.delivery, fra=claims.get("fra"), claims=claims)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             ledger = Ledger(saved, unit, now=now, limits=self._limits)

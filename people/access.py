@@ -127,7 +127,7 @@ class Access:
         Raises ``CrossSite`` (403). What the person may do on which car is asked of ``people.cars``.
         """
         bearer = HTTPBearer(scheme_name="session", description="Token of /v1/session.", auto_error=False)
-        cookie = APIKeyCookie(name=self.cookie, scheme_name="session cookie", auto_error=False)
+        cookie = APIKeyCookie(name=self.cookie, scheme_name="session_cookie", auto_error=False)
 
         async def principal(
             request: Request,

@@ -257,7 +257,24 @@ def _resolved(address: Saved, delivery: DeliveryId, *, changed: bool) -> Resolve
     mine = address.state == Address.TAKEN and body.delivery == delivery
     if not changed and not mine:
         return None
-    return Resolved(VehicleId(body.vehicle), AddressId(address.id), body.kind)
+    return Resolved(VehicleId(body.vehicle), AddressId(address.id), body.era)
+
+
+def still_leads(
+    address: Saved, people: CarPeopleBody, via: Resolved, *, carrier: str, order: str, now: datetime
+) -> bool:
+    """Whether an address that an order found a car by still does: not blocked since, and of the same household.
+
+    One for one order also while that very order holds it, or has used it up. Judged in the commit that goes by it.
+    """
+    if via.era != people.era or not roles.owners(people, now):
+        return False
+    if address.ended:
+        return address.state == Address.SPENT  # by this order: no other can have resolved it
+    body = body_of(address, AddressBody)
+    if address.state == Address.TAKEN:
+        return body.delivery == order
+    return address.state == Address.LIVE and body.era == via.era and body.carrier in {"", carrier}
 
 
 def _without(listed: Saved, address: str) -> Write:

@@ -112,6 +112,13 @@ async def role_on(people: People, vehicle: VehicleId, person: PersonId) -> RoleO
     return role
 
 
+async def _not_while_recovering(people: People, me: PersonPrincipal) -> None:
+    """Raises ``PasskeyNeeded``: who says that all passkeys are lost must not come to cars by it meanwhile."""
+    now = people.clock.now()
+    if await people.recoveries.waiting(me.id) is not None:
+        await people.step_up.require_fresh_passkey(me, now=now)
+
+
 def routes(people: People) -> APIRouter:
     """Cars, their people and their addresses."""
     router = APIRouter(prefix="/v1", tags=["owner"])
@@ -133,9 +140,13 @@ def _cars(people: People) -> APIRouter:
         responses=problems(401, 403, 409, 422, 429),
     )  # fmt: skip
     async def claim(me: Me, shown: CodeShown, asked: Idempotent) -> Response:
-        """With the code that the car shows when its ignition is on. A car with an owner is not claimed."""
+        """With the code that the car shows when its ignition is on. A car with an owner is not claimed.
+
+        While a recovery of yours waits, with a passkey: presence in a car ends such a wait.
+        """
 
         async def work(_: str) -> CarOut:
+            await _not_while_recovering(people, me)
             return _car(await people.cars.claim(me.id, shown.code, now=clock.now()))
 
         return await idempotency.answer(asked, me.id, 201, work)
@@ -149,10 +160,14 @@ def _cars(people: People) -> APIRouter:
         responses=problems(401, 403, 404, 409, 422),
     )  # fmt: skip
     async def release(me: Me, vehicle: VehiclePath, asked: Idempotent) -> Response:
-        """Sale or end of a lease: every role, address, rule and key of the car ends."""
+        """Sale or end of a lease: every role, address, rule and key of the car ends.
+
+        Whoever has a passkey shows it first (401 `insufficient_user_authentication`).
+        """
 
         async def work(_: str) -> None:
             await role_on(people, vehicle, me.id)
+            await people.step_up.require_fresh_passkey(me, now=clock.now())
             await people.cars.release(vehicle, by=me.id, now=clock.now())
 
         return await idempotency.answer(asked, me.id, 204, work)
@@ -212,7 +227,11 @@ def _crew(people: People) -> APIRouter:
         responses=problems(401, 403, 404, 409, 422),
     )  # fmt: skip
     async def remove(me: Me, vehicle: VehiclePath, person: PersonPath) -> None:
+        """Of somebody who decides about the car, oneself too: whoever has a passkey shows it first."""
         await role_on(people, vehicle, me.id)
+        theirs = await people.cars.role_of(person, vehicle, now=clock.now())
+        if theirs is not None and theirs.may_approve:
+            await people.step_up.require_fresh_passkey(me, now=clock.now())
         if person == me.id:
             await people.cars.leave(vehicle, me.id, now=clock.now())
         else:
@@ -239,7 +258,10 @@ def _invitations(people: People) -> APIRouter:
         responses=problems(401, 403, 404, 409, 422, 429), summary="Accept an invitation",
     )  # fmt: skip
     async def accept(me: Me, invitation: InvitationPath, wanted: Accept, asked: Idempotent) -> Response:
+        """While a recovery of yours waits, with a passkey."""
+
         async def work(_: str) -> InvitationOut:
+            await _not_while_recovering(people, me)
             view = await people.invitations.accept(
                 invitation, person=me.id, code=wanted.code, now=clock.now()
             )

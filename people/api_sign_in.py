@@ -256,7 +256,11 @@ def _account(people: People) -> APIRouter:
 
     @router.delete("/me", status_code=204, responses=problems(401, 403), summary="Erase me")
     async def erase(me: Me, response: Response) -> None:
-        """Name, e-mail, sessions and roles end at once. What cars did stays, without you in it."""
+        """Name, e-mail, sessions and roles end at once. What cars did stays, without you in it.
+
+        Whoever has a passkey shows it first (401 `insufficient_user_authentication`).
+        """
+        await people.step_up.require_fresh_passkey(me, now=clock.now())
         await people.persons.erase(me.id, now=clock.now())
         response.delete_cookie(access.cookie, path="/", httponly=True, samesite="lax", secure=access.secure)
 
@@ -312,5 +316,16 @@ def _email(people: People) -> APIRouter:
         """Uses up the link that went to the new address. No session comes of it."""
         await people.doorkeeper.redeems(network_address(request), now=clock.now())
         await people.changes.prove(followed.token, now=clock.now())
+
+    @router.post(
+        "/email-cancellation",
+        status_code=204,
+        responses=problems(410, 422, 429),
+        summary="That was not me: keep my e-mail",
+    )
+    async def refuse(followed: LinkFollowed, request: Request) -> None:
+        """Uses up the link of the notice, which went to the present e-mail. No session comes of it."""
+        await people.doorkeeper.redeems(network_address(request), now=clock.now())
+        await people.changes.cancel_by_link(followed.token)
 
     return router

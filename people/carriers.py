@@ -100,7 +100,11 @@ class Carriers:
     async def freeze(self, carrier: CarrierId, *, now: datetime) -> None:
         """Tokens of the carrier and its couriers end with this commit; the fact ends rules and live keys."""
         await self._move(
-            carrier, CarrierStep.FROZEN, lambda: [CarrierFrozen(at=now, carrier=carrier)], revoke=True
+            carrier,
+            CarrierStep.FROZEN,
+            lambda: [CarrierFrozen(at=now, carrier=carrier)],
+            update={"frozen_at": now},
+            revoke=True,
         )
 
     async def thaw(self, carrier: CarrierId, *, now: datetime) -> None:
@@ -141,7 +145,7 @@ class Carriers:
         if found is None:
             return None
         state, body = found
-        return CarrierView(carrier, body.name, state, frozenset(body.scopes), body.livemode)
+        return CarrierView(carrier, body.name, state, frozenset(body.scopes), body.livemode, body.frozen_at)
 
     async def load(self, carrier: CarrierId) -> tuple[Carrier, CarrierBody] | None:
         """State and body, with what authenticates the carrier."""

@@ -9,7 +9,7 @@ from people.cars import Cars
 from people.limits import PeopleLimits
 from people.mail_links import Mailer, MailKind, MailLinks, Purpose
 from people.model import EmailChangeBody, PersonBody, SessionsBody, body_of
-from people.persons import Persons
+from people.persons import Persons, is_mailed_at
 from people.problems import EmailTaken, LinkRefused, NotFound, TooMany
 from people.states import EmailChange, EmailStep, Person, PersonStep, allows, step
 from spine.ids import PersonId, named_after
@@ -104,7 +104,7 @@ class EmailChanges:
             if saved[emc].ended or state not in PENDING:
                 raise LinkRefused("This change was taken back.")
             body = body_of(saved[emc], EmailChangeBody)
-            if body.n != number_of(link.to):
+            if body.n != number_of(link.to) or body.email_entry != link.entry:
                 raise LinkRefused("This change was replaced by another.")
             if state is EmailChange.PROVEN:
                 return None
@@ -133,17 +133,35 @@ class EmailChanges:
         done = await self._store.change([emc], decide)
         await self.on_due(done.saved[emc], now=now)
 
+    async def cancel_by_link(self, token: str) -> None:
+        """ "That was not me", from the mailbox that is to be left: take back the change that its notice was about.
+
+        That and no more: no session comes of it. Raises ``LinkRefused``, also once the change counts: then the
+        mailbox is no longer this person's.
+        """
+        link = await self._links.take(Purpose.KEEP_EMAIL, token)
+        if link is None:
+            raise LinkRefused("This link was used or is too old. Sign in to take the change back.")
+        await self._cancel(link.person, number_of(link.to), link.entry)
+
     async def cancel(self, person: PersonId) -> None:
         """Take a pending change back; nothing where there is none."""
+        await self._cancel(person, None, None)
+
+    async def _cancel(self, person: PersonId, n: int | None, entry: str | None) -> None:
         emc = subject_of(person)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
+            if entry is not None and not is_mailed_at(saved[person], entry):
+                raise LinkRefused("This change counts already: the e-mail of this link is no longer yours.")
+            if n is not None and (saved[emc].ended or body_of(saved[emc], EmailChangeBody).n != n):
+                raise LinkRefused("This change was replaced by another.")
             state = EmailChange(saved[emc].state) if not saved[emc].ended else EmailChange.CANCELLED
             if not allows(states.EMAIL_CHANGE, state, EmailStep.CANCELLED):
                 return None
             return self._over(saved[emc], step(states.EMAIL_CHANGE, state, EmailStep.CANCELLED))
 
-        done = await self._store.change([emc], decide)
+        done = await self._store.change([emc, person], decide)
         await self._let_go(done.saved[emc])
 
     @staticmethod

@@ -6,7 +6,7 @@ from typing import Final
 from people.email_change import EmailChanges, number_of
 from people.invitations import Invitations
 from people.mail_links import Link, MailKind, MailLinks, Purpose
-from people.model import Role
+from people.model import PersonView, Role
 from people.persons import Persons
 from people.recovery import Recoveries
 from people.recovery import number_of as number_of_recovery
@@ -70,67 +70,69 @@ class Letters:
             return None
         match kind:
             case MailKind.SIGN_IN:
-                return await self._sign_in(person, view.email, reference)
+                return await self._sign_in(view, reference)
             case MailKind.CAR_CLAIMED:
                 text = f"Somebody new is bound to your car (binding {reference})."
-                return self._notice(person, view.email, "A person was added to your car", text, "/")
+                return self._notice(view, "A person was added to your car", text, "/")
             case MailKind.CAR_RELEASED:
                 text = f"Your role on a car has ended (binding {reference}). You see nothing later of it."
-                return self._notice(person, view.email, "Your role on a car has ended", text, "/")
+                return self._notice(view, "Your role on a car has ended", text, "/")
             case MailKind.INVITATION | MailKind.INVITATION_NOTICE:
-                return await self._invitation(person, view.email, kind, reference)
+                return await self._invitation(view, kind, reference)
             case MailKind.EMAIL_CONFIRM | MailKind.EMAIL_NOTICE:
-                return await self._email(person, view.email, kind, reference)
-            case MailKind.RECOVERY_ASKED:
-                return await self._recovery(person, view.email, reference)
+                return await self._email(view, kind, reference)
+            case MailKind.RECOVERY_ASKED | MailKind.RECOVERY_REMINDED:
+                return await self._recovery(view, reference)
             case _:
                 subject, text = _PASSKEY_NEWS[kind]
-                return self._notice(person, view.email, subject, text, "/passkeys")
+                return self._notice(view, subject, text, "/passkeys")
 
-    async def _sign_in(self, person: PersonId, email: str, request: str) -> Letter | None:
-        if await self._links.requested(request) != person:
+    async def _sign_in(self, to: PersonView, request: str) -> Letter | None:
+        if await self._links.requested(request) != to.id:
             return None
         text = "You, or somebody who typed your e-mail, asked to sign in. Not you? Do nothing."
-        return self._notice(person, email, "Sign in to Trunkline", text, "/")
+        return self._notice(to, "Sign in to Trunkline", text, "/")
 
     @staticmethod
-    def _notice(person: PersonId, email: str, subject: str, text: str, to: str) -> Letter:
-        return Letter(email, subject, (text, _ONCE), "Sign in", Link(person, Purpose.SIGN_IN, to))
+    def _notice(to: PersonView, subject: str, text: str, page: str) -> Letter:
+        link = Link(to.id, Purpose.SIGN_IN, page, to.email_entry)
+        return Letter(to.email, subject, (text, _ONCE), "Sign in", link)
 
-    async def _invitation(
-        self, person: PersonId, email: str, kind: MailKind, reference: str
-    ) -> Letter | None:
+    async def _invitation(self, to: PersonView, kind: MailKind, reference: str) -> Letter | None:
         invitation = await self._invitations.view(reference)
         if invitation is None or invitation.state not in {Invitation.OFFERED, Invitation.ACCEPTED}:
             return None
         named = _ROLE[invitation.role]
         if kind is MailKind.INVITATION:
             text = f"You are invited to a car as {named}."
-            return self._notice(person, email, "You are invited to a car", text, f"/invitations/{reference}")
+            return self._notice(to, "You are invited to a car", text, f"/invitations/{reference}")
         waits = f" It counts from {invitation.ripe_at:{_TIME}}." if invitation.role is Role.OWNER else ""
         text = f"Somebody was invited to your car as {named}.{waits} You can take that back."
-        return self._notice(person, email, "Somebody was invited to your car", text, "/")
+        return self._notice(to, "Somebody was invited to your car", text, "/")
 
-    async def _recovery(self, person: PersonId, email: str, reference: str) -> Letter | None:
-        waits = await self._recoveries.waiting(person)
+    async def _recovery(self, to: PersonView, reference: str) -> Letter | None:
+        waits = await self._recoveries.waiting(to.id)
         if waits is None or waits.n != number_of_recovery(reference):
             return None
         text = (
             "Somebody in a session of yours says that all your passkeys are lost. They end at "
             f"{waits.ripe_at:{_TIME}}, and a new one can be made then. Not you? Press the link and keep them."
         )
-        link = Link(person, Purpose.RECOVERY, reference)
-        return Letter(email, "Are your passkeys lost?", (text, _ONCE), "Keep my passkeys", link)
+        link = Link(to.id, Purpose.RECOVERY, reference, to.email_entry)
+        return Letter(to.email, "Are your passkeys lost?", (text, _ONCE), "Keep my passkeys", link)
 
-    async def _email(self, person: PersonId, email: str, kind: MailKind, reference: str) -> Letter | None:
-        pending = await self._changes.pending(person)
+    async def _email(self, to: PersonView, kind: MailKind, reference: str) -> Letter | None:
+        pending = await self._changes.pending(to.id)
         if pending is None or pending[1].n != number_of(reference):
             return None
         _, change = pending
         if kind is MailKind.EMAIL_NOTICE:
-            when = f"It counts from {change.ripe_at:{_TIME}} unless you take it back."
-            text = f"A new e-mail was asked for your account. {when}"
-            return self._notice(person, email, "A new e-mail for your account", text, "/")
+            text = (
+                f"A new e-mail was asked for your account. It counts from {change.ripe_at:{_TIME}}, or as soon as its "
+                "owner sits in a car of yours. Not you? Press the link and keep this one: it does that and nothing else."
+            )
+            link = Link(to.id, Purpose.KEEP_EMAIL, reference, to.email_entry)
+            return Letter(to.email, "A new e-mail for your account", (text, _ONCE), "That was not me", link)
         text = "Is this your new e-mail for Trunkline? Not you? Do nothing."
-        link = Link(person, Purpose.EMAIL, reference)
+        link = Link(to.id, Purpose.EMAIL, reference, change.email_entry)
         return Letter(change.email, "Confirm your new e-mail", (text, _ONCE), "This is my e-mail", link)

@@ -63,6 +63,9 @@ class PeopleLimits(BaseModel):
         timedelta(hours=72),
         description="Wait, with notice, before lost passkeys are dead without presence in the car.",
     )
+    recovery_reminded_after: float = Field(
+        0.5, gt=0, lt=1, description="Which part of that wait has passed when its person is told once more."
+    )
     recoveries_per_person: int = Field(3, ge=1, description="Recoveries one person may ask for in a day.")
 
     claim_code_life: timedelta = Field(

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from people.limits import PeopleLimits
 from people.tokens import digest, draw_secret, is_secret
 from spine.expiring import Expiring
+from spine.facts.people import RecoveryAsked, RecoveryCancelled, RecoveryDone, RecoveryReminded
 from spine.ids import PersonId
 from spine.store import Ack
 
@@ -30,6 +31,7 @@ class MailKind(StrEnum):
     PASSKEY_REMOVED = "passkey_removed"
     PASSKEY_ALARM = "passkey_alarm"
     RECOVERY_ASKED = "recovery_asked"
+    RECOVERY_REMINDED = "recovery_reminded"
     RECOVERY_DONE = "recovery_done"
 
 
@@ -37,8 +39,14 @@ def life_of(kind: MailKind, limits: PeopleLimits) -> timedelta:
     """How long a mail of this kind may wait to be sent, and its link to be followed."""
     if kind is MailKind.SIGN_IN:
         return limits.mail_link_life
-    # A recovery can be taken back by its mail as long as it waits.
-    return limits.recovery_wait if kind is MailKind.RECOVERY_ASKED else limits.notice_link_life
+    # What waits can be taken back by its mail as long as it waits.
+    if kind is MailKind.EMAIL_NOTICE:
+        return limits.notice
+    waits = kind in {MailKind.RECOVERY_ASKED, MailKind.RECOVERY_REMINDED}
+    return limits.recovery_wait if waits else limits.notice_link_life
+
+
+RecoveryFact = RecoveryAsked | RecoveryReminded | RecoveryCancelled | RecoveryDone
 
 
 class Mailer(Protocol):
@@ -52,18 +60,27 @@ class Mailer(Protocol):
         """Queue one mail; returns when it is on disk."""
         ...
 
+    async def tell(self, fact: RecoveryFact, position: str) -> None:
+        """Tell it on every other channel the person has: the own stream, and each linked system.
+
+        ``position``: of the fact in the log. Told before: nothing happens.
+        """
+        ...
+
 
 class Purpose(StrEnum):
     """What following a link does."""
 
     SIGN_IN = "sign_in"
     EMAIL = "email"
+    KEEP_EMAIL = "keep_email"
     RECOVERY = "recovery"
 
 
 _PAGE: Final = {
     Purpose.SIGN_IN: "/sign-in",
     Purpose.EMAIL: "/confirm-email",
+    Purpose.KEEP_EMAIL: "/keep-email",
     Purpose.RECOVERY: "/keep-passkeys",
 }
 
@@ -72,12 +89,15 @@ _PAGE: Final = {
 class Link:
     """What a link is for.
 
-    ``to``: our path to show after a sign-in, the change of e-mail it proves, or the recovery it takes back.
+    ``to``: our path to show after a sign-in, the change of e-mail it proves or takes back, or the recovery it
+    takes back. ``entry``: of the e-mail it is mailed to (``Persons.entry_of``): once that is no more the
+    person's, the link is good for nothing, whoever reads that mailbox.
     """
 
     person: PersonId
     purpose: Purpose
     to: str
+    entry: str
 
 
 class MailLinks:
@@ -91,7 +111,7 @@ class MailLinks:
     async def make(self, link: Link, *, life: timedelta | None = None) -> str:
         """A new one-time URL for a person. Its token is known to the URL's reader alone."""
         token = draw_secret()
-        value = json.dumps({"person": link.person, "to": link.to})
+        value = json.dumps({"person": link.person, "to": link.to, "entry": link.entry})
         await self._expiring.put(_SPACE + link.purpose, digest(token), value, life or self._life)
         return f"{self._origin}{_PAGE[link.purpose]}#{token}"
 
@@ -103,7 +123,8 @@ class MailLinks:
         if value is None:
             return None
         kept = json.loads(value)
-        return Link(PersonId(kept["person"]), purpose, kept["to"])
+        # Of an earlier version it says no entry, and fits nobody's.
+        return Link(PersonId(kept["person"]), purpose, kept["to"], kept.get("entry", ""))
 
     async def remember(self, request: str, person: PersonId) -> None:
         """Keep whose sign-in a queued mail is for; it is not sent later than a link lives."""

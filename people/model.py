@@ -1,6 +1,7 @@
 """What is kept about people, addresses, carriers and couriers: bodies of subjects, and their views."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
 
@@ -197,6 +198,8 @@ class CarrierBody(Body):
     epoch: int = 0
     """Goes up when every token given out so far is to die."""
     made_at: AwareDatetime
+    frozen_at: AwareDatetime | None = None
+    """When it was last frozen, also after it was thawed."""
 
 
 class CarrierTokenBody(Body):
@@ -246,7 +249,8 @@ class Resolved:
 
     vehicle: VehicleId
     address: AddressId
-    kind: AddressKind
+    era: int
+    """Of whose household it is: another one once the last owner has left (``CarPeopleBody``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +290,8 @@ class CarrierView:
     state: Carrier
     scopes: frozenset[Scope]
     livemode: bool
+    frozen_at: datetime | None = None
+    """When it was last frozen, also after it was thawed: what was allowed before that rests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,3 +314,5 @@ class PersonView:
     email: str
     name: str
     made_at: AwareDatetime
+    email_entry: str
+    """Id of the subject of this e-mail: links that are mailed to it are bound to it."""

@@ -34,6 +34,10 @@ def routes(templates: Environment) -> APIRouter:
     async def confirm_email() -> HTMLResponse:
         return page("confirm_email.html", "/sign-in.js")
 
+    @router.get("/keep-email")
+    async def keep_email() -> HTMLResponse:
+        return page("keep_email.html", "/sign-in.js")
+
     @router.get("/keep-passkeys")
     async def keep_passkeys() -> HTMLResponse:
         return page("keep_passkeys.html", "/sign-in.js")

@@ -44,6 +44,8 @@ class RecoveryBody(Body):
     n: int
     """How many recoveries this person asked for; names the mails about this one."""
     ripe_at: AwareDatetime
+    remind_at: AwareDatetime | None = None
+    """When its person is told once more; None once that is done."""
     recent: list[AwareDatetime] = Field(default_factory=list)
     """When recoveries were asked for, of the last day."""
 

@@ -33,6 +33,12 @@ def is_held(entry: Saved) -> bool:
     return entry.state == HELD
 
 
+def is_mailed_at(person: Saved, entry: str) -> bool:
+    """Whether the e-mail of this entry is (still) the one of a living person."""
+    lives = person.version and Person(person.state) in LIVING
+    return bool(lives) and body_of(person, PersonBody).email_entry == entry
+
+
 def _as_it_is(entry: Saved) -> Change | None:
     """A commit as costly as making a person: whether an e-mail is known does not show in the time it takes."""
     return Change({entry.id: Write(entry.state, entry.body)}) if is_held(entry) else None
@@ -129,18 +135,23 @@ class Persons:
         await self.free_entry(entry, person)
         return False
 
-    async def confirm(self, person: PersonId, *, now: datetime) -> bool:
-        """The link of a mail was followed: the e-mail is this person's. False where the person is gone."""
+    async def confirm(self, person: PersonId, entry: str, *, now: datetime) -> bool:
+        """The link of a mail to the e-mail of ``entry`` was followed: it is this person's.
+
+        False where the person is gone, or has another e-mail by now.
+        """
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             state = Person(saved[person].state)
+            if not is_mailed_at(saved[person], entry):
+                return None
             if not allows(states.PERSON, state, PersonStep.CONFIRMED):
                 return None
             after = step(states.PERSON, state, PersonStep.CONFIRMED)
             return Change({person: Write(after, saved[person].body)}, [PersonMade(at=now, person=person)])
 
         done = await self._store.change([person], decide)
-        return done.saved[person].state == Person.ACTIVE
+        return done.saved[person].state == Person.ACTIVE and is_mailed_at(done.saved[person], entry)
 
     async def find(self, email: str) -> Found | None:
         """Who has this (normalised) e-mail."""
@@ -161,7 +172,7 @@ class Persons:
         if Person(saved.state) not in LIVING:
             return None
         body = body_of(saved, PersonBody)
-        return PersonView(person, body.email, body.name, body.made_at)
+        return PersonView(person, body.email, body.name, body.made_at, body.email_entry)
 
     async def is_active(self, person: PersonId) -> bool:
         """Whether the person can sign in and hold roles."""

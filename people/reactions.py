@@ -11,7 +11,7 @@ from people.device_keys import DeviceKeys
 from people.email_change import EmailChanges
 from people.invitations import Invitations
 from people.known_devices import KnownDevices
-from people.mail_links import Mailer, MailKind
+from people.mail_links import Mailer, MailKind, RecoveryFact
 from people.persons import Persons
 from people.presence import PAIR, Presence
 from people.recovery import Recoveries
@@ -41,6 +41,8 @@ _AboutPasskeys = (
     | people.PasskeyRemoved
     | people.PasskeyAlarmed
     | people.RecoveryAsked
+    | people.RecoveryReminded
+    | people.RecoveryCancelled
     | people.RecoveryDone
 )
 
@@ -59,6 +61,8 @@ KINDS: Final = frozenset(
         people.PasskeyRemoved,
         people.PasskeyAlarmed,
         people.RecoveryAsked,
+        people.RecoveryReminded,
+        people.RecoveryCancelled,
         people.RecoveryDone,
     )
 )
@@ -102,6 +106,8 @@ class Reactions:
             case people.CourierRemoved() as fact if fact.jkt:
                 await self.devices.free(fact.jkt, fact.courier, ack=ack)
             case fact if isinstance(fact, _AboutPasskeys):
+                if isinstance(fact, RecoveryFact):
+                    await self.mailer.tell(fact, received.position)
                 await self._tell(fact, ack=ack)
             case fact:
                 await self._about_delivery(fact, ack=ack)
@@ -122,6 +128,8 @@ class Reactions:
     async def _tell(self, fact: _AboutPasskeys, *, ack: Ack | None) -> None:
         """The person hears at once of what happens to their passkeys, whoever did it."""
         match fact:
+            case people.RecoveryReminded():
+                kind = MailKind.RECOVERY_REMINDED
             case people.PasskeyAdded():
                 kind = MailKind.PASSKEY_ADDED
             case people.PasskeyRemoved(reason="removed"):
@@ -133,8 +141,8 @@ class Reactions:
             case people.RecoveryDone():
                 kind = MailKind.RECOVERY_DONE
             case _:
-                return  # ended by a recovery, of which one mail tells
-        prefix = "rcv" if isinstance(fact, people.RecoveryAsked | people.RecoveryDone) else "psk"
+                return  # ended by a recovery, of which one mail tells; or taken back, by whoever was mailed
+        prefix = "rcv" if isinstance(fact, RecoveryFact) else "psk"
         await self.mailer.mail(fact.person, kind, named_after(prefix, fact.person, fact.n), ack=ack)
 
     def timers(self) -> Mapping[str, Timer]:

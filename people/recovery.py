@@ -10,10 +10,17 @@ from people.limits import PeopleLimits
 from people.mail_links import MailLinks, Purpose
 from people.model import body_of
 from people.passkey_model import RecoveryBody
+from people.persons import is_mailed_at
 from people.problems import LinkRefused, NotFound, NothingToRecover, TooMany
 from people.sessions import kept_alone
 from people.states import Person, Recovery, RecoveryStep, allows, step
-from spine.facts.people import PasskeyRemoved, RecoveryAsked, RecoveryCancelled, RecoveryDone
+from spine.facts.people import (
+    PasskeyRemoved,
+    RecoveryAsked,
+    RecoveryCancelled,
+    RecoveryDone,
+    RecoveryReminded,
+)
 from spine.ids import PersonId, named_after
 from spine.store import Change, Saved, Store, Write
 
@@ -59,9 +66,11 @@ class Recoveries:
             if len(recent) >= self._limits.recoveries_per_person:
                 raise TooMany("Too many recoveries today.", retry_after=int(_DAY.total_seconds()))
             n = (before.n if before else 0) + 1
-            body = RecoveryBody(n=n, ripe_at=now + self._limits.recovery_wait, recent=[*recent, now])
+            wait = self._limits.recovery_wait
+            remind_at = now + wait * self._limits.recovery_reminded_after
+            body = RecoveryBody(n=n, ripe_at=now + wait, remind_at=remind_at, recent=[*recent, now])
             after = step(states.RECOVERY, state, RecoveryStep.ASKED)
-            write = Write(after, body.model_dump_json(), body.ripe_at)
+            write = Write(after, body.model_dump_json(), remind_at)
             return Change({rcv: write}, [RecoveryAsked(at=now, person=person, n=n)])
 
         done = await self._store.change([rcv, psk, person], decide)
@@ -74,19 +83,21 @@ class Recoveries:
 
     async def cancel(self, person: PersonId, *, now: datetime) -> None:
         """Take it back, from any session; nothing where none waits."""
-        await self._cancel(person, None, now=now)
+        await self._cancel(person, None, None, now=now)
 
     async def cancel_by_link(self, token: str, *, now: datetime) -> None:
-        """Take back the one that a mail was about. Raises ``LinkRefused``."""
+        """Take back the one that a mail was about. Raises ``LinkRefused``, also where that was to a former e-mail."""
         link = await self._links.take(Purpose.RECOVERY, token)
         if link is None:
             raise LinkRefused("This link was used or is too old. Sign in to take it back.")
-        await self._cancel(link.person, number_of(link.to), now=now)
+        await self._cancel(link.person, number_of(link.to), link.entry, now=now)
 
-    async def _cancel(self, person: PersonId, n: int | None, *, now: datetime) -> None:
+    async def _cancel(self, person: PersonId, n: int | None, entry: str | None, *, now: datetime) -> None:
         rcv = subject_of(person)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
+            if entry is not None and not is_mailed_at(saved[person], entry):
+                raise LinkRefused("This link was mailed to an e-mail that is no longer yours.")
             state, body = _state(saved[rcv]), _body(saved[rcv])
             fits = body is not None and n in {None, body.n}
             if body is None or not fits or not allows(states.RECOVERY, state, RecoveryStep.CANCELLED):
@@ -97,7 +108,7 @@ class Recoveries:
             fact = RecoveryCancelled(at=now, person=person, n=body.n)
             return Change({rcv: Write(after, body.model_dump_json())}, [fact])
 
-        await self._store.change([rcv], decide)
+        await self._store.change([rcv, person], decide)
 
     async def show_presence(self, person: PersonId, session: str, code: str, *, now: datetime) -> None:
         """Somebody in a car they own need not wait; of their sessions this one stays.
@@ -110,8 +121,27 @@ class Recoveries:
         await self._finish(person, RecoveryStep.PRESENT, keep=session, now=now)
 
     async def on_due(self, saved: Saved, *, now: datetime) -> None:
-        """Timer of ``rcv_``: the wait is over."""
-        await self._finish(PersonId(named_after("per", saved.id)), RecoveryStep.RIPE, keep="", now=now)
+        """Timer of ``rcv_``: its person is told once more; then the wait is over."""
+        person = PersonId(named_after("per", saved.id))
+        await self._remind(person, now)
+        await self._finish(person, RecoveryStep.RIPE, keep="", now=now)
+
+    async def _remind(self, person: PersonId, now: datetime) -> None:
+        """One mail can be missed, or deleted by who asked. Of one that is over at once nobody is reminded."""
+        rcv = subject_of(person)
+
+        def decide(saved: Mapping[str, Saved]) -> Change | None:
+            state, body = _state(saved[rcv]), _body(saved[rcv])
+            if body is None or body.remind_at is None or not body.remind_at <= now < body.ripe_at:
+                return None
+            if not allows(states.RECOVERY, state, RecoveryStep.REMINDED):
+                return None
+            after = step(states.RECOVERY, state, RecoveryStep.REMINDED)
+            told = body.model_copy(update={"remind_at": None})
+            fact = RecoveryReminded(at=now, person=person, n=body.n)
+            return Change({rcv: Write(after, told.model_dump_json(), body.ripe_at)}, [fact])
+
+        await self._store.change([rcv], decide)
 
     async def _finish(self, person: PersonId, how: RecoveryStep, *, keep: str, now: datetime) -> None:
         """Passkeys, known devices and sessions end in one commit: whoever has the lost device has nothing of them."""

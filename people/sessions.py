@@ -8,6 +8,7 @@ from typing import Final
 
 from people.limits import PeopleLimits
 from people.model import Level, SessionBody, SessionsBody, body_of
+from people.persons import is_mailed_at
 from people.problems import LinkRefused, Unauthenticated
 from people.states import Person
 from people.tokens import Bearer, Token, draw, same
@@ -80,9 +81,13 @@ class Sessions:
         self._limits = limits
 
     async def make(
-        self, person: PersonId, *, level: Level = "link", now: datetime
+        self, person: PersonId, *, level: Level = "link", entry: str | None = None, now: datetime
     ) -> tuple[Token, SessionView]:
-        """A session; the oldest ends where there are too many. Raises ``LinkRefused``."""
+        """A session; the oldest ends where there are too many. Raises ``LinkRefused``.
+
+        ``entry``: the e-mail whose mailbox it came from, judged at the commit: of a change of e-mail at the same
+        moment either ends this session or keeps it from being made.
+        """
         ids = named_after("sns", person)
         token, name = draw(Bearer.SESSION, person), secrets.token_hex(8)
         session = SessionBody(
@@ -96,6 +101,8 @@ class Sessions:
         def decide(saved: Mapping[str, Saved]) -> Change:
             if saved[person].state != Person.ACTIVE:
                 raise LinkRefused("This person is no longer here.")
+            if entry is not None and not is_mailed_at(saved[person], entry):
+                raise LinkRefused("This link was mailed to an e-mail that is no longer yours.")
             kept = {**_of(saved[ids], now), name: session}
             newest = sorted(kept, key=lambda one: kept[one].made_at)[-self._limits.sessions_per_person :]
             return Change({ids: _write({one: kept[one] for one in newest})})

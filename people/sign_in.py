@@ -102,15 +102,17 @@ class SignIn:
     ) -> SignedIn:
         """Use a link up and make a session. Raises ``LinkRefused``, ``TooMany``.
 
+        A link that was mailed to what is no longer this person's e-mail is used up, and good for nothing.
+
         ``device``: the secret that the device has for a person; None: it is not to be remembered.
         """
         await self._doorkeeper.redeems(client, now=now)
         link = await self._links.take(Purpose.SIGN_IN, token)
-        if link is None or not await self._persons.confirm(link.person, now=now):
-            raise LinkRefused("This link was used or is too old. Ask for a new one.")
+        if link is None or not await self._persons.confirm(link.person, link.entry, now=now):
+            raise LinkRefused("This link is no longer good. Ask for a new one.")
         found = Remembered(known=False)
         if device is not None:
             found = await self._devices.remember(link.person, device(link.person), now=now)
         level: Level = "session" if found.known else "link"
-        made, session = await self._sessions.make(link.person, level=level, now=now)
+        made, session = await self._sessions.make(link.person, level=level, entry=link.entry, now=now)
         return SignedIn(made, session, link.to, found.secret)

@@ -85,6 +85,7 @@ class Recovery(StrEnum):
 
 class RecoveryStep(StrEnum):
     ASKED = "asked"
+    REMINDED = "reminded"
     RIPE = "ripe"
     PRESENT = "present"
     CANCELLED = "cancelled"
@@ -95,6 +96,7 @@ RECOVERY: Final[Mapping[tuple[Recovery, RecoveryStep], Recovery]] = {
         (state, RecoveryStep.ASKED): Recovery.WAITING
         for state in (Recovery.NEW, Recovery.DONE, Recovery.CANCELLED)
     },
+    (Recovery.WAITING, RecoveryStep.REMINDED): Recovery.WAITING,
     (Recovery.WAITING, RecoveryStep.RIPE): Recovery.DONE,
     (Recovery.WAITING, RecoveryStep.PRESENT): Recovery.DONE,
     (Recovery.WAITING, RecoveryStep.CANCELLED): Recovery.CANCELLED,

@@ -34,6 +34,7 @@ from spine.valkey import StoreDown, Valkey
 from trunkline import vehicle_list
 from trunkline.desk import Desk
 from trunkline.installation import gateway_password, seal, vehicle_ca
+from trunkline.people_news import PeopleComposing
 from trunkline.posting import PeopleMailer, mail_door, minter, people_composer
 from trunkline.sealing import keyring_of, sealing_key
 from trunkline.settings import Settings
@@ -191,6 +192,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         "endpoint": operational,
         "message": operational,
         "people": people_composer(people.letters, settings.people),
+        "recovery": PeopleComposing(people.recoveries, public_url=settings.public_url),
         "delivery": delivery.composing,
     }
     async with HttpSender(settings.webhooks, guard) as sender:
@@ -203,7 +205,8 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
             mail,
             endpoints,
         )
-        mailer.attach(engine)
+        subscriptions = Subscriptions(Streams(base.valkey), clock, settings.webhooks, composers)
+        mailer.attach(engine, endpoints, subscriptions)
         try:
             yield Services(
                 ground=base,
@@ -215,7 +218,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
                 endpoints=endpoints,
                 sources=Sources(store, clock, settings.webhooks, keyring),
                 engine=engine,
-                subscriptions=Subscriptions(Streams(base.valkey), clock, settings.webhooks, composers),
+                subscriptions=subscriptions,
                 delivery=delivery,
                 maintenance=maintenance.build(store, clock=clock, limits=settings.maintenance, people=people),
             )

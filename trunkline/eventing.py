@@ -13,6 +13,7 @@ from people.access import Access, CarrierPrincipal, PersonPrincipal
 from people.api_parts import problems
 from people.model import Scope
 from people.tokens import Bearer
+from trunkline import people_news
 from trunkline.compose import Services
 from webhooks.api_events import Listener, ListeningAs
 from webhooks.catalogue import Catalogue, EventType
@@ -20,7 +21,11 @@ from webhooks.catalogue import Catalogue, EventType
 
 def catalogue() -> Catalogue:
     """Every type of event that a subscriber of this installation can hear."""
-    every: list[Iterable[EventType]] = [delivery.events.types(), webhooks.operational.types()]
+    every: list[Iterable[EventType]] = [
+        delivery.events.types(),
+        people_news.types(),
+        webhooks.operational.types(),
+    ]
     return Catalogue(one for types in every for one in types)
 
 
@@ -40,7 +45,7 @@ def listening(access: Access) -> ListeningAs:
     as_carrier, as_owner = access.carrier(Scope.DELIVERIES_READ), access.owner()
     carrier = HTTPBearer(scheme_name="carrier", description="OAuth 2 client credentials.", auto_error=False)
     session = HTTPBearer(scheme_name="session", description="Token of /v1/session.", auto_error=False)
-    cookie = APIKeyCookie(name=access.cookie, scheme_name="session cookie", auto_error=False)
+    cookie = APIKeyCookie(name=access.cookie, scheme_name="session_cookie", auto_error=False)
 
     async def listener(
         request: Request,

@@ -1,21 +1,27 @@
 """News out, put together: which package writes a message, how its link is made, through which door it goes."""
 
+import logging
 from urllib.parse import unquote, urlsplit
 
 from people.letters import Letters
 from people.limits import PeopleLimits
 from people.mail_links import Link as PeopleLink
-from people.mail_links import MailKind, MailLinks, Purpose, life_of
+from people.mail_links import MailKind, MailLinks, Purpose, RecoveryFact, life_of
 from spine.clock import Clock
-from spine.ids import PersonId
+from spine.ids import PersonId, named_after
 from spine.problems import Kind, Problem
+from spine.queues import BacklogFull
 from spine.store import Ack
 from trunkline.settings import Settings
 from webhooks.dispatch import Brief, Composer
+from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine
 from webhooks.envelope import News
 from webhooks.mail import FileOutbox, Letter, Link, MailDoor, Minter, SmtpDoor, SmtpServer
 from webhooks.messages import Outgoing, message_id
+from webhooks.subscriptions import Subscriptions
+
+log = logging.getLogger("trunkline.people")
 
 _ACCOUNT_PAGE = "people"
 
@@ -53,10 +59,12 @@ class PeopleMailer:
         self._clock = clock
         self._limits = limits
         self._engine: Engine | None = None
+        self._endpoints: Endpoints | None = None
+        self._subscriptions: Subscriptions | None = None
 
-    def attach(self, engine: Engine) -> None:
+    def attach(self, engine: Engine, endpoints: Endpoints, subscriptions: Subscriptions) -> None:
         """The engine needs people to write their letters, and people need it to queue them."""
-        self._engine = engine
+        self._engine, self._endpoints, self._subscriptions = engine, endpoints, subscriptions
 
     async def mail(self, person: PersonId, kind: MailKind, reference: str, *, ack: Ack | None = None) -> None:
         """Queue one mail; returns when it is on disk."""
@@ -74,6 +82,29 @@ class PeopleMailer:
         )
         await self._engine.queue(message, ack=ack)
 
+    async def tell(self, fact: RecoveryFact, position: str) -> None:
+        """Into the person's stream and to each of their systems; an address that is full is passed over."""
+        if self._engine is None or self._endpoints is None or self._subscriptions is None:
+            raise RuntimeError("attach the engine first")
+        recovery, what = named_after("rcv", fact.person, fact.n), fact.kind.replace(".", "-")
+        reference = {"person": fact.person, "recovery": recovery, "position": position}
+        event = named_after("msg", recovery, what)
+        await self._subscriptions.tell(fact.person, event, fact.kind, reference, at=fact.at)
+        for endpoint in await self._endpoints.for_subscriber(fact.person, fact.kind):
+            message = Outgoing(
+                id=message_id(recovery, what, endpoint),
+                type=fact.kind,
+                at=fact.at,
+                expires_at=fact.at + self._limits.recovery_wait,
+                reference=reference,
+                endpoint=endpoint,
+                interactive=True,
+            )
+            try:
+                await self._engine.queue(message)
+            except BacklogFull:
+                log.warning("news.address_full", extra={"endpoint": endpoint, "type": fact.kind})
+
 
 def people_composer(letters: Letters, limits: PeopleLimits) -> Composer:
     """Letters of the package ``people``."""
@@ -89,7 +120,7 @@ def people_composer(letters: Letters, limits: PeopleLimits) -> Composer:
             said.label,
             _ACCOUNT_PAGE,
             said.link.person,
-            {"purpose": said.link.purpose.value, "to": said.link.to},
+            {"purpose": said.link.purpose.value, "to": said.link.to, "entry": said.link.entry},
             brief.at + life_of(kind, limits),
         )
         return Letter(said.address, said.subject, said.paragraphs, link)
@@ -103,7 +134,7 @@ def minter(links: MailLinks, deliveries: Minter, clock: Clock) -> Minter:
     async def mint(link: Link) -> str:
         if link.page == _ACCOUNT_PAGE:
             purpose = Purpose(link.reference["purpose"])
-            wanted = PeopleLink(link.person, purpose, link.reference["to"])
+            wanted = PeopleLink(link.person, purpose, link.reference["to"], link.reference["entry"])
             return await links.make(wanted, life=link.until - clock.now())
         return await deliveries(link)
 

@@ -7,6 +7,11 @@ import { placeWords } from "/delivery/words.js";
 
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const DAY_NAMES = { mon: "Monday", tue: "Tuesday", wed: "Wednesday", thu: "Thursday", fri: "Friday", sat: "Saturday", sun: "Sunday" };
+const RESTS = {
+  not_me: " It rests: you said “that was not me”.",
+  doubted: " It rests: it came more than once and opened nothing.",
+  frozen: " It rests: this carrier was stopped for a while since you allowed it.",
+};
 const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** The parts of one car's card. `name`: begins the ids of its elements. */
@@ -57,7 +62,19 @@ function allowed(path, rules, area, said, show) {
     );
     const hours = rule.wish.hours;
     const when = `${hours.days.map((day) => DAY_NAMES[day]).join(", ")}, ${hours.start} to ${hours.end} (${hours.zone})`;
-    return row(name, `${when}; ${placeWords(rule.wish.place)}.`, button);
+    const line = row(name, `${when}; ${placeWords(rule.wish.place)}.${RESTS[rule.rests] || ""}`, button);
+    if (rule.rests) {
+      const wake = element("button", { type: "button", className: "quiet small", "aria-label": `Let ${name} come again` }, "Let come again");
+      wake.addEventListener("click", () =>
+        during(area, said, async () => {
+          await ask("DELETE", `${path}/barred/${rule.wish.carrier}`);
+          await show();
+          return `${name} may come again.`;
+        }),
+      );
+      button.before(wake);
+    }
+    return line;
   });
   return [element("h4", {}, "May come without asking"), element("ul", { className: "list" }, ...rows)];
 }

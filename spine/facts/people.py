@@ -61,6 +61,12 @@ class RecoveryAsked(_Recovery):
     kind: Literal["recovery.asked"] = "recovery.asked"
 
 
+class RecoveryReminded(_Recovery):
+    """It still waits: whoever it is about is told once more."""
+
+    kind: Literal["recovery.reminded"] = "recovery.reminded"
+
+
 class RecoveryCancelled(_Recovery):
     kind: Literal["recovery.cancelled"] = "recovery.cancelled"
 
@@ -171,6 +177,7 @@ PeopleFact = (
     | PasskeyAlarmed
     | ApprovalsChosen
     | RecoveryAsked
+    | RecoveryReminded
     | RecoveryCancelled
     | RecoveryDone
     | CarClaimed

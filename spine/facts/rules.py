@@ -25,6 +25,8 @@ class StandingEnded(_Rule):
 
     kind: Literal["standing.ended"] = "standing.ended"
     rule: str
+    reason: Literal["taken_back", "passkey_removed"] = "taken_back"
+    """``passkey_removed``: with the passkey that made it; nobody took it back by hand."""
 
 
 class CarrierLifted(_Rule):

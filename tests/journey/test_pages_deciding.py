@@ -1,10 +1,12 @@
 """The page behind a question's mail, in a real browser: looking decides nothing, a button decides once."""
 
+from typing import Any
+
 import aiohttp
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from keys.car.jws import KEY, read
-from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
+from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, violations, web
 from tests.journey.stand import Cast, Stand, until
 from trunkline.play import link_token
 
@@ -193,3 +195,34 @@ async def test_without_a_network_it_says_that_we_cannot_tell(cast: Cast, web: Ch
         return bool((await cast.owner.view(delivery))["approved_by"] == cast.owner.person)
 
     await until(approved, "the approval is recorded")
+
+
+async def test_the_mail_of_what_nobody_was_asked_blocks_by_its_button(cast: Cast, web: Chromium) -> None:
+    """The page alone: a courier is known long enough for a standing approval only after a day."""
+    _, path = await asked(cast, reference="let in")
+    token = path.partition("#")[2]
+    question = await cast.owner.api.call("POST", "/v1/questions/open", {"token": token})
+    answer = {"state": "approved", "decided": "approve", "level": "standing", "can_block": True}
+    let_in = {**question, **answer, "decided_at": question["expires_at"]}
+    sent: list[Any] = []
+
+    async def block(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        done = {"delivery": question["delivery"], "state": "blocked", "decided": "approve"}
+        await route.fulfill(json=done)
+
+    page = await web.page()
+    await page.route("**/v1/questions/open", lambda route: route.fulfill(json=let_in))
+    await page.route("**/v1/questions/block", block)
+    await page.goto(f"{web.url}/block#{token}")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Parcel Post was let in")
+    await expect(page.locator("#result")).to_contain_text("It was let in by a standing approval")
+    assert page.url == f"{web.url}/block"
+    assert await violations(page) == []
+    await page.reload()
+    await page.get_by_role("button", name="Block", exact=True).click()
+    assert sent == []  # asked once more
+    await page.get_by_role("button", name="Yes, block it").click()
+    await expect(page.locator("#outcome")).to_have_text("Blocked")
+    await expect(page.get_by_role("button", name="Block", exact=True)).to_be_hidden()
+    assert sent == [{"token": token}]

@@ -45,7 +45,9 @@ async def test_pages_before_signing_in(cast: Cast, web: Chromium) -> None:
         ("/sign-in", "Mail me a link"),
         (f"/sign-in#{'a' * 43}", "Sign in on this device"),
         (f"/confirm-email#{'a' * 43}", "This is my e-mail"),
+        (f"/keep-email#{'a' * 43}", "That was not me: keep my e-mail"),
         ("/decide", "Your deliveries and cars"),
+        ("/block", "Your deliveries and cars"),
     ):
         await page.goto(web.url + path)
         await expect(page.get_by_text(shown, exact=True)).to_be_visible()

@@ -31,6 +31,7 @@ from spine.facts.vehicle import CommandCreated, UnitReceipt
 from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, UnitId, VehicleId
 from spine.ingest import Incoming, ingest
 from spine.log import Entry, Log, Tail
+from spine.queues import BacklogFull
 from spine.readers import Received
 from spine.store import Ack, Change, Saved, Store, Write
 from tests.keys_unit import Receipting
@@ -59,8 +60,12 @@ class Post:
     queued: dict[str, Outgoing] = field(default_factory=dict)
     told: dict[tuple[str, str], tuple[str, Mapping[str, str]]] = field(default_factory=dict)
     withdrawn: set[str] = field(default_factory=set)
+    full: set[str] = field(default_factory=set)
+    """Addresses (endpoints, persons) whose queue takes no more."""
 
     async def queue(self, message: Outgoing, *, ack: Ack | None = None) -> bool:
+        if (message.person or message.endpoint) in self.full:
+            raise BacklogFull("full")
         new = message.checked().id not in self.queued
         self.queued.setdefault(message.id, message)
         return new
@@ -278,14 +283,20 @@ class DeliveryHouse:
         assert await self.state(delivery) is State.ASKED
         return delivery
 
-    async def link(self, delivery: DeliveryId) -> str:
+    async def link(self, delivery: DeliveryId, person: PersonId | None = None) -> str:
         """The token of a mail's link, as the mail door makes it."""
         from webhooks.mail import Link
 
         read = await self.read(delivery)
         assert read.body.question is not None
         made = await self.desk.deciding.mint(
-            Link("Look", "/decide", self.owner, {"question": read.body.question}, read.body.approve_by)
+            Link(
+                "Look",
+                "/decide",
+                person or self.owner,
+                {"question": read.body.question},
+                read.body.approve_by,
+            )
         )
         return made.partition("#")[2]
 

@@ -1,8 +1,10 @@
 """The key service on a real store, with the log fed to its reactions by hand."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -33,7 +35,9 @@ class Decisions:
         self.withdrawn: set[DeliveryId] = set()
         self.fra: int | None = None
 
-    async def stands(self, delivery: DeliveryId, *, fra: int | None = None) -> bool:
+    async def stands(
+        self, delivery: DeliveryId, *, fra: int | None = None, claims: Mapping[str, Any] | None = None
+    ) -> bool:
         return delivery not in self.withdrawn and fra == self.fra
 
 

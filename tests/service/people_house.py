@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from people import api
 from people.letters import Letter
 from people.limits import PeopleLimits
-from people.mail_links import MailKind
+from people.mail_links import MailKind, RecoveryFact
 from people.presence import code_hash
 from people.presence import subject_of as clm_of
 from people.service import People, build
@@ -36,9 +36,14 @@ class Mailbox:
     """Queued mails by id, once each, as the engine keeps them."""
 
     queued: dict[tuple[str, str, str], None] = field(default_factory=dict)
+    told: dict[tuple[str, int], str] = field(default_factory=dict)
+    """What went to streams and linked systems: kind and number of a recovery, and where it stands in the log."""
 
     async def mail(self, person: PersonId, kind: MailKind, reference: str, *, ack: Ack | None = None) -> None:
         self.queued[(person, kind, reference)] = None
+
+    async def tell(self, fact: RecoveryFact, position: str) -> None:
+        self.told.setdefault((fact.kind, fact.n), position)
 
     def kinds(self) -> list[str]:
         return [kind for _, kind, _ in self.queued]

@@ -163,6 +163,22 @@ async def test_a_session_where_a_passkey_is_asked(scene: Scene) -> None:
     )
 
 
+async def test_a_drop_off_is_no_precedent_for_a_pickup(scene: Scene) -> None:
+    await scene.has_passkey()
+    strong = await scene.session("session")
+    await scene.approved()
+    fetched = await scene.by_session(await scene.ask(kind="pickup"), strong)
+    assert (said(fetched), fetched.json()["why"]) == ("403 approval.level_too_low", ["new_kind", "long"])
+    await scene.approved(kind="pickup")
+    assert said(await scene.by_session(await scene.ask(kind="pickup"), strong)) == "200"
+    assert said(await scene.by_session(await scene.ask(), strong)) == "200"
+    record(
+        "a pickup by a session, after a delivery was approved",
+        said(fetched),
+        "still asked; each is a repeat of its own kind only",
+    )
+
+
 async def test_two_different_answers_at_once(scene: Scene) -> None:
     asked = await scene.ask()
     answers = await asyncio.gather(scene.by_link(asked), scene.by_link(asked, "decline"))

@@ -9,6 +9,7 @@ import pytest
 from delivery.courier import Device
 from delivery.lists import NAMES
 from delivery.model import Parcel, Window
+from delivery.place import Circle
 from delivery.problems import (
     CourierNamed,
     CourierUnfit,
@@ -436,3 +437,94 @@ async def test_test_carriers_never_reach_a_car_and_live_ones_no_test_address(hom
     await home.fire()
     await home.settle()
     assert [await home.state(test.id), await home.state(live)] == [State.UNUSABLE, State.UNUSABLE]
+
+
+async def test_rescheduling_after_a_sale_asks_nobody_new(home: DeliveryHouse) -> None:
+    """The log has not told of the sale yet, and the buyer has claimed the car."""
+    first = await home.asked()
+    people = home.people.people
+    await people.cars.release(CAR, by=home.owner, now=home.now)
+    buyer = await home.people.person("buyer@example.org")
+    await home.people.show("BUYR2345")
+    await people.cars.claim(buyer, "BUYR2345", now=home.now)
+    window = Window(start=home.now + HOUR, end=home.now + 2 * HOUR)
+    new = await home.desk.carrier.reschedule(home.carrier, first, window)
+    await home.settle()
+    assert await home.state(new.id) is State.UNUSABLE
+    assert "delivery.asked" not in home.post.types(buyer)
+    await home.again()
+
+
+@pytest.mark.parametrize("kind", list(AddressKind))
+async def test_a_rescheduled_delivery_goes_by_its_address_as_a_new_one_would(
+    home: DeliveryHouse, kind: AddressKind
+) -> None:
+    people, window = home.people.people, Window(start=home.now + HOUR, end=home.now + 2 * HOUR)
+    for n, answered in enumerate((False, True)):
+        delivery = await home.asked(address=await home.address(kind), parcels=(Parcel(reference=f"K-{n}"),))
+        if answered:
+            await home.decide(delivery)
+            await home.settle()
+        new = await home.desk.carrier.reschedule(home.carrier, delivery, window)
+        await home.settle()
+        assert await home.state(new.id) is State.ASKED
+        via = (await home.read(new.id)).body.via
+        assert via is not None
+        if kind is not AddressKind.ONE_ORDER or not answered:  # used up: nothing is left to block
+            await people.addresses.block(CAR, via.address, by=home.owner, now=home.now)
+            again = await home.desk.carrier.reschedule(home.carrier, new.id, window)
+            await home.settle()
+            assert await home.state(again.id) is State.UNUSABLE
+    await home.again()
+
+
+@pytest.mark.parametrize("how", ["block_all", "not_me", "address", "release"])
+async def test_what_an_owner_sets_between_the_look_and_the_asking_holds(
+    home: DeliveryHouse, how: str
+) -> None:
+    asking, text = home.desk.asking, await home.address()
+    delivery = await home.place(text)
+    other = await home.asked(address=await home.address(), parcels=(Parcel(reference="O"),)) if how == "not_me" else None  # fmt: skip
+    looked = asking._makers
+
+    async def meanwhile(vehicle: Any) -> Any:
+        match how:
+            case "block_all":
+                await home.desk.owner.set_rules(home.owner, CAR, Rules(block_all=True), if_match="*")
+            case "not_me":
+                await home.decide(other, "decline", not_me=True)  # type: ignore[arg-type]
+            case "address":
+                (one,) = await home.people.people.addresses.all_of(CAR, by=home.owner, now=home.now)
+                await home.people.people.addresses.block(CAR, one.id, by=home.owner, now=home.now)
+            case _:
+                await home.people.people.cars.release(CAR, by=home.owner, now=home.now)
+        return await looked(vehicle)
+
+    if how == "not_me":  # the other was asked by the log's reader, which has asked this one too
+        delivery = await home.place(await home.address(), parcels=(Parcel(reference="P"),))
+    asking._makers = meanwhile  # type: ignore[method-assign]
+    await asking.begin(delivery, "0-1")
+    asking._makers = looked  # type: ignore[method-assign]
+    assert await home.state(delivery) is State.UNUSABLE
+    assert "delivery.asked" not in await home.kinds(delivery)
+    await home.settle()
+    await home.again()
+
+
+async def test_another_place_between_the_look_and_the_asking_is_the_one_that_is_shown(
+    home: DeliveryHouse,
+) -> None:
+    asking, place = home.desk.asking, Circle(centre=SPOT, radius=80)
+    delivery = await home.place()
+    looked = asking._makers
+
+    async def meanwhile(vehicle: Any) -> Any:
+        await home.desk.owner.set_rules(home.owner, CAR, Rules(place=place), if_match="*")
+        return await looked(vehicle)
+
+    asking._makers = meanwhile  # type: ignore[method-assign]
+    await asking.begin(delivery, "0-1")
+    read = await home.read(delivery)
+    question = await home.desk.deciding.question(read)
+    assert question is not None
+    assert (read.body.place, question.content()["place"]["kind"]) == (place, "circle")

@@ -138,3 +138,33 @@ async def test_a_single_one_that_waited_comes_with_its_own_link(home: DeliveryHo
     assert len(asked_mails(home)) == 4
     assert (await letter(home, "delivery.asked")).link is not None
     assert "delivery.waiting" not in home.post.types(home.owner)
+
+
+async def test_one_address_that_is_full_keeps_none_of_the_others_from_hearing(home: DeliveryHouse) -> None:
+    """The owner's, who is told first: of a question, of one that waited, of the list, and of how the car is guarded."""
+    people, ben = home.people.people, await second(home)
+    await people.invitations.offer(
+        CAR, "zoe@example.org", Role.OWNER, by=home.owner, may_approve=True, now=home.now
+    )
+    zoe = await home.people.person("zoe@example.org")
+    offered = (await people.invitations.of_car(CAR))[-1]
+    await home.people.show("ZOEE2345")
+    await people.invitations.accept(offered.id, person=zoe, code="ZOEE2345", now=home.now)
+    await home.settle()
+    home.post.full.add(home.owner)
+    made = [await order(home, n) for n in range(4)]
+    assert (len(asked_mails(home, ben)), len(asked_mails(home, zoe)), asked_mails(home)) == (3, 3, [])
+    await home.later(HOUR)  # the fourth waited, and comes as a single one
+    assert (len(asked_mails(home, ben)), len(asked_mails(home, zoe))) == (4, 4)
+    for n in range(4, 9):
+        made.append(await order(home, n))
+    await home.later(HOUR)
+    assert (
+        home.post.types(ben).count("delivery.waiting") == home.post.types(zoe).count("delivery.waiting") == 1
+    )
+    await home.decide(made[-1], "decline", not_me=True)
+    await home.settle()
+    await home.desk.beforehand.lift(zoe, CAR, home.carrier)
+    await home.settle()
+    assert home.post.types(zoe).count("delivery.carrier_lifted") == 1
+    assert home.post.types(home.owner) == []

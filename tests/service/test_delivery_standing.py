@@ -14,15 +14,17 @@ from delivery.standing import Standing
 from delivery.states import State
 from keys.car.jwk import unb64
 from keys.car.owner_keys import PairedKey, PairedKeys
+from people.mail_links import MailKind
 from people.model import Role
 from spine.facts.vehicle import UnitReceipt
 from spine.ids import DeliveryId
 from spine.store import Change, Write
 from tests.people_signing import Device
 from tests.service import passkey_hands as hands
-from tests.service.delivery_house import CAR, HOUR, SPOT, UNIT, DeliveryHouse, home, house_of_people
+from tests.service.delivery_house import CAR, HOUR, MINUTE, SPOT, UNIT, DeliveryHouse, home, house_of_people
 from tests.service.passkey_owner import Scene
 from tests.service.test_delivery_api import Web, web
+from tests.service.test_delivery_prompts import letter, second
 
 __all__ = ["home", "house_of_people", "web"]
 
@@ -106,6 +108,59 @@ async def test_a_rule_lets_a_delivery_in_and_the_owner_is_told(scene: Scene) -> 
     await home.settle()
     assert await home.state(delivery) is State.BLOCKED
     await home.again()
+
+
+async def test_the_mail_of_it_blocks_by_a_button_and_never_by_looking(scene: Scene) -> None:
+    home, web = scene.home, scene.web
+    await allow(scene)
+    ben = await second(home)
+    delivery = await placed(scene)
+    tokens = {}
+    for person in (home.owner, ben):
+        said = await letter(home, "delivery.approved", person)
+        assert said.link is not None
+        assert (said.link.page, said.link.label) == ("/block", "Look, and block it")
+        url = await home.desk.deciding.mint(said.link)
+        tokens[person] = url.partition("/block#")[2]
+    mine = tokens[ben]
+    page = await web.client.get("/block")
+    assert (page.status_code, "/delivery/block.js" in page.text) == (200, True)
+    looked = await web.call("POST", "/questions/open", {"token": mine})
+    assert (looked.status_code, looked.json()["can_block"], looked.json()["level"]) == (200, True, "standing")
+    assert await home.state(delivery) is State.KEYED
+    answer = {"token": mine, "decision": "approve", "shown": looked.json()["shown"]}
+    assert (
+        await web.call("POST", "/questions/decide", answer)
+    ).status_code == 410  # it blocks, and nothing else
+    assert (await web.call("POST", "/questions/challenge", {"token": mine})).status_code == 410
+    for _ in range(2):
+        blocked = await web.call("POST", "/questions/block", {"token": mine})
+        assert (blocked.status_code, blocked.json()["state"]) == (200, "blocked")
+    await home.settle()
+    assert (await home.kinds(delivery)).count("delivery.blocked") == 1
+    assert (await web.call("POST", "/questions/open", {"token": tokens[home.owner]})).json()[
+        "can_block"
+    ] is False
+    assert (await letter(home, "delivery.approved")).link is None  # nothing is left to block
+    unknown = await web.call("POST", "/questions/block", {"token": mine[:-4] + "AAAA"})
+    assert (unknown.status_code, unknown.json()["code"]) == (410, "question.link")
+
+
+async def test_a_question_s_link_does_not_block_and_a_block_link_dies_with_its_mail(scene: Scene) -> None:
+    home, people = scene.home, scene.home.people.people
+    asked = await scene.ask()
+    assert (await scene.web.call("POST", "/questions/block", {"token": asked.token})).status_code == 410
+    await allow(scene)
+    delivery = await placed(scene)
+    said = await letter(home, "delivery.approved")
+    assert said.link is not None
+    await people.changes.ask(home.owner, "owner@new.example", now=home.now)
+    await people.changes.prove(await home.people.follow(home.owner, MailKind.EMAIL_CONFIRM), now=home.now)
+    await home.people.show("EFGH2345")
+    await people.changes.show_presence(home.owner, "EFGH2345", now=home.now)
+    token = (await home.desk.deciding.mint(said.link)).partition("#")[2]  # written before, made after
+    assert (await scene.web.call("POST", "/questions/block", {"token": token})).status_code == 410
+    assert await home.state(delivery) is State.KEYED
 
 
 async def test_what_no_rule_lets_in(scene: Scene) -> None:
@@ -217,6 +272,106 @@ async def test_it_ends_with_its_owner_s_role(scene: Scene) -> None:
     role = await home.people.people.cars.role_of(new, CAR, now=home.now)
     assert role is not None
     assert role.role is Role.OWNER
+
+
+async def test_it_ends_with_the_passkey_that_made_it(scene: Scene) -> None:
+    home, people = scene.home, scene.home.people.people
+    rule = await allow(scene)
+    (made,) = await people.passkeys.all_of(home.owner)
+    other = hands.key()
+    who = await hands.prove(home.people, await hands.session(home.people, home.owner), scene.hand)
+    await hands.register(home.people, who, other)
+    await people.passkeys.remove(home.owner, who.session, made.id, now=home.now)
+    delivery = await home.place(
+        await home.address(), courier=home.courier, window=Window(start=home.now, end=home.now + 2 * HOUR)
+    )
+    await home.desk.asking.begin(delivery, "0-1")  # before the log has told of the passkey
+    assert await home.state(delivery) is State.ASKED
+    await home.settle()
+    assert await home.desk.beforehand.rules(home.owner, CAR) == ()
+    ended = [one.fact for one in home.seen if one.kind == "standing.ended"]
+    assert [(one.rule, one.by, one.reason) for one in ended] == [(rule["id"], home.owner, "passkey_removed")]  # type: ignore[union-attr]
+    said = await letter(home, "delivery.standing_ended")
+    assert "passkey that made this standing approval was removed" in said.paragraphs[0]
+    await home.again()
+
+
+async def test_it_ends_with_a_recovery(scene: Scene) -> None:
+    home, people = scene.home, scene.home.people.people
+    await allow(scene)
+    await people.recoveries.ask(home.owner, now=home.now)
+    home.clock.advance(people.limits.recovery_wait)
+    await home.people.fire("rcv")
+    await home.settle()
+    assert await home.desk.beforehand.rules(home.owner, CAR) == ()
+    assert home.post.types(home.owner).count("delivery.standing_ended") == 1
+    assert await home.state(await placed(scene)) is State.ASKED
+
+
+async def rested(scene: Scene) -> Any:
+    listed = await scene.web.call("GET", PATH, by=scene.web.owner)
+    return listed.json()[0]["rests"]
+
+
+async def lifted(scene: Scene) -> None:
+    home = scene.home
+    who = await hands.prove(home.people, await hands.session(home.people, home.owner), scene.hand)
+    await home.desk.beforehand.lift(who.id, CAR, home.carrier)
+    await home.settle()
+
+
+async def test_it_rests_once_its_carrier_was_frozen_until_the_owner_lifts_it(scene: Scene) -> None:
+    home, carriers = scene.home, scene.home.people.people.carriers
+    await allow(scene)
+    assert await rested(scene) is None
+    home.clock.advance(MINUTE)
+    await carriers.freeze(home.carrier, now=home.now)
+    await home.settle()
+    home.clock.advance(MINUTE)
+    await carriers.thaw(home.carrier, now=home.now)
+    await home.settle()
+    assert await rested(scene) == "frozen"
+    assert await home.state(await placed(scene)) is State.ASKED
+    home.clock.advance(MINUTE)
+    await lifted(scene)
+    assert home.post.types(home.owner).count("delivery.carrier_lifted") == 1
+    assert await rested(scene) is None
+    assert await home.state(await placed(scene)) is State.KEYED
+    await lifted(scene)  # nothing rests: nothing to lift
+    assert home.post.types(home.owner).count("delivery.carrier_lifted") == 1
+    home.clock.advance(MINUTE)
+    await carriers.freeze(home.carrier, now=home.now)
+    assert await rested(scene) == "frozen"
+
+
+async def test_it_rests_once_its_carrier_came_in_vain_until_the_owner_lifts_it(scene: Scene) -> None:
+    home = scene.home
+    await allow(scene)
+    for _ in range(2):
+        delivery = await placed(scene)
+        assert await home.state(delivery) is State.KEYED
+        home.clock.advance(MINUTE)
+        await home.desk.carrier.cancel(home.carrier, delivery)
+        await home.settle()
+    assert "delivery.carrier_doubted" in home.post.types(home.owner)
+    assert await rested(scene) == "doubted"
+    home.clock.advance(timedelta(hours=24))
+    await home.stands_at(SPOT)
+    assert await home.state(await placed(scene)) is State.ASKED
+    await lifted(scene)
+    assert await home.state(await placed(scene)) is State.KEYED
+
+
+async def test_it_rests_once_somebody_said_not_me(scene: Scene) -> None:
+    home = scene.home
+    await allow(scene)
+    delivery = await placed(scene, act="cabin")
+    await home.decide(delivery, "decline", not_me=True)
+    await home.settle()
+    assert await rested(scene) == "not_me"
+    assert await home.state(await placed(scene)) is State.UNUSABLE
+    await lifted(scene)
+    assert await rested(scene) is None
 
 
 async def test_the_record_is_judged_alone(scene: Scene) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -12,15 +12,20 @@ import pytest
 from fastapi import FastAPI
 
 from delivery.news import News as DeliveryNews
+from people.mail_links import RecoveryFact
 from people.model import Scope
 from spine.ids import EndpointId
 from spine.log import Entry
+from spine.queues import BacklogFull
 from spine.streams import Streams
 from tests.people_signing import ORIGIN
+from tests.service import passkey_hands as hands
 from tests.service.conftest import until
 from tests.service.delivery_house import CAR, HOUR, DeliveryHouse, home, house_of_people
 from trunkline import problems
 from trunkline.eventing import catalogue, listening
+from trunkline.people_news import PeopleComposing
+from trunkline.posting import PeopleMailer
 from webhooks import api_events
 from webhooks.catalogue import Hearer
 from webhooks.dispatch import Brief
@@ -43,8 +48,11 @@ class Post:
     """One address for everybody, of which nothing is ever taken."""
 
     queued: dict[str, Outgoing]
+    full: set[str] = field(default_factory=set)
 
     async def queue(self, message: Outgoing, *, ack: Any = None) -> bool:
+        if message.endpoint in self.full:
+            raise BacklogFull("full")
         self.queued.setdefault(message.checked().id, message)
         return True
 
@@ -89,7 +97,13 @@ class Office:
 @pytest.fixture
 async def office(home: DeliveryHouse) -> AsyncIterator[Office]:
     subscriptions = Subscriptions(
-        Streams(home.store.valkey), home.clock, LIMITS, {"delivery": home.desk.composing}
+        Streams(home.store.valkey),
+        home.clock,
+        LIMITS,
+        {
+            "delivery": home.desk.composing,
+            "recovery": PeopleComposing(home.people.people.recoveries, public_url=ORIGIN),
+        },
     )
     app = FastAPI()
     problems.install(app)
@@ -404,3 +418,35 @@ async def test_the_catalogue_is_for_everybody(office: Office) -> None:
     assert one["heard_by"]["carrier"]["schema"]["$schema"].startswith("https://json-schema.org/")
     for name in ("delivery.nothing", "x", "a" * 90, "%00"):
         assert (await office.get(f"/event-types/{name}")).status_code in {404, 422}
+
+
+async def test_a_recovery_is_told_in_the_stream_and_to_every_linked_system(office: Office) -> None:
+    home, people = office.home, office.home.people.people
+    mailer = PeopleMailer(home.clock, people.limits)
+    post: Any = office.post
+    mailer.attach(post, post, office.subscriptions)
+    who = await hands.session(home.people, home.owner)
+    await hands.register(home.people, who, hands.key())
+    await people.recoveries.ask(home.owner, now=home.now)
+    asked, *_ = [one for one in await home.people.facts() if isinstance(one, RecoveryFact)]
+    full, other = await office.post.for_subscriber(home.owner, asked.kind)
+    office.post.full.add(full)
+    for _ in range(2):  # read again from the log
+        await mailer.tell(asked, "7-1")
+    queued = [one for one in office.post.queued.values() if one.type == "recovery.asked"]
+    assert [(one.endpoint, one.interactive) for one in queued] == [(other, True)]
+    (event,) = await office.events(office.owner)
+    told = CATALOGUE.model("recovery.asked", Hearer.OWNER).model_validate_json(json.dumps(event))
+    assert (event["subject"], told.id) == (home.owner, wire_id(queued[0].id))
+    waits = await people.recoveries.waiting(home.owner)
+    assert waits is not None
+    assert event["data"] == {
+        "person": home.owner,
+        "ripe_at": waits.ripe_at.isoformat().replace("+00:00", "Z"),
+        "page": f"{ORIGIN}/passkeys",
+    }
+    assert await office.events(office.carrier) == []
+    await people.recoveries.cancel(home.owner, now=home.now)
+    cancelled = [one for one in await home.people.facts() if isinstance(one, RecoveryFact)][-1]
+    await mailer.tell(cancelled, "7-2")
+    assert [one["type"] for one in await office.events(office.owner)] == ["recovery.cancelled"]

@@ -189,7 +189,8 @@ async def invited(house: PeopleHouse, by: str, email: str, role: Role, **more: b
     approve = more.get("may_approve", False)
     offers = house.people.invitations
     view = await offers.offer(CAR, email, role, by=by, may_approve=approve, now=house.now)
-    await house.people.persons.confirm(view.person, now=house.now)
+    entry = house.people.persons.entry_of(email)
+    await house.people.persons.confirm(view.person, entry, now=house.now)
     return view.id, view.person
 
 

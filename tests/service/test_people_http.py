@@ -212,7 +212,8 @@ async def test_an_owners_day(house_of_people: PeopleHouse, http: httpx.AsyncClie
     assert "ben@example.org" not in offered.text
     found = await house.people.persons.find("ben@example.org")
     assert found is not None
-    await house.people.persons.confirm(found.person, now=house.now)
+    entry = house.people.persons.entry_of("ben@example.org")
+    await house.people.persons.confirm(found.person, entry, now=house.now)
     driver = bearer(await house.session(found.person))
     invitation = f"/v1/invitations/{offered.json()['id']}"
     assert (await http.get(invitation, headers=owner)).status_code == 404
@@ -286,3 +287,22 @@ async def test_strangers_are_slowed_down(http: httpx.AsyncClient) -> None:
     slowed = await http.post("/v1/session", json={"token": "x" * 43})
     assert slowed.status_code == 429
     assert 0 < int(slowed.headers["Retry-After"]) <= 600
+
+
+async def test_the_notice_of_a_new_email_takes_it_back_without_a_session(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house = house_of_people
+    person = await house.person("ada@example.org")
+    owner = bearer(await house.session(person))
+    asked = await http.post("/v1/me/email", json={"email": "ada@new.example"}, headers=owner)
+    assert asked.status_code == 202
+    token = {"token": await house.follow(person, MailKind.EMAIL_NOTICE)}
+    assert (await http.get("/v1/me", headers=owner)).json()["new_email"] == "ada@new.example"
+    assert (await http.post("/v1/session", json=token)).status_code == 410
+    assert (await http.post("/v1/email-confirmation", json=token)).status_code == 410
+    kept = await http.post("/v1/email-cancellation", json=token)
+    assert (kept.status_code, kept.content, "set-cookie" in kept.headers) == (204, b"", False)
+    assert (await http.get("/v1/me", headers=owner)).json()["new_email"] is None
+    again = await http.post("/v1/email-cancellation", json=token)
+    assert (again.status_code, again.json()["code"]) == (410, "link.refused")

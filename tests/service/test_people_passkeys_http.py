@@ -9,10 +9,11 @@ import pytest
 from keys.car.jwk import b64, unb64
 from people.limits import PeopleLimits
 from people.mail_links import MailKind
+from people.model import Role
 from spine.ids import PersonId
 from tests.people_signing import ORIGIN
 from tests.service.passkey_hands import key
-from tests.service.people_house import CAR, PeopleHouse, house_of_people, http
+from tests.service.people_house import CAR, OTHER_CAR, PeopleHouse, house_of_people, http
 from trunkline.software_key import SoftwareKey
 
 __all__ = ["house_of_people", "http"]
@@ -346,3 +347,63 @@ async def test_strangers_who_try_passkeys_are_slowed_down_and_nobody_else_is(
     assert (slow.status_code, slow.json()["code"]) == (429, "rate.limited")
     assert int(slow.headers["Retry-After"]) > 0
     assert (await proven(http, who, hand)).status_code == 200  # the person's own tries are not used up
+
+
+async def a_stolen_session(house: PeopleHouse, person: PersonId) -> dict[str, str]:
+    """Of somebody who reads the person's mail."""
+    return bearer(await house.session(person))
+
+
+async def test_what_ends_a_car_or_a_person_asks_for_the_passkey(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house, hand = house_of_people, key()
+    owner = await house.owner("ada@example.org")
+    people = house.people
+    for email, may in (("ben@example.org", True), ("zoe@example.org", False)):
+        await people.invitations.offer(CAR, email, Role.DRIVER, by=owner, may_approve=may, now=house.now)
+        person = await house.person(email)
+        offered = (await people.invitations.of_car(CAR))[-1]
+        await people.invitations.accept(offered.id, person=person, code=None, now=house.now)
+        await house.settle()
+    ben, zoe = await house.person("ben@example.org"), await house.person("zoe@example.org")
+    assert (await registered(http, await a_stolen_session(house, owner), hand)).status_code == 201
+    thief, car = await a_stolen_session(house, owner), f"/v1/owner/cars/{CAR}"
+    for answer in (
+        await http.post(f"{car}/release", headers={**thief, "Idempotency-Key": "r1"}),
+        await http.delete(f"{car}/people/{ben}", headers=thief),
+        await http.delete(f"{car}/people/{owner}", headers=thief),
+        await http.delete("/v1/me", headers=thief),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (401, "auth.passkey_needed")
+        assert "insufficient_user_authentication" in answer.headers["www-authenticate"]
+    assert len(await people.cars.people_of(CAR, now=house.now)) == 3
+    assert (await http.delete(f"{car}/people/{zoe}", headers=thief)).status_code == 204  # decides nothing
+    assert (await http.delete(f"{car}/people/{ben}", headers=await a_stolen_session(house, ben))).status_code == 204  # fmt: skip
+    assert (await proven(http, thief, hand)).status_code == 200
+    released = await http.post(f"{car}/release", headers={**thief, "Idempotency-Key": "r2"})
+    assert (released.status_code, (await http.delete("/v1/me", headers=thief)).status_code) == (204, 204)
+
+
+async def test_no_car_is_claimed_or_accepted_by_mail_while_a_recovery_waits(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house, hand = house_of_people, key()
+    ada = await house.person("ada@example.org")
+    assert (await registered(http, await a_stolen_session(house, ada), hand)).status_code == 201
+    eve = await house.owner("eve@example.org", "EFGH2345", OTHER_CAR)
+    await house.people.invitations.offer(
+        OTHER_CAR, "ada@example.org", Role.OWNER, by=eve, may_approve=True, now=house.now
+    )
+    (offered,) = await house.people.invitations.of_car(OTHER_CAR)
+    thief = await a_stolen_session(house, ada)
+    assert (await http.post("/v1/me/recovery", headers=thief)).status_code == 202
+    await house.show("ABCD2345")
+    claim: dict[str, Any] = {"json": {"code": "ABCD2345"}, "headers": {**thief, "Idempotency-Key": "c1"}}
+    accept: dict[str, Any] = {"json": {}, "headers": {**thief, "Idempotency-Key": "a1"}}
+    for path, how in (("/v1/owner/cars/claim", claim), (f"/v1/invitations/{offered.id}/acceptance", accept)):
+        answer = await http.post(path, **how)
+        assert (answer.status_code, answer.json()["code"]) == (401, "auth.passkey_needed")
+    assert (await http.delete("/v1/me/recovery", headers=thief)).status_code == 204
+    claim["headers"]["Idempotency-Key"] = "c2"
+    assert (await http.post("/v1/owner/cars/claim", **claim)).status_code == 201

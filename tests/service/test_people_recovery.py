@@ -69,6 +69,38 @@ async def test_after_the_wait_all_that_the_lost_device_had_is_dead(house_of_peop
     await people.step_up.require_fresh_passkey(await again(house, anew), now=house.now)
 
 
+async def test_it_is_told_again_half_way_and_on_every_channel(house_of_people: PeopleHouse) -> None:
+    house = house_of_people
+    who, _ = await holder(house)
+    recoveries, half = house.people.recoveries, LIMITS.recovery_wait * LIMITS.recovery_reminded_after
+    await recoveries.ask(who.id, now=house.now)
+    await house.settle()
+    await house.fire("rcv")
+    house.clock.advance(half - timedelta(seconds=1))
+    await house.fire("rcv")
+    assert "recovery_reminded" not in house.mailbox.kinds()
+    house.clock.advance(timedelta(seconds=1))
+    for _ in range(2):
+        await house.fire("rcv")
+        await house.settle()
+    assert house.mailbox.kinds().count("recovery_reminded") == 1
+    assert list(house.mailbox.told) == [("recovery.asked", 1), ("recovery.reminded", 1)]
+    assert await house.people.passkeys.approves_by(who.id) == "passkey"
+    await recoveries.cancel_by_link(await house.follow(who.id, MailKind.RECOVERY_REMINDED), now=house.now)
+    await house.settle()
+    assert await recoveries.waiting(who.id) is None
+    assert list(house.mailbox.told)[-1] == ("recovery.cancelled", 1)
+    await recoveries.ask(who.id, now=house.now)
+    house.clock.advance(LIMITS.recovery_wait)
+    await house.fire("rcv")  # nothing ran for days: it is over, and nobody is reminded of what is over
+    await house.settle()
+    assert list(house.mailbox.told)[-2:] == [("recovery.asked", 2), ("recovery.done", 2)]
+    house.rewind()
+    told = dict(house.mailbox.told)
+    await house.settle()
+    assert house.mailbox.told == told
+
+
 async def test_it_is_taken_back_from_any_session_and_by_the_mail(house_of_people: PeopleHouse) -> None:
     house = house_of_people
     who, hand = await holder(house)
@@ -113,6 +145,24 @@ async def test_the_mail_of_a_former_one_takes_nothing_back(house_of_people: Peop
     )
     with pytest.raises(LinkRefused):  # a link for another purpose
         await recoveries.cancel_by_link(sign_in.partition("#")[2], now=house.now)
+
+
+async def test_a_mail_to_a_former_email_takes_nothing_back(house_of_people: PeopleHouse) -> None:
+    house, people = house_of_people, house_of_people.people
+    who, _ = await holder(house)
+    await people.changes.ask(who.id, "ada@new.example", now=house.now)
+    await people.changes.prove(await house.follow(who.id, MailKind.EMAIL_CONFIRM), now=house.now)
+    house.clock.advance(HOUR)
+    await people.recoveries.ask(who.id, now=house.now)
+    await house.settle()
+    former = await house.follow(who.id, MailKind.RECOVERY_ASKED)
+    house.clock.advance(LIMITS.notice - HOUR)
+    await house.fire("emc")
+    with pytest.raises(LinkRefused):
+        await people.recoveries.cancel_by_link(former, now=house.now)
+    assert await people.recoveries.waiting(who.id) is not None
+    await people.recoveries.cancel_by_link(await house.follow(who.id, MailKind.RECOVERY_ASKED), now=house.now)
+    assert await people.recoveries.waiting(who.id) is None
 
 
 async def test_the_mails_link_lives_as_long_as_the_wait(house_of_people: PeopleHouse) -> None:

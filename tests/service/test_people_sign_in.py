@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from people.limits import PeopleLimits
-from people.mail_links import MailKind, Purpose
+from people.mail_links import MailKind, Purpose, life_of
 from people.problems import CodeRefused, EmailTaken, LinkRefused, NotFound, NotYours, TooMany
 from people.tokens import read
 from spine.ids import PersonId
@@ -232,3 +232,84 @@ async def test_killed_anywhere_in_a_change_it_is_carried_out_whole(
     assert found.person == person
     assert await people.persons.find(EMAIL) is None
     assert await people.links.take(Purpose.EMAIL, "x") is None
+
+
+async def changed(house: PeopleHouse, person: PersonId) -> None:
+    """The e-mail is another one now."""
+    await house.people.changes.prove(await house.follow(person, MailKind.EMAIL_CONFIRM), now=house.now)
+    house.clock.advance(LIMITS.notice)
+    await house.fire()
+    assert await house.people.persons.find(NEW) is not None
+
+
+async def test_what_was_mailed_to_a_former_email_signs_nobody_in(house_of_people: PeopleHouse) -> None:
+    house, people = house_of_people, house_of_people.people
+    person = await house.owner(EMAIL)
+    await people.changes.ask(person, NEW, now=house.now)
+    notice = await house.letter(person, MailKind.EMAIL_NOTICE)
+    assert notice is not None
+    kept = await house.follow(person, MailKind.EMAIL_NOTICE)
+    to_former = [await house.follow(person, MailKind.CAR_CLAIMED), await house.follow(await asked(house), MailKind.SIGN_IN)]  # fmt: skip
+    letter = await house.letter(person, MailKind.CAR_CLAIMED)  # written before, its link made after
+    assert letter is not None
+    await changed(house, person)
+    to_former.append((await people.links.make(letter.link)).split("#")[1])
+    for token in to_former:
+        with pytest.raises(LinkRefused):
+            await people.sign_in.redeem(token, client="a", now=house.now)
+    with pytest.raises(LinkRefused):  # it counts: the mailbox is no longer this person's
+        await people.changes.cancel_by_link(kept)
+    assert await people.sessions.all_of(person, now=house.now) == []
+    made = await people.sign_in.redeem(
+        await house.follow(await asked(house, NEW), MailKind.SIGN_IN), client="a", now=house.now
+    )
+    assert made.session.person == person
+
+
+async def test_a_change_of_email_between_link_and_session_makes_no_session(
+    house_of_people: PeopleHouse,
+) -> None:
+    house, people = house_of_people, house_of_people.people
+    person = await house.person(EMAIL)
+    former = people.persons.entry_of(EMAIL)
+    await asked_for_new(house, person)
+    await changed(house, person)
+    assert not await people.persons.confirm(person, former, now=house.now)
+    with pytest.raises(LinkRefused):
+        await people.sessions.make(person, entry=former, now=house.now)
+    assert await people.sessions.all_of(person, now=house.now) == []
+
+
+async def test_the_notice_takes_the_change_back_and_does_nothing_else(house_of_people: PeopleHouse) -> None:
+    house, people = house_of_people, house_of_people.people
+    person = await house.person(EMAIL)
+    confirm = await asked_for_new(house, person)
+    await people.changes.prove(confirm, now=house.now)
+    notice = await house.letter(person, MailKind.EMAIL_NOTICE)
+    assert notice is not None
+    assert (notice.link.purpose, notice.label) == (Purpose.KEEP_EMAIL, "That was not me")
+    assert life_of(MailKind.EMAIL_NOTICE, LIMITS) == LIMITS.notice
+    token = await house.follow(person, MailKind.EMAIL_NOTICE)
+    for use in (people.sign_in.redeem(token, client="a", now=house.now), people.changes.prove(token, now=house.now)):  # fmt: skip
+        with pytest.raises(LinkRefused):
+            await use
+    house.clock.advance(LIMITS.notice - timedelta(hours=1))
+    await people.changes.cancel_by_link(token)
+    assert await people.changes.pending(person) is None
+    assert await people.sessions.all_of(person, now=house.now) == []
+    house.clock.advance(timedelta(hours=2))
+    await house.fire()
+    assert await people.persons.find(NEW) is None
+    with pytest.raises(LinkRefused):
+        await people.changes.cancel_by_link(token)
+
+
+async def test_the_notice_of_a_former_change_takes_no_later_one_back(house_of_people: PeopleHouse) -> None:
+    house, people = house_of_people, house_of_people.people
+    person = await house.person(EMAIL)
+    await people.changes.ask(person, NEW, now=house.now)
+    first = await house.follow(person, MailKind.EMAIL_NOTICE)
+    await people.changes.ask(person, "other@new.example", now=house.now)
+    with pytest.raises(LinkRefused):
+        await people.changes.cancel_by_link(first)
+    assert await people.changes.pending(person) is not None

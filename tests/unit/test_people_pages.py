@@ -13,7 +13,14 @@ import trunkline
 from people import pages
 
 FOLDERS = [str(Path(one.__file__).parent / "templates") for one in (trunkline, people)]
-PAGES = ["/sign-in", "/confirm-email", "/passkeys", "/keep-passkeys", "/invitations/inv_3k7m9qxd4hwe2a5t.1"]
+PAGES = [
+    "/sign-in",
+    "/confirm-email",
+    "/passkeys",
+    "/keep-passkeys",
+    "/keep-email",
+    "/invitations/inv_3k7m9qxd4hwe2a5t.1",
+]
 
 
 @pytest.fixture
