@@ -152,7 +152,7 @@ def result_of(
     answer: Answer, clock: Callable[[], datetime], limits: WebhooksLimits, *, large: bool = False
 ) -> Result:
     """What an answer means (webhooks.md, Retries): 2xx alone is success, whatever else is said with it."""
-    control = (answer.control or "").strip().lower()
+    control = answer.control.strip().lower() if answer.control else ""
     seen = seen_of(answer)
     warning = "body_large" if large else ""
     times = (answer.dns_ms, answer.connect_ms, answer.first_byte_ms)
@@ -169,7 +169,9 @@ def result_of(
         reason = "aborted"
     else:
         hopeless = False
-    until = asked_to_wait(answer.retry_after, clock(), limits)
+    until = None
+    if answer.retry_after is not None:
+        until = asked_to_wait(answer.retry_after, clock(), limits)
     outcome = Outcome.HOPELESS if hopeless else Outcome.FAILED
     return Result(outcome, reason, answer.status, answer.ms, answer.text, until, seen, times, warning)
 
