@@ -18,7 +18,7 @@ Channel = Literal["webhook", "mail"]
 
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+")
 _JSON: Final = json.JSONEncoder(separators=(",", ":"))
-_READ: Final = json.JSONDecoder().scan_once
+_READ: Final[Any] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # the stubs leave it out
 """What we wrote ourselves has no blanks around it: the look for them cost a third."""
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9_.:+-]{1,128}")
 _REFERENCES_MOST: Final = 16
