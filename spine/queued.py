@@ -6,6 +6,7 @@ What there is one of for each try is not frozen: frozen ones take three times as
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Literal
 
 What = Literal["done", "again", "back", "dead"]
@@ -13,14 +14,23 @@ What = Literal["done", "again", "back", "dead"]
 
 @dataclass(slots=True)
 class Claimed:
-    """A leased message. ``n``: tries begun with this one; ``version``: that of the address' subject."""
+    """A leased message. ``n``: tries begun with this one; ``version``: that of the address' subject.
+
+    ``lease``: leases ever given of it, with this one. A resend counts tries anew, never leases.
+    """
 
     partition: int
     address: str
     version: str
     id: str
     n: int
+    lease: int
     body: str
+
+
+def token_of(sender: str, lease: int) -> str:
+    """What a sender shows to settle a lease: no other lease of the message ever has the same."""
+    return f"{sender}:{lease}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +69,32 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class HealthChange:
-    """What an address' health becomes, if nobody else changed it. ``cap``: None: the common one."""
+    """What an address' health becomes, if nobody else changed it. ``cap``: None: the common one.
+
+    ``mark``: of this change and no other of its sender; sent again under it, it is saved once. ``first``: it may be
+    the first thing that is known of the address; else one of which nothing is known was erased, and stays so.
+    """
 
     address: str
     version: str
     text: str
     hold_ms: int
     cap: int | None
+    mark: int
+    first: bool = False
     facts: Sequence[str] = ()
+
+
+class Became(StrEnum):
+    """What became of a change of health."""
+
+    SAVED = "saved"
+    BEFORE = "before"
+    """Saved already: the answer was lost, and it was sent again."""
+    OVERTAKEN = "overtaken"
+    """Somebody else changed it meanwhile: nothing was saved."""
+    ERASED = "erased"
+    """The address was erased: there is nothing to be healthy any more."""
 
 
 @dataclass(frozen=True, slots=True)

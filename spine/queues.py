@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 from spine.keyspace import Keyspace
 from spine.problems import Kind, Problem
-from spine.queued import Backlog, Claim, Claimed, Health, HealthChange, Kept, Put, Row, Settled, Wish
+from spine.queued import Backlog, Became, Claim, Claimed, Health, HealthChange, Kept, Put, Row, Settled, Wish
 from spine.store import Ack, LeaseLost, Store
 from spine.valkey import Word
 
@@ -102,7 +102,23 @@ class Queues:
         ``rate`` a second, 0 for none, None as it is; ``order``: ``none``, ``delivery``, ``vehicle``, empty as it is.
         """
         hold_ms = 0 if until is None else to_ms(until)
-        args: list[Word] = [to_ms(now), address, hold_ms, "" if rate is None else rate, burst, order]
+        args: list[Word] = [to_ms(now), address, hold_ms, "" if rate is None else rate, burst, order, ""]
+        await self._valkey.call("tl_q_hold", [self._base(partition)], args)
+
+    async def adjust(
+        self,
+        partition: int,
+        address: str,
+        *,
+        now: datetime,
+        rate: float,
+        burst: int,
+        order: str,
+        release: datetime | None = None,
+    ) -> None:
+        """Set rate and order as in ``hold``; an address that is left alone stays so, unless until ``release``."""
+        released = "" if release is None else to_ms(release)
+        args: list[Word] = [to_ms(now), address, "", rate, burst, order, released]
         await self._valkey.call("tl_q_hold", [self._base(partition)], args)
 
     async def purge(self, partition: int, address: str) -> int:
@@ -201,22 +217,31 @@ class Queues:
         return "tl_q_claim", [self._base(partition)], args
 
     def settling(
-        self, partition: int, settled: Sequence[Settled], changes: Sequence[HealthChange], *, now: datetime
+        self,
+        partition: int,
+        sender: str,
+        settled: Sequence[Settled],
+        changes: Sequence[HealthChange],
+        *,
+        now: datetime,
     ) -> tuple[str, list[str], list[Word]]:
-        """The call that settles many tries at once: for ``Valkey.call_all``, then ``not_changed``."""
-        args: list[Word] = [to_ms(now), self._rows, self._dead, len(settled), self._rows_for]
+        """The call that settles many tries at once: for ``run``, then ``became``."""
+        args: list[Word] = [to_ms(now), self._rows, self._dead, len(settled), self._rows_for, sender]
         for one in settled:
             args += (one.address, one.id, one.token, one.what, one.due_ms, one.row, one.fact, one.keep_ms)
         for change in changes:
             cap = "" if change.cap is None else change.cap
-            args += (change.address, change.version, change.text, change.hold_ms, cap, len(change.facts))
-            args += change.facts
+            args += (change.address, change.version, change.text, change.hold_ms, cap, change.mark)
+            args += ("1" if change.first else "", len(change.facts), *change.facts)
         return "tl_q_settle", [self._base(partition), self._keys.log(partition)], args
 
     def returning(
         self, partition: int, sender: str, spared: Iterable[str], *, now: datetime
     ) -> tuple[str, list[str], list[Word]]:
-        """The call that gives back what a sender had leased, but for what is ``spared``."""
+        """The call that gives back what a sender had leased, but for the leases that are ``spared``.
+
+        Each of those is a message and the token of its lease, with a blank between.
+        """
         return "tl_q_return", [self._base(partition)], [to_ms(now), sender, self._rows, *spared]
 
     async def run(self, calls: Sequence[tuple[str, Sequence[str], Sequence[Word]]]) -> list[Any]:
@@ -258,17 +283,27 @@ def claimed(partition: int, answer: Sequence[Any]) -> Claim:
         health[address] = Health(health_version, text)
         at += 5
         for _ in range(count):
-            messages.append(Claimed(partition, address, version, answer[at], answer[at + 1], answer[at + 2]))
-            at += 3
+            messages.append(Claimed(partition, address, version, *answer[at : at + 4]))
+            at += 4
     return Claim(messages, health, None if answer[0] < 0 else answer[0])
 
 
-def not_changed(changes: Sequence[HealthChange], answer: Sequence[Any]) -> dict[str, Health]:
-    """The addresses whose health somebody else changed meanwhile, as it stands now."""
+def became(changes: Sequence[HealthChange], answer: Sequence[Any]) -> list[tuple[Became, Health]]:
+    """What became of each change, and the health as it stands now."""
     last = answer[len(answer) - len(changes) :] if changes else ()
-    return {
-        change.address: Health(*now) for change, now in zip(changes, last, strict=True) if now is not None
-    }
+    return [_became(change, now) for change, now in zip(changes, last, strict=True)]
+
+
+def _became(change: HealthChange, now: Sequence[str] | None) -> tuple[Became, Health]:
+    match now:
+        case None:
+            return Became.SAVED, Health(str(int(change.version) + 1), change.text)
+        case [version, text, _]:
+            return Became.BEFORE, Health(version, text)
+        case [version, text]:
+            return Became.OVERTAKEN, Health(version, text)
+        case _:
+            return Became.ERASED, Health("", "")
 
 
 def to_ms(when: datetime) -> int:

@@ -103,6 +103,8 @@ class KeptEndpoint(BaseModel):
     reason: str | None = None
     held_until: AwareDatetime | None = None
     """No longer used: the queue knows."""
+    disables: int = 0
+    """How often it was disabled: a ping of before enables it no more."""
     vehicles: tuple[str, ...] = ()
     order: Order = "none"
     rate: float = 0
@@ -141,6 +143,8 @@ class Endpoint:
     """The id of its last ping."""
     signatures: Sequence[Version] = ("v1",)
     public_keys: Sequence[PublishedKey] = ()
+    disables: int = 0
+    """How often it was disabled."""
 
     def wants(self, type_: str, vehicle: str | None = None) -> bool:
         """Whether its filters take this type, and news of this vehicle (None: of none)."""
@@ -195,6 +199,25 @@ class Wishes:
         return replace(self, types=types, vehicles=vehicles)
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a subscriber changes of an address. None: as it is."""
+
+    types: Sequence[str] | None = None
+    vehicles: Sequence[str] | None = None
+    order: Order | None = None
+    rate: float | None = None
+
+    def on(self, kept: KeptEndpoint) -> Wishes:
+        """All of its wishes then. Raises as ``Wishes.checked``."""
+        return Wishes(
+            kept.types if self.types is None else self.types,
+            kept.vehicles if self.vehicles is None else self.vehicles,
+            kept.order if self.order is None else self.order,
+            kept.rate if self.rate is None else self.rate,
+        ).checked()
+
+
 def view(endpoint: EndpointId, kept: KeptEndpoint, saved: Saved) -> Endpoint:
     """An address as its subscriber sees it."""
     return Endpoint(
@@ -212,4 +235,19 @@ def view(endpoint: EndpointId, kept: KeptEndpoint, saved: Saved) -> Endpoint:
         signatures=kept.signatures,
         public_keys=published(kept.secrets),
         pinged=kept.pinged,
+        disables=kept.disables,
     )
+
+
+def owned(saved: Saved, subscriber: str | None) -> KeptEndpoint:
+    """What is kept of an address. Raises ``EndpointUnknown``, also where it is another's; None: whosever."""
+    if saved.version and not saved.ended:
+        kept = KeptEndpoint.model_validate_json(saved.body)
+        if subscriber is None or kept.subscriber == subscriber:
+            return kept
+    raise EndpointUnknown("there is no such address")
+
+
+def rate_of(asked: float, limits: WebhooksLimits) -> float:
+    """Tries a second: the lower of what the house allows and what the address asked for; 0: no limit."""
+    return min((each for each in (asked, limits.rate) if each > 0), default=0)

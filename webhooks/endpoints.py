@@ -1,18 +1,17 @@
-"""Where a subscriber hears news: adding, pinging, enabling, disabling and removing its addresses, and their secrets."""
+"""Where a subscriber hears news: adding its addresses, finding and changing them, and their secrets."""
 
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 
 from spine.clock import Clock
-from spine.facts.webhooks import EndpointDisabled, EndpointEnabled, EndpointMade
+from spine.facts.webhooks import EndpointMade
 from spine.ids import ALPHABET, EndpointId, named_after, new_id, partition_of
-from spine.queued import Put
-from spine.queues import Queues
 from spine.store import Change, OtherBody, Saved, Store, Write
 from webhooks.addresses import (
     ENDPOINT_STEPS,
+    Changed,
     Endpoint,
     EndpointState,
     EndpointStep,
@@ -24,28 +23,23 @@ from webhooks.addresses import (
     TooManyEndpoints,
     TypesRefused,
     Wishes,
+    owned,
     view,
 )
 from webhooks.guard import Guard
 from webhooks.keyring import Keyring, OverlapRefused, Version, exchanged, in_order
 from webhooks.limits import WebhooksLimits
-from webhooks.messages import PING, Outgoing, kept_text, ping_id, queue_of
+from webhooks.messages import ping_id, queue_of
 from webhooks.signers import Checker
+from webhooks.standing import Standing, queues_of
 
 __all__ = [
-    "ENDPOINT_STEPS", "Endpoint", "EndpointState", "EndpointStep", "EndpointUnknown", "Endpoints",
+    "ENDPOINT_STEPS", "Changed", "Endpoint", "EndpointState", "EndpointStep", "EndpointUnknown", "Endpoints",
     "FiltersRefused", "Target", "TooManyEndpoints", "TypesRefused", "Wishes", "queues_of",
 ]  # fmt: skip
 
-_PINGS_MOST = 5
 
-
-def queues_of(store: Store, limits: WebhooksLimits) -> Queues:
-    """The queues of news and mail, as these limits bound them."""
-    return Queues(store, rows=limits.rows_kept, dead=limits.dead_kept, rows_for=limits.kept_for)
-
-
-class Endpoints:
+class Endpoints(Standing):
     """The addresses of subscribers: carriers, and persons through a system linked to them.
 
     An address lies in its subscriber's partition, beside the one subject that lists them.
@@ -54,12 +48,9 @@ class Endpoints:
     def __init__(
         self, store: Store, clock: Clock, limits: WebhooksLimits, guard: Guard, keyring: Keyring
     ) -> None:
-        self._store = store
-        self._clock = clock
-        self._limits = limits
+        super().__init__(store, clock, limits)
         self._guard = guard
         self._keyring = keyring
-        self._queues = queues_of(store, limits)
 
     async def add(
         self,
@@ -148,49 +139,10 @@ class Endpoints:
             if each.id != but and each.hears(now, self._limits) and each.wants(type_, vehicle)
         ]
 
-    async def ping(self, endpoint: EndpointId, subscriber: str | None = None) -> str:
-        """Ask an address whether it listens; the id of the message that does. An answer enables it.
-
-        ``subscriber``: whose it must be; None: an operator asks. Raises ``EndpointUnknown``, ``BacklogFull``.
-        """
-        now = self._clock.now()
-        saved = await self._saved(endpoint)
-        kept = _owned(saved, subscriber)
-        message = ping_id(endpoint, now)
-        await self._put_ping(endpoint, message, now, kept)
-        return message
-
-    async def answered(self, endpoint: EndpointId) -> None:
-        """It answered a ping with 2xx: what waits for it may go. Again: nothing changes."""
-        now = self._clock.now()
-
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            here = saved[endpoint]
-            if not here.version or here.ended:
-                return None
-            kept = KeptEndpoint.model_validate_json(here.body)
-            after = ENDPOINT_STEPS.get((EndpointState(here.state), EndpointStep.ANSWERED))
-            if after is None:
-                return None
-            enabled = kept.model_copy(update={"enabled_at": now, "reason": None})
-            fact = EndpointEnabled(at=now, endpoint=endpoint, subscriber=kept.subscriber)
-            return Change({endpoint: Write(after, enabled.model_dump_json())}, [fact])
-
-        outcome = await self._store.change([endpoint], decide)
-        if outcome.saved[endpoint].state == EndpointState.ENABLED and outcome.changed:
-            place = queue_of(endpoint)
-            await self._queues.hold(place.partition, place.address, None, now=now)
-
-    async def unanswered(self, endpoint: EndpointId) -> None:
-        """Its first ping was never answered: it hears nothing."""
-        saved = await self._store.load(endpoint)
-        if saved.state == EndpointState.PENDING:
-            await self.disable(endpoint, "unanswered")
-
     async def one(self, endpoint: EndpointId, subscriber: str | None = None) -> Endpoint:
         """Raises ``EndpointUnknown``, also where it is another subscriber's. None: an operator looks."""
         saved = await self._saved(endpoint)
-        return view(endpoint, _owned(saved, subscriber), saved)
+        return view(endpoint, owned(saved, subscriber), saved)
 
     async def seen(self, endpoints: Sequence[str]) -> list[Endpoint]:
         """Those that there are, whosever: for operators and for what is published. Opens no secret."""
@@ -212,6 +164,33 @@ class Endpoints:
         secrets = self._keyring.good(kept.secrets, endpoint, now)
         ends = [each.until for each in kept.secrets if each.until is not None and each.until > now]
         return Target(view(endpoint, kept, saved), secrets, str(saved.version), min(ends, default=None))
+
+    async def change(self, endpoint: EndpointId, subscriber: str, changed: Changed) -> Endpoint:
+        """Other filters, another order or rate, from the next news on; the rest stays. Again: the same.
+
+        What waits already goes as it was queued. Raises ``EndpointUnknown``, ``TypesRefused``, ``FiltersRefused``.
+        """
+        owned(await self._saved(endpoint), subscriber)  # before a change: any text may come as an id
+
+        def decide(saved: Mapping[str, Saved]) -> Change | None:
+            kept = owned(saved[endpoint], subscriber)
+            wanted = changed.on(kept)
+            if _wishes(kept) == _wishes(wanted):
+                return None
+            update = {
+                "types": tuple(wanted.types),
+                "vehicles": tuple(wanted.vehicles),
+                "order": wanted.order,
+                "rate": wanted.rate,
+            }
+            return _same_state(saved[endpoint], kept.model_copy(update=update))
+
+        saved = (await self._store.change([endpoint], decide)).saved[endpoint]
+        kept = owned(saved, subscriber)
+        await self._tune(
+            endpoint, kept, self._clock.now()
+        )  # also where nothing changed: a crash may have been between
+        return view(endpoint, kept, saved)
 
     async def rotate(
         self,
@@ -237,7 +216,7 @@ class Endpoints:
         drawn = self._keyring.draw_each(signs, endpoint)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
-            kept = _owned(saved[endpoint], subscriber)
+            kept = owned(saved[endpoint], subscriber)
             last = kept.exchanged_at
             if mark == kept.exchange != "" and last and now < last + self._limits.idempotency_for:
                 return None
@@ -249,97 +228,21 @@ class Endpoints:
         kept = KeptEndpoint.model_validate_json(outcome.saved[endpoint].body)
         return self._keyring.checker(kept.secrets[0], endpoint)
 
-    async def disable(self, endpoint: EndpointId, reason: str) -> None:
-        """No more news to this address. Again: nothing changes."""
-        now = self._clock.now()
-
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            here = saved[endpoint]
-            after = ENDPOINT_STEPS.get((EndpointState(here.state), EndpointStep.DISABLED))
-            if after is None:
-                return None
-            kept = KeptEndpoint.model_validate_json(here.body).model_copy(update={"reason": reason})
-            fact = EndpointDisabled(at=now, endpoint=endpoint, reason=reason, subscriber=kept.subscriber)
-            return Change({endpoint: Write(after, kept.model_dump_json())}, [fact])
-
-        outcome = await self._store.change([endpoint], decide)
-        if (
-            outcome.changed
-        ):  # what waits for it ends when it is due, with a row each, and can be recovered later
-            place = queue_of(endpoint)
-            await self._queues.hold(place.partition, place.address, None, now=now)
-
-    async def remove(self, endpoint: EndpointId, subscriber: str) -> None:
-        """Gone, its secrets, messages and rows erased. Raises ``EndpointUnknown``, also the second time."""
-        await self.one(endpoint, subscriber)  # before a change: any text may come as an id
-        now = self._clock.now()
-        listed = named_after("eps", subscriber)
-
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            here = saved[endpoint]
-            _owned(here, subscriber)
-            known = KeptList.model_validate_json(saved[listed].body).endpoints
-            rest = KeptList(endpoints=tuple(each for each in known if each != endpoint))
-            after = ENDPOINT_STEPS[(EndpointState(here.state), EndpointStep.REMOVED)]
-            writes = {
-                endpoint: Write(after, "{}", ended=True),
-                listed: Write("kept", rest.model_dump_json()),
-            }
-            fact = EndpointDisabled(at=now, endpoint=endpoint, reason="removed", subscriber=subscriber)
-            return Change(writes, [fact])
-
-        await self._store.change([endpoint, listed], decide)
-        for place in (queue_of(endpoint), queue_of(endpoint, pings=True)):
-            await self._queues.purge(place.partition, place.address)
-
     async def forget(self, subscriber: str) -> None:
         """Remove every address of a subscriber that was erased. Again: nothing is left."""
         for endpoint in await self.of(subscriber):
             await self.remove(endpoint.id, subscriber)
-
-    async def _saved(self, endpoint: EndpointId) -> Saved:
-        if not endpoint.startswith("ep_"):  # any text may come as an id, also that of something else
-            raise EndpointUnknown("there is no such address")
-        return await self._store.load(endpoint)
-
-    async def _put_ping(self, endpoint: EndpointId, message: str, now: datetime, kept: KeptEndpoint) -> None:
-        place = queue_of(endpoint, pings=True)
-        asked = Outgoing(
-            id=message,
-            type=PING,
-            at=now,
-            expires_at=now + self._limits.ping_for,
-            reference={"endpoint": endpoint},
-            endpoint=endpoint,
-            interactive=True,
-            subscriber=kept.subscriber,
-        )
-        text = kept_text(asked, now)
-        put = Put(place.partition, place.address, message, text)
-        await self._queues.put(put, due=now, most=_PINGS_MOST)
 
     async def _again(self, endpoint: EndpointId) -> tuple[Endpoint, Checker]:
         """What was added; where its ping may have been forgotten by a crash, it is queued now."""
         saved = await self._store.load(endpoint)
         kept = KeptEndpoint.model_validate_json(saved.body)
         if saved.state == EndpointState.PENDING:
-            news, until = queue_of(endpoint), kept.made_at + self._limits.ping_for
-            await self._queues.hold(
-                news.partition,
-                news.address,
-                until,
-                now=self._clock.now(),
-                rate=_rate(kept, self._limits),
-                burst=self._limits.rate_burst,
-                order=kept.order,
-            )
+            news, now = queue_of(endpoint), self._clock.now()
+            await self._queues.hold(news.partition, news.address, self._ping_until(kept), now=now)
+            await self._tune(endpoint, kept, now)
             await self._put_ping(endpoint, kept.pinged, kept.made_at, kept)
         return view(endpoint, kept, saved), self._keyring.checker(kept.secrets[0], endpoint)
-
-
-def _rate(kept: KeptEndpoint, limits: WebhooksLimits) -> float:
-    """The lower of what the house allows and what the address asked for."""
-    return min((each for each in (kept.rate, limits.rate) if each > 0), default=0)
 
 
 def _wishes(of: KeptEndpoint | Wishes) -> tuple[object, ...]:
@@ -348,14 +251,6 @@ def _wishes(of: KeptEndpoint | Wishes) -> tuple[object, ...]:
 
 def _same_state(saved: Saved, kept: KeptEndpoint) -> Change:
     return Change({saved.id: Write(saved.state, kept.model_dump_json())})
-
-
-def _owned(saved: Saved, subscriber: str | None) -> KeptEndpoint:
-    if saved.version and not saved.ended:
-        kept = KeptEndpoint.model_validate_json(saved.body)
-        if subscriber is None or kept.subscriber == subscriber:
-            return kept
-    raise EndpointUnknown("there is no such address")
 
 
 def _hash(key: str) -> str:

@@ -25,6 +25,8 @@ _REFERENCES_MOST: Final = 16
 
 PING: Final = "endpoint.ping"
 """The type of the message that asks an address whether it listens."""
+DISABLES: Final = "disables"
+"""The reference of a ping that says how often its address had been disabled when it was sent."""
 MAIL: Final = "mail"
 """The address of all mail of one partition."""
 _PINGS: Final = "ping:"

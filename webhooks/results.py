@@ -1,5 +1,6 @@
 """The results of tries on their way to the store: what each message becomes, and how each address does."""
 
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,9 +10,9 @@ from typing import Any, Final
 from spine.facts import FACT, Fact
 from spine.facts.webhooks import BreakerClosed, BreakerOpened, EndpointFailing, EndpointRecovered
 from spine.ids import EndpointId
-from spine.queued import Claimed, HealthChange, Settled, What
+from spine.queued import Became, Claimed, HealthChange, Settled, What, token_of
 from spine.queued import Health as Stored
-from spine.queues import Queues, not_changed
+from spine.queues import became
 from webhooks.addresses import Endpoint
 from webhooks.health import Event, Happened, Health, Tried, after
 from webhooks.limits import WebhooksLimits
@@ -40,6 +41,16 @@ class Ended:
     endpoint: Endpoint | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A change of an address' health that is on its way: made of so many tries, and what happened with them."""
+
+    change: HealthChange
+    health: Health
+    count: int
+    happened: list[Happened]
+
+
 @dataclass(slots=True)
 class _Address:
     """What this sender knows of an address, and what it has not saved yet."""
@@ -48,29 +59,32 @@ class _Address:
     health: Health
     tries: list[Tried] = field(default_factory=list)
     endpoint: Endpoint | None = None
+    sent: _Sent | None = None
+    """Until it is answered it is sent as it was: whether it was saved is not known before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What goes to the store in one turn."""
+    """What goes to the store in one turn. ``rest``: more has ended than fits into it."""
 
     ended: list[Ended]
     parts: dict[int, tuple[list[Settled], list[HealthChange]]]
-    healths: dict[Where, tuple[Health, int, list[Happened]]]
-    """The health to be, of how many tries it was made, and what happened."""
+    rest: bool
 
 
 class Results:
     """Gathered until they are saved: nothing is dropped before the store has answered."""
 
-    def __init__(self, limits: WebhooksLimits, queues: Queues) -> None:
+    def __init__(self, limits: WebhooksLimits, sender: str) -> None:
+        """``sender``: the life whose results these are."""
         self._limits = limits
-        self._queues = queues
+        self._sender = sender
         self._ended: list[Ended] = []
         self._settled: list[Settled] = []
         self._addresses: dict[Where, _Address] = {}
         self._unsaved: set[Where] = set()
         self._disable: list[tuple[EndpointId, str]] = []
+        self._marks = itertools.count(1)
 
     @property
     def waiting(self) -> bool:
@@ -88,9 +102,10 @@ class Results:
             elif known.stored.version != stored.version:
                 known.stored, known.health = stored, Health.read(stored.text)
 
-    def add(self, ended: Ended, *, token: str) -> None:
+    def add(self, ended: Ended) -> None:
         """A try has ended."""
         one = ended.claimed
+        token = token_of(self._sender, one.lease)
         self._ended.append(ended)
         self._settled.append(
             Settled(
@@ -113,23 +128,32 @@ class Results:
         parts: dict[int, tuple[list[Settled], list[HealthChange]]] = defaultdict(lambda: ([], []))
         for one, settled in zip(ended, self._settled, strict=False):
             parts[one.claimed.partition][0].append(settled)
-        healths: dict[Where, tuple[Health, int, list[Happened]]] = {}
         for where in self._unsaved:
             known = self._addresses[where]
-            health, happened = after(
-                known.health,
-                known.tries,
-                since_ms=_since_ms(known.endpoint, known.tries),
-                spread=_SPREAD.random(),
-                limits=self._limits,
-            )
-            healths[where] = (health, len(known.tries), happened)
-            facts = [told for each in happened if (told := _fact(each, known)) is not None]
-            change = HealthChange(
-                where[1], known.stored.version, health.text(), health.held_until_ms, health.cap, facts
-            )
-            parts[where[0]][1].append(change)
-        return Batch(ended, dict(parts), healths)
+            if known.sent is None:
+                known.sent = self._change(where[1], known)
+            parts[where[0]][1].append(known.sent.change)
+        return Batch(ended, dict(parts), len(self._ended) > len(ended))
+
+    def _change(self, address: str, known: _Address) -> _Sent:
+        health, happened = after(
+            known.health,
+            known.tries,
+            since_ms=_since_ms(known.endpoint, known.tries),
+            spread=_SPREAD.random(),
+            limits=self._limits,
+        )
+        change = HealthChange(
+            address,
+            known.stored.version,
+            health.text(),
+            health.held_until_ms,
+            health.cap,
+            mark=next(self._marks),
+            first=known.endpoint is None,
+            facts=[told for each in happened if (told := _fact(each, known)) is not None],
+        )
+        return _Sent(change, health, len(known.tries), happened)
 
     def saved(self, batch: Batch) -> None:
         """The store has answered: the tries of this batch, which were the oldest, need not be kept."""
@@ -137,24 +161,27 @@ class Results:
         del self._settled[: len(batch.ended)]
 
     def settled(self, partition: int, batch: Batch, answer: Sequence[Any]) -> None:
-        """What became of this partition's healths: all were saved but those that others changed meanwhile."""
+        """What became of this partition's healths: each was saved, or is made anew of what others saved meanwhile."""
         _, changes = batch.parts[partition]
-        others = not_changed(changes, answer)
-        for change in changes:
+        for change, (how, now) in zip(changes, became(changes, answer), strict=True):
             where = (partition, change.address)
             known = self._addresses[where]
-            if change.address in others:
-                known.stored = others[change.address]
-                known.health = Health.read(known.stored.text)
+            sent, known.sent = known.sent, None
+            if how is Became.ERASED:
+                del self._addresses[where]
+                self._unsaved.discard(where)
                 continue
-            health, count, happened = batch.healths[where]
-            known.stored, known.health = Stored(str(int(change.version) + 1), change.text), health
-            del known.tries[:count]
+            known.stored = now
+            if sent is None or how is Became.OVERTAKEN:
+                known.health = Health.read(now.text)
+                continue
+            known.health = sent.health if how is Became.SAVED else Health.read(now.text)
+            del known.tries[: sent.count]
             if not known.tries:
                 self._unsaved.discard(where)
             if known.endpoint is not None:
                 self._disable += [
-                    (known.endpoint.id, each.reason) for each in happened if each.event is Event.DISABLED
+                    (known.endpoint.id, each.reason) for each in sent.happened if each.event is Event.DISABLED
                 ]
 
     def to_disable(self) -> list[tuple[EndpointId, str]]:

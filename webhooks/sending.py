@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Final
 
 from spine.clock import Clock
-from spine.queued import Claim, Claimed, Wish
+from spine.queued import Claim, Claimed, Wish, token_of
 from spine.queues import CLAIM_MOST, Queues, claimed
 from spine.store import StoreDown
 from spine.valkey import Word
@@ -53,10 +53,11 @@ class Sending:
         self._trying = trying
         self.life = secrets.token_hex(8)
         self._name = ""
-        self._results = Results(limits, queues)
+        self._results = Results(limits, self.life)
         self._tries: set[asyncio.Task[None]] = set()
-        self._mine: dict[int, tuple[str, int]] = {}
-        """What is leased and not settled yet, by the lease: a message may be leased again before its former try ended."""
+        self._mine: dict[int, Claimed] = {}
+        """What is leased and not settled yet, each lease by itself: a message may be leased again before its former
+        try ended."""
         self._held = {True: 0, False: 0}
         """How many of them are mail, and how many are not."""
         self._wire = asyncio.Semaphore(limits.in_flight)
@@ -162,21 +163,23 @@ class Sending:
         batch = self._results.take()
         turn = _Turn([], [], [])
         for partition, (settled, changes) in batch.parts.items():
-            turn.calls.append(self._queues.settling(partition, settled, changes, now=now))
+            turn.calls.append(self._queues.settling(partition, self.life, settled, changes, now=now))
             turn.settling.append((partition, len(settled)))
-        if claim:
+        if claim and not batch.rest:
+            # What has its answer here and is not saved with this trip may have outlived its lease, after a long pause
+            # of this process: a claim would give it back and send it once more.
             self._add_claims(turn, self._ending(batch.ended))
         if not turn.calls:
             return
+        asked = asyncio.get_running_loop().time()
         answers = await self._queues.run(turn.calls)
         self._results.saved(batch)
         for one in batch.ended:
             self._let_go(one.claimed)
         for (partition, _), answer in zip(turn.settling, answers, strict=False):
             self._results.settled(partition, batch, answer)
-        ticks = asyncio.get_running_loop().time()
         for partition, answer in zip(turn.claiming, answers[len(turn.settling) :], strict=True):
-            self._take(partition, claimed(partition, answer), ticks)
+            self._take(partition, claimed(partition, answer), asked)
         for endpoint, reason in self._results.to_disable():
             await self._trying.disable(endpoint, reason)
 
@@ -220,7 +223,9 @@ class Sending:
         mails = sum(one.claimed.address == MAIL for one in ended)
         return len(ended) - mails, mails
 
-    def _take(self, partition: int, claim: Claim, ticks: float) -> None:
+    def _take(self, partition: int, claim: Claim, asked: float) -> None:
+        """``asked``: loop time before the trip: from then on its leases run out."""
+        ticks = asyncio.get_running_loop().time()
         poll = self._limits.sender_poll.total_seconds()
         wait = poll if claim.wait_ms is None else min(poll, claim.wait_ms / 1000)
         if wait == 0 and not claim.messages:
@@ -232,9 +237,9 @@ class Sending:
             self._full.discard(partition)
         self._results.know(partition, claim.health)
         for one in claim.messages:
-            self._mine[id(one)] = (one.id, partition)
+            self._mine[id(one)] = one
             self._held[one.address == MAIL] += 1
-            running = asyncio.create_task(self._one(one))
+            running = asyncio.create_task(self._one(one, asked))
             self._tries.add(running)
             running.add_done_callback(self._tries.discard)
 
@@ -243,25 +248,28 @@ class Sending:
             self._held[one.address == MAIL] -= 1
             self._due[one.partition] = 0.0
 
-    async def _one(self, one: Claimed) -> None:
+    async def _one(self, one: Claimed, asked: float) -> None:
         """One try. It never raises; cut off, its lease goes back."""
         ended: Ended
         try:
             kept = Kept.read(one.body, started=one.n)
             if one.address == MAIL:
-                ended = await self._trying.once(one, kept)
+                ended = await self._in_time(one, kept, asked)
             else:
-                ticks = asyncio.get_running_loop().time
-                came = ticks()
                 async with self._wire:
-                    late = ticks() - came > self._limits.lease_margin.total_seconds() / 2
-                    # The lease covers a try, not half of it after a long wait for a place.
-                    ended = self._trying.stumbled(one) if late else await self._trying.once(one, kept)
+                    ended = await self._in_time(one, kept, asked)
         except Exception:
             log.exception("message.unsettled", extra={"message_id": one.id})
             ended = self._trying.stumbled(one)
-        self._results.add(ended, token=f"{self.life}:{one.n}")
+        self._results.add(ended)
         self._awake.set()
+
+    async def _in_time(self, one: Claimed, kept: Kept, asked: float) -> Ended:
+        """Try it, unless it waited long for a place: the lease covers a try, not half of it."""
+        waited = asyncio.get_running_loop().time() - asked
+        if waited > self._limits.lease_margin.total_seconds() / 2:
+            return self._trying.stumbled(one)
+        return await self._trying.once(one, kept)
 
     # ---- who is there
 
@@ -301,13 +309,13 @@ class Sending:
             self.wake(partition)
 
     async def _give_back_unknown(self) -> None:
-        """After a claim whose answer was lost: what of ours we do not know goes back."""
-        now, mine = self._clock.now(), set(self._mine.values())
+        """After a claim whose answer was lost: the leases of ours that we do not know go back."""
+        now = self._clock.now()
+        spared: dict[int, list[str]] = {each: [] for each in range(self._queues.partitions)}
+        for one in self._mine.values():
+            spared[one.partition].append(f"{one.id} {token_of(self.life, one.lease)}")
         calls = [
-            self._queues.returning(
-                partition, self.life, [each for each, where in mine if where == partition], now=now
-            )
-            for partition in range(self._queues.partitions)
+            self._queues.returning(partition, self.life, mine, now=now) for partition, mine in spared.items()
         ]
         await self._queues.run(calls)
         self._unsure = False

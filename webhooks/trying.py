@@ -17,7 +17,7 @@ from webhooks.dispatch import Dispatch
 from webhooks.endpoints import Endpoints
 from webhooks.health import Tried
 from webhooks.limits import WebhooksLimits
-from webhooks.messages import PING, Kept
+from webhooks.messages import DISABLES, PING, Kept
 from webhooks.moments import ms_before, ms_from
 from webhooks.results import Ended
 from webhooks.schedule import next_try, wait_after
@@ -69,7 +69,7 @@ class Trying:
         """What came of a ping decides on its address, before it is saved: after a crash it is decided again."""
         if kept.type == PING and kept.endpoint is not None:
             if ended.what == "done":
-                await self._endpoints.answered(kept.endpoint)
+                await self._endpoints.answered(kept.endpoint, _disables(kept))
             elif ended.what == "dead":
                 await self._endpoints.unanswered(kept.endpoint)
         return ended
@@ -96,6 +96,8 @@ class Trying:
             waits = state is EndpointState.PENDING and now < target.endpoint.made_at + self._limits.ping_for
             if kept.type != PING and state is not EndpointState.ENABLED and not waits:
                 return "endpoint_disabled"
+            if kept.type == PING and target.endpoint.disables > _disables(kept):
+                return "endpoint_disabled"  # after this ping was sent: it must not enable it again
         if kept.started > 1 and self._exhausted(kept, now):
             return "exhausted"  # its sender was lost in the last try the schedule has
         return None
@@ -177,3 +179,7 @@ class Trying:
                 self._targets.clear()  # they are read again as they are needed
             self._targets[endpoint] = found
         return found
+
+
+def _disables(ping: Kept) -> int:
+    return int(ping.reference.get(DISABLES, 0))

@@ -9,10 +9,11 @@
     B:a:ADDRESS  hash   cap, hold (until), rate (a second), burst, tok, tat (token bucket), h (health, JSON), v (its
                         version), order ("delivery", "vehicle"), o (messages behind the head of their order)
     B:o:ADDRESS:KEY list  messages of one order, the head first; only the head is waiting or leased
-    B:m:MESSAGE  hash   a address, b body, s "p" pending or how it ended, n tries begun, l token of its lease, k order
-                        key, t ended at, r its newest row
+    B:m:MESSAGE  hash   a address, b body, s "p" pending or how it ended, n tries begun, e leases ever given (it
+                        never falls), l token of its lease, k order key, t ended at, r its newest row
     B:t:ADDRESS  stream rows: m message, r JSON, newest last, at most so many
     B:d:ADDRESS  zset   dead message -> when it died
+    B:u:SENDER   hash   address -> the newest change of its health that this sender has saved
 ]]
 
 -- One row, or several of one message, a line each.
@@ -151,13 +152,15 @@ local function q_resend(keys, args)
 end
 
 --[[ tl_q_hold: leave an address alone until then, or not at all (0)
-  KEYS 1 base   ARGV 1 now  2 address  3 until  4 rate a second (0: none; "": as it is)  5 burst
+  KEYS 1 base   ARGV 1 now  2 address  3 until ("": as it is)  4 rate a second (0: none; "": as it is)  5 burst
                     6 order ("none" | "delivery" | "vehicle"; "": as it is)
+                    7 where it is left alone until exactly then, it is no longer ("": as it is)
 ]]
 local function q_hold(keys, args)
   local base, address = keys[1], args[2]
   local hash = base .. ":a:" .. address
-  redis.call("HSET", hash, "hold", args[3])
+  if args[3] ~= "" then redis.call("HSET", hash, "hold", args[3]) end
+  if args[7] ~= "" and redis.call("HGET", hash, "hold") == args[7] then redis.call("HSET", hash, "hold", 0) end
   if args[4] ~= "" then redis.call("HSET", hash, "rate", args[4], "burst", args[5]) end
   if args[6] == "none" then
     redis.call("HDEL", hash, "order")

@@ -36,9 +36,9 @@ end
        10 "1": that address alone
   Returns { ms until there may be more (-1: nothing waits),
             then per address: address, version of its subject, health version, health, count,
-                              then per message: id, tries begun with this one, body }
+                              then per message: id, tries begun with this one, leases given with this one, body }
   Leases end by this server's own clock: a sender whose clock is wrong takes nobody's.
-  A lease's token is "<sender>:<tries begun>".
+  A lease's token is "<sender>:<leases given>": tries are counted anew after a resend, leases never.
 ]]
 local function q_claim(keys, args)
   local base, now, most = keys[1], tonumber(args[1]), tonumber(args[2])
@@ -87,9 +87,11 @@ local function q_claim(keys, args)
           local known = redis.call("HMGET", message, "n", "b")
           if known[2] then
             local n = tonumber(known[1]) + 1
-            redis.call("HSET", message, "n", n, "l", sender .. ":" .. n)
+            local lease = redis.call("HINCRBY", message, "e", 1)
+            redis.call("HSET", message, "n", n, "l", sender .. ":" .. lease)
             redis.call("ZADD", leased, until_, id)
-            found[#found + 1], found[#found + 2], found[#found + 3] = id, n, known[2]
+            local last = #found
+            found[last + 1], found[last + 2], found[last + 3], found[last + 4] = id, n, lease, known[2]
             found[head] = found[head] + 1
             taken = taken + 1
           end
@@ -139,44 +141,57 @@ local function q_settle_one(base, log, now, rows, dead_most, one)
   return 1
 end
 
+-- What an address' health becomes: `false`, or why it does not (see tl_q_settle).
+local function q_settle_health(base, log, marks, one)
+  local address, mark = one[1], one[6]
+  local hash = base .. ":a:" .. address
+  local known = redis.call("HMGET", hash, "v", "h")
+  if redis.call("HGET", marks, address) == mark then return { known[1] or "0", known[2] or "", "1" } end
+  if one[7] ~= "1" and redis.call("EXISTS", hash) == 0 then return {} end
+  if (known[1] or "0") ~= one[2] then return { known[1] or "0", known[2] or "" } end
+  redis.call("HSET", hash, "v", tonumber(one[2]) + 1, "h", one[3], "hold", one[4])
+  if one[5] == "" then
+    redis.call("HDEL", hash, "cap")
+  else
+    redis.call("HSET", hash, "cap", one[5])
+  end
+  redis.call("HSET", marks, address, mark)
+  for i = 9, #one do redis.call("XADD", log, "*", "f", one[i]) end
+  return false
+end
+
 --[[ tl_q_settle: what tries came to, many at once; only who holds a lease changes anything
   KEYS 1 base  2 log
-  ARGV 1 now  2 rows kept  3 dead letters kept  4 number of messages, 5 how long rows live, ms
+  ARGV 1 now  2 rows kept  3 dead letters kept  4 number of messages, 5 how long rows live, ms  6 sender
        then per message eight: address, id, token, "done" | "again" | "back" | "dead", due, row, fact, keep for ms
-       then per address: address, health version seen, health, hold until, cap ("": the common one), count, facts ...
+       then per address: address, health version seen, health, hold until, cap ("": the common one),
+                         mark of this change, "1" where it may be the first thing known of the address,
+                         count, facts ...
   Returns { 1 settled | 0 the lease was another's: a row says so | 2 settled before, ...,
-            then per address false, or {version, health} where another version is saved: nothing of it was changed }
-  "back" gives a message back without a try used up.
+            then per address false: saved
+                             | {version, health, "1"} this very change was saved before, its answer was lost
+                             | {version, health} another version is saved: nothing of it was changed
+                             | {} nothing is known of the address (any more): it was erased, and stays so }
+  "back" gives a message back without a try used up. A sender's marks grow; it sends a change anew until it is answered.
 ]]
 local function q_settle(keys, args)
   local base, log, now, rows = keys[1], keys[2], args[1], args[2]
-  local count = tonumber(args[4])
+  local count, marks = tonumber(args[4]), base .. ":u:" .. args[6]
   local answer, touched = {}, {}
-  local at = 6
+  local at = 7
   for i = 1, count do
     answer[i] = q_settle_one(base, log, now, rows, tonumber(args[3]), { unpack(args, at, at + 7) })
     touched[args[at]] = true
     at = at + 8
   end
+  local changes = at <= #args
   while at <= #args do
-    local address, facts = args[at], tonumber(args[at + 5])
-    local hash = base .. ":a:" .. address
-    local known = redis.call("HMGET", hash, "v", "h")
-    if (known[1] or "0") == args[at + 1] then
-      redis.call("HSET", hash, "v", tonumber(args[at + 1]) + 1, "h", args[at + 2], "hold", args[at + 3])
-      if args[at + 4] == "" then
-        redis.call("HDEL", hash, "cap")
-      else
-        redis.call("HSET", hash, "cap", args[at + 4])
-      end
-      for i = 1, facts do redis.call("XADD", log, "*", "f", args[at + 5 + i]) end
-      answer[#answer + 1] = false
-    else
-      answer[#answer + 1] = { known[1] or "0", known[2] or "" }
-    end
-    touched[address] = true
-    at = at + 6 + facts
+    local last = at + 7 + tonumber(args[at + 7])
+    answer[#answer + 1] = q_settle_health(base, log, marks, { unpack(args, at, last) })
+    touched[args[at]] = true
+    at = last + 1
   end
+  if changes then redis.call("PEXPIRE", marks, args[5]) end
   for address, _ in pairs(touched) do
     local head = redis.call("ZRANGE", base .. ":w:" .. address, 0, 0, "WITHSCORES")
     if head[2] then q_ready(base, address, math.max(tonumber(now), tonumber(head[2]))) end
@@ -186,7 +201,7 @@ local function q_settle(keys, args)
 end
 
 --[[ tl_q_return: what a sender that is gone had leased goes back at once
-  KEYS 1 base   ARGV 1 now  2 sender  3 rows kept   then messages it still works on
+  KEYS 1 base   ARGV 1 now  2 sender  3 rows kept   then the leases it still works on, each "<message> <token>"
   Returns how many
 ]]
 local function q_return(keys, args)
@@ -197,7 +212,7 @@ local function q_return(keys, args)
     local before = count
     for _, message in ipairs(redis.call("ZRANGE", base .. ":l:" .. address, 0, -1)) do
       local token = redis.call("HGET", base .. ":m:" .. message, "l")
-      if token and string.sub(token, 1, #mine) == mine and not spared[message] then
+      if token and string.sub(token, 1, #mine) == mine and not spared[message .. " " .. token] then
         q_give_back(base, address, message, now, args[3])
         count = count + 1
       end
