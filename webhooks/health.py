@@ -119,6 +119,11 @@ class Health:
         return "open" if self.opened else "closed"
 
     @property
+    def well(self) -> bool:
+        """Whether one more success changes nothing but counts."""
+        return not (self.opened or self.slowed or self.told or self.in_a_row or self.first_failure_ms)
+
+    @property
     def held_until_ms(self) -> int:
         """Until when nothing is sent to it."""
         return max(self.open_until_ms, self.hold_until_ms)

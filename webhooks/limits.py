@@ -63,6 +63,10 @@ class WebhooksLimits(BaseModel):
     settle_after: timedelta = Field(
         default=timedelta(milliseconds=5), description="how long results are gathered to be saved together"
     )
+    health_after: timedelta = Field(
+        default=timedelta(milliseconds=250),
+        description="how long the successes of an address that does well are counted before they are saved with it",
+    )
     settle_most: int = Field(default=128, ge=1, le=500, description="results saved in one step")
     beat: timedelta = Field(
         default=timedelta(seconds=2), description="how often a sender says that it is there"

@@ -8,10 +8,11 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from spine.clock import Clock
 from spine.queued import Claim, Claimed, Wish, token_of
@@ -60,7 +61,12 @@ class Sending:
         try ended."""
         self._held = {True: 0, False: 0}
         """How many of them are mail, and how many are not."""
-        self._wire = asyncio.Semaphore(limits.in_flight)
+        self._ready: deque[tuple[Claimed, float]] = deque()
+        """Leased, and waiting for a place on the wire; each with the loop time from which its lease runs out."""
+        self._lanes = 0
+        """Places taken: each is a task that takes one after the other. A task for each try cost as much as its signature."""
+        self._begun = 0
+        """Messages leased so far."""
         self._due: dict[int, float] = dict.fromkeys(range(queues.partitions), 0.0)
         """Loop time from which a partition is asked again."""
         self._full: set[int] = set()
@@ -90,10 +96,11 @@ class Sending:
         count = 0
         while True:
             self._due = dict.fromkeys(self._due, 0.0)
+            begun = self._begun
             await self._turn()
-            if not self._tries and not self._results.waiting:
+            if begun == self._begun and not self._tries and not self._results.waiting:
                 return count
-            count += len(self._tries)
+            count += self._begun - begun
             await self.idle()
             while self._results.waiting:
                 await self._turn(claim=False)
@@ -111,6 +118,7 @@ class Sending:
         for running in self._tries:
             running.cancel()
         await asyncio.gather(*self._tries, return_exceptions=True)
+        self._ready.clear()
         if not self._mine and not self._results.waiting:
             return
         try:
@@ -152,15 +160,20 @@ class Sending:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._awake.wait()
-            if self._results.waiting and self._tries and not self._news.is_set():  # more end meanwhile
+            if self._results.waiting and self._tries and not self._news.is_set() and not self._enough():
+                # More end meanwhile.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._limits.settle_after.total_seconds()):
                         await self._news.wait()
 
+    def _enough(self) -> bool:
+        """Whether so much has ended that a trip is worth it at once: what is on the wire lasts until its answer."""
+        return self._results.ended >= self._limits.in_flight // 2
+
     async def _turn(self, *, claim: bool = True) -> None:
         """One trip. Raises ``StoreDown``; then every result is still there, and is saved with the next one."""
         now = self._clock.now()
-        batch = self._results.take()
+        batch = self._results.take(all_of_it=not (claim and self._tries))
         turn = _Turn([], [], [])
         for partition, (settled, changes) in batch.parts.items():
             turn.calls.append(self._queues.settling(partition, self.life, settled, changes, now=now))
@@ -239,9 +252,29 @@ class Sending:
         for one in claim.messages:
             self._mine[id(one)] = one
             self._held[one.address == MAIL] += 1
-            running = asyncio.create_task(self._one(one, asked))
-            self._tries.add(running)
-            running.add_done_callback(self._tries.discard)
+            if one.address == MAIL:
+                self._begin(self._one(one, asked), self._tries.discard)
+            else:
+                self._ready.append((one, asked))
+        self._begun += len(claim.messages)
+        for _ in range(min(len(self._ready), self._limits.in_flight - self._lanes)):
+            self._lanes += 1
+            self._begin(self._lane(*self._ready.popleft()), self._lane_ended)
+
+    def _begin(self, what: Coroutine[Any, Any, None], ended: Callable[[asyncio.Task[None]], object]) -> None:
+        running = asyncio.create_task(what)
+        self._tries.add(running)
+        running.add_done_callback(ended)
+
+    async def _lane(self, one: Claimed, asked: float) -> None:
+        """A place on the wire: one try after the other, as long as any waits."""
+        await self._one(one, asked)
+        while self._ready:
+            await self._one(*self._ready.popleft())
+
+    def _lane_ended(self, lane: asyncio.Task[None]) -> None:
+        self._lanes -= 1
+        self._tries.discard(lane)
 
     def _let_go(self, one: Claimed) -> None:
         if self._mine.pop(id(one), None) is not None:
@@ -252,24 +285,19 @@ class Sending:
         """One try. It never raises; cut off, its lease goes back."""
         ended: Ended
         try:
-            kept = Kept.read(one.body, started=one.n)
-            if one.address == MAIL:
-                ended = await self._in_time(one, kept, asked)
+            waited = asyncio.get_running_loop().time() - asked
+            if waited > self._limits.lease_margin.total_seconds() / 2:
+                # It waited long for a place, and the lease covers a try, not half of it.
+                ended = self._trying.stumbled(one)
             else:
-                async with self._wire:
-                    ended = await self._in_time(one, kept, asked)
+                ended = await self._trying.once(one, Kept.read(one.body, started=one.n))
         except Exception:
             log.exception("message.unsettled", extra={"message_id": one.id})
             ended = self._trying.stumbled(one)
         self._results.add(ended)
         self._awake.set()
-
-    async def _in_time(self, one: Claimed, kept: Kept, asked: float) -> Ended:
-        """Try it, unless it waited long for a place: the lease covers a try, not half of it."""
-        waited = asyncio.get_running_loop().time() - asked
-        if waited > self._limits.lease_margin.total_seconds() / 2:
-            return self._trying.stumbled(one)
-        return await self._trying.once(one, kept)
+        if self._enough():
+            self._news.set()
 
     # ---- who is there
 
