@@ -119,13 +119,14 @@ class Dispatch:
         self, message: str, kept: Kept, news: News, target: Target, within: float, now: datetime
     ) -> Result:
         try:
-            body = encode(message, kept.type, kept.at, self._source, news)
+            name = wire_id(message)
+            body = encode(message, kept.type, kept.at, self._source, news, name=name)
         except (TypeError, ValueError):
             log.exception("message.not_json", extra={"message_id": message, "type": kept.type})
             return Result(Outcome.HOPELESS, "not_json")
         if len(body) > self._limits.body_most:
             return Result(Outcome.HOPELESS, "too_large")
-        headers = signature.headers(target.secrets, wire_id(message), int(now.timestamp()), body)
+        headers = signature.headers(target.secrets, name, int(now.timestamp()), body)
         headers["content-type"] = "application/json"
         answer = await self._sender.post(target.endpoint.url, headers, body, within=within)
         return result_of(answer, self._clock.now, self._limits, large=len(body) > self._limits.body_advised)

@@ -53,7 +53,7 @@ class WebhooksLimits(BaseModel):
         default=8, ge=1, description="mails on their way at once, per process; they take no webhook's place"
     )
     claim_ahead: int = Field(
-        default=96,
+        default=128,
         ge=0,
         description="messages a process leases before it has room for them, to waste no time",
     )

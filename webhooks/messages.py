@@ -136,11 +136,16 @@ class Kept:
     type: str
     reference: Mapping[str, str]
     at: datetime
-    queued_at: datetime
+    queued_ms: int
     expires_at: datetime
     interactive: bool
     started: int = 0
     attempts: Sequence[Attempt] = ()
+
+    @property
+    def queued_at(self) -> datetime:
+        """When it was queued."""
+        return from_ms(self.queued_ms)
 
     @property
     def channel(self) -> Channel:
@@ -162,7 +167,7 @@ class Kept:
             found["type"],
             found["reference"],
             from_ms(found["at"]),
-            from_ms(found["queued_at"]),
+            found["queued_at"],
             from_ms(found["expires_at"]),
             "interactive" in found,
             started,

@@ -28,7 +28,7 @@ log = logging.getLogger("trunkline.webhooks")
 
 _CLAIMS_MOST: Final = 4
 """Claims of one partition in one trip: each holds up the store for a millisecond, and others come between."""
-_WORTH_A_CALL: Final = 4
+_WORTH_A_CALL: Final = 16
 """Messages that a partition is asked for at least, where several could be: each call costs the store as much as one."""
 
 Call = tuple[str, Sequence[str], Sequence[Word]]
@@ -204,9 +204,9 @@ class Sending:
         aside = self._room(mail=True) + ending[1]
         if not due or (room <= 0 and aside <= 0):
             return
-        self._first += 1
-        start = self._first % len(due)
-        due = (due[start:] + due[:start])[: max(1, room // _WORTH_A_CALL, aside)]
+        due.sort(key=lambda each: (each - self._first) % self._queues.partitions)
+        due = due[: max(1, room // _WORTH_A_CALL, aside)]
+        self._first = due[-1] + 1
         share, now = max(1, room // len(due)), self._clock.now()
         mails = max(1, aside // len(due))
         for partition in due:
