@@ -98,6 +98,7 @@ class News:
         type_ = carrier_type(fact.kind, read)
         if type_ is not None:
             await self._tell(fact.carrier, fact, received.position, type_)
+            # Without the vehicle: a carrier never hears which one it was, not even by what a filter lets through.
             for endpoint in await self._endpoints.for_subscriber(fact.carrier, type_):
                 await self._queue_unless_full(fact, read, received.position, type_, endpoint)
 
@@ -140,7 +141,7 @@ class News:
                 await self._queue(fact, read, position, fact.kind, person=role.person)
             await self._tell(role.person, fact, position, fact.kind)
         for role in concerned:
-            for endpoint in await self._endpoints.for_subscriber(role.person, fact.kind):
+            for endpoint in await self._endpoints.for_subscriber(role.person, fact.kind, vehicle=vehicle):
                 await self._queue_unless_full(fact, read, position, fact.kind, endpoint)
 
     async def _queue_unless_full(
@@ -164,7 +165,7 @@ class News:
         if read.body.question is None:
             return
         for role in roles:
-            listed = await self._endpoints.for_subscriber(role.person, ASKED)
+            listed = await self._endpoints.for_subscriber(role.person, ASKED, vehicle=read.body.vehicle)
             addresses: list[EndpointId | PersonId] = [role.person, *listed]
             for to in addresses:
                 await self._engine.withdraw(_asked_id(read.id, read.body.question, to))

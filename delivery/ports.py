@@ -150,6 +150,11 @@ class Subscribers(Protocol):
 
 
 class Endpoints(Protocol):
-    """Where a subscriber hears of a type (``webhooks.endpoints.Endpoints``)."""
+    """Where a subscriber hears of a type (``webhooks.endpoints.Endpoints``).
 
-    async def for_subscriber(self, subscriber: str, type_: str) -> Sequence[EndpointId]: ...
+    ``vehicle``: of which the news is, if the subscriber may know; an address may hear of some vehicles only.
+    """
+
+    async def for_subscriber(
+        self, subscriber: str, type_: str, *, vehicle: VehicleId | None = None
+    ) -> Sequence[EndpointId]: ...

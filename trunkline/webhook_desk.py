@@ -135,7 +135,8 @@ def _shown(shown: Checker) -> dict[str, str]:
 
 def _attempt(row: AttemptRow) -> dict[str, Any]:
     said = row.attempt.model_dump(mode="json", exclude={"answer"})
-    return {"position": row.position, "message": row.message, **{k: v for k, v in said.items() if v != ""}}
+    said = {name: value for name, value in said.items() if value != ""}
+    return {"position": row.position, "message": row.message, "ping": row.ping, **said}
 
 
 async def _no_link(_link: Link) -> str:

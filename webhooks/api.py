@@ -1,4 +1,4 @@
-"""A subscriber's own addresses over HTTP: add, look, exchange the secret, remove, see what became of news."""
+"""A subscriber's own addresses over HTTP: add, look, change, exchange the secret, remove, see what became of news."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from spine.ids import EndpointId
-from webhooks.addresses import Order
+from webhooks.addresses import Changed, FiltersRefused, Order
 from webhooks.attempts import Attempt
 from webhooks.endpoints import Endpoint, Endpoints, EndpointState, Wishes
 from webhooks.engine import Engine
@@ -24,10 +24,15 @@ _PAGE_MOST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """Who asks, as the sign-in of the caller's domain says: a carrier or a person. Nobody sees another's."""
+    """Who asks, as the sign-in of the caller's domain says: a carrier or a person. Nobody sees another's.
+
+    ``vehicles``: news to it says of which vehicle it is, so it may filter by that. Whoever is never told of a vehicle
+    must not learn from a filter that two deliveries went to the same one.
+    """
 
     id: str
     livemode: bool = True
+    vehicles: bool = False
 
 
 SignedIn = Callable[..., Awaitable[Subscriber]]
@@ -39,6 +44,13 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key", min_length=1, max_length=255, description="The same answer for 24 hours."
     ),
 ]
+
+
+VehicleName = Annotated[str, Field(pattern="^veh_[0-9a-hjkmnp-tv-z]{16}$", examples=["veh_7k3m9qxd4hwe2a5t"])]
+_VEHICLES: Final = (
+    "only news of these vehicles, and of nothing else; empty: of all. One you hear nothing of never matches. "
+    "Refused for a carrier: no news to it says of which vehicle it is"
+)
 
 
 class NewEndpoint(BaseModel):
@@ -55,6 +67,7 @@ class NewEndpoint(BaseModel):
     types: list[str] = Field(
         default=[], max_length=50, description="such as delivery.opened, delivery.*; empty: all"
     )
+    vehicles: list[VehicleName] = Field(default=[], max_length=500, description=_VEHICLES)
     order: Order = Field(
         default="none",
         description="delivery or vehicle: of each, news comes in order, and one that fails holds up those after it",
@@ -65,6 +78,21 @@ class NewEndpoint(BaseModel):
         min_length=1,
         max_length=2,
         description="`v1`: HMAC-SHA256 with a secret we share; `v1a`: Ed25519, you get the public key",
+    )
+
+
+class ChangedEndpoint(BaseModel):
+    """What shall be otherwise from the next news on. What is left out, or null, stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"types": ["delivery.opened"], "rate": 5}]}
+    )
+
+    types: list[str] | None = Field(default=None, max_length=50, description="as when it was added")
+    vehicles: list[VehicleName] | None = Field(default=None, max_length=500, description=_VEHICLES)
+    order: Order | None = Field(default=None, description="what waits already keeps the order it came under")
+    rate: float | None = Field(
+        default=None, ge=0, le=10_000, description="tries a second at most; 0: no limit"
     )
 
 
@@ -95,6 +123,7 @@ class EndpointOut(BaseModel):
     id: EndpointId
     url: str
     types: list[str]
+    vehicles: list[str]
     order: Order
     rate: float
     state: EndpointState = Field(description="pending until it has answered a signed endpoint.ping with 2xx")
@@ -160,7 +189,8 @@ def routes(
     @router.post("", status_code=status.HTTP_201_CREATED)
     async def add(asked: NewEndpoint, subscriber: changing, key: IdempotencyKey = None) -> EndpointMadeOut:
         """Add an address. Its secret is in this answer only. It is enabled once it answers the ping sent to it."""
-        wishes = Wishes(asked.types, order=asked.order, rate=asked.rate)
+        _may_name(subscriber, asked.vehicles)
+        wishes = Wishes(asked.types, asked.vehicles, asked.order, asked.rate)
         made, shown = await endpoints.add(
             subscriber.id, asked.url, key=key, wishes=wishes, signatures=asked.signatures
         )
@@ -176,6 +206,14 @@ def routes(
     async def one(endpoint: EndpointId, subscriber: who) -> EndpointOut:
         """One address of yours."""
         return EndpointOut(**endpoint_fields(await endpoints.one(endpoint, subscriber.id), subscriber))
+
+    @router.patch("/{endpoint}")
+    async def change(endpoint: EndpointId, asked: ChangedEndpoint, subscriber: changing) -> EndpointOut:
+        """Change what an address hears, in what order and how fast. What waits for it already is sent all the same."""
+        _may_name(subscriber, asked.vehicles)
+        changed = Changed(asked.types, asked.vehicles, asked.order, asked.rate)
+        found = await endpoints.change(endpoint, subscriber.id, changed)
+        return EndpointOut(**endpoint_fields(found, subscriber))
 
     @router.delete("/{endpoint}", status_code=status.HTTP_204_NO_CONTENT)
     async def remove(endpoint: EndpointId, subscriber: changing) -> None:
@@ -212,6 +250,12 @@ def routes(
     return router
 
 
+def _may_name(subscriber: Subscriber, vehicles: Sequence[str] | None) -> None:
+    """Refused whatever the ids are: an answer that depended on them would tell which there are."""
+    if vehicles and not subscriber.vehicles:
+        raise FiltersRefused("no news to you says of which vehicle it is")
+
+
 def _secret(shown: Checker) -> str | None:
     return shown.reveal() if isinstance(shown, Secret) else None
 
@@ -226,6 +270,7 @@ def endpoint_fields(endpoint: Endpoint, subscriber: Subscriber) -> dict[str, Any
         "id": endpoint.id,
         "url": endpoint.url,
         "types": list(endpoint.types),
+        "vehicles": list(endpoint.vehicles),
         "state": endpoint.state,
         "reason": endpoint.reason,
         "order": endpoint.order,

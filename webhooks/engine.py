@@ -203,10 +203,11 @@ class Engine:
         return count
 
     async def attempts(self, endpoint: EndpointId, after: str | None = None, limit: int = 50) -> AttemptsPage:
-        """The rows of an address, newest first. Raises ``BadCursor``."""
+        """The rows of an address, its pings among them, newest first. Raises ``BadCursor``."""
         if after is not None and not is_position(after):
             raise BadCursor("this is no cursor of ours")
-        return await rows_of(self._queues, self._here(queue_of(endpoint)), after=after, limit=limit)
+        self._here(queue_of(endpoint))
+        return await rows_of(self._queues, endpoint, after=after, limit=limit)
 
     async def dead(self, endpoint: EndpointId, after: str | None = None, limit: int = 50) -> DeadPage:
         """What died at an address and can be tried anew, newest first. Raises ``BadCursor``."""

@@ -25,11 +25,12 @@ def is_position(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """One row of an address. ``position``: its place in them, the cursor of what is older."""
+    """One row of an address. ``position``: its place in them, the cursor of what is older. ``ping``: it was one."""
 
     position: str
     message: str
     attempt: Attempt
+    ping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,20 @@ class MessagesPage:
     next: str | None
 
 
-async def rows_of(queues: Queues, place: Place, *, after: str | None, limit: int) -> AttemptsPage:
-    """The rows of an address, newest first."""
-    found = await queues.rows(place.partition, place.address, after=after, limit=limit + 1)
-    rows = [AttemptRow(each.position, each.message, read_row(each.text)) for each in found[:limit]]
-    return AttemptsPage(rows, rows[-1].position if len(found) > limit else None)
+async def rows_of(queues: Queues, endpoint: EndpointId, *, after: str | None, limit: int) -> AttemptsPage:
+    """The rows of an address, its pings among them, newest first.
+
+    News and pings have places of their own, which may be equal: then both stand on one page, though it is one longer.
+    """
+    rows: list[AttemptRow] = []
+    for pings in (False, True):
+        place = queue_of(endpoint, pings=pings)
+        found = await queues.rows(place.partition, place.address, after=after, limit=limit + 2)
+        rows += [AttemptRow(each.position, each.message, read_row(each.text), pings) for each in found]
+    rows.sort(key=lambda row: _number(row.position), reverse=True)
+    shown = rows[:limit]
+    shown += [row for row in rows[limit : limit + 1] if row.position == shown[-1].position]
+    return AttemptsPage(shown, shown[-1].position if len(rows) > len(shown) else None)
 
 
 class History:

@@ -36,6 +36,7 @@ SignedIn = Callable[..., Awaitable[Any]]
 SAID: Final = {
     "pinged": "The ping was answered with 2xx: the address is enabled.",
     "unanswered": "The ping was not answered with 2xx; the newest attempt says why.",
+    "overtaken": "The ping was answered, but the address was disabled after it was sent: ping it again.",
     "waiting": "A ping is on its way; look again in a moment.",
     "disabled": "Nothing is sent to this address any more, until it is enabled again.",
     "resent": "It is on its way again, under the same id.",
@@ -164,8 +165,9 @@ class _Desk:
         known = await self._endpoints.one(endpoint)
         if message.kept is None or not message.kept.attempts:
             return "waiting"
-        taken = message.kept.attempts[-1].outcome == "accepted"
-        return "pinged" if taken and known.state is EndpointState.ENABLED else "unanswered"
+        if message.kept.attempts[-1].outcome != "accepted":
+            return "unanswered"
+        return "pinged" if known.state is EndpointState.ENABLED else "overtaken"
 
     async def disable(self, endpoint: EndpointId) -> str:
         await self._endpoints.one(endpoint)

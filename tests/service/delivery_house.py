@@ -28,7 +28,7 @@ from keys.signing import SigningKeys, create_signing_keys
 from people.model import AddressKind
 from spine.facts import Fact
 from spine.facts.vehicle import CommandCreated, UnitReceipt
-from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, UnitId
+from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, UnitId, VehicleId
 from spine.ingest import Incoming, ingest
 from spine.log import Entry, Log, Tail
 from spine.readers import Received
@@ -65,7 +65,9 @@ class Post:
         self.queued.setdefault(message.id, message)
         return new
 
-    async def for_subscriber(self, subscriber: str, type_: str) -> Sequence[EndpointId]:
+    async def for_subscriber(
+        self, subscriber: str, type_: str, *, vehicle: VehicleId | None = None
+    ) -> Sequence[EndpointId]:
         return [EndpointId(f"ep_{subscriber[4:]}")]
 
     async def tell(

@@ -72,6 +72,20 @@ async def test_what_is_too_old_goes_and_a_cursor_before_it_is_told_so(desk: Desk
     assert await desk.tell("a", ago=61 * DAY) is None, "read again from the log, it is too old to be told"
 
 
+async def test_a_cursor_from_before_a_gap_is_refused(desk: Desk, valkey: Valkey) -> None:
+    """A stream that nobody told anything for long ends with its key, untrimmed: what it held is missing all the same."""
+    first = await desk.tell("a")
+    second = await desk.tell("b")
+    [stream] = await valkey.ask("KEYS", "*:told:*")
+    await valkey.ask("DEL", stream)  # what the store does when its time is over
+    await desk.tell("c")
+    with pytest.raises(CursorTooOld) as refused:
+        await desk.read(first)
+    assert refused.value.members["begin"] == second
+    assert await desk.read(second) == ["c"], "nothing is missing behind the last one that went"
+    assert await desk.read() == ["c"]
+
+
 async def test_it_is_bounded_in_length(desk: Desk) -> None:
     ids = [await desk.tell(name) for name in "abcdef"]
     assert await desk.read() == list("cdef")

@@ -14,8 +14,8 @@ from spine.ids import EndpointId
 from spine.problems import Kind, Problem
 from spine.store import Store
 from spine.valkey import Valkey
-from tests.service.conftest import SetClock, running, until
-from tests.service.test_webhooks_engine import Office, Sink, compose, delivered, make_office, sink
+from tests.service.conftest import SetClock, running
+from tests.service.test_webhooks_engine import Office, Sink, compose, delivered, eventually, make_office, sink
 from webhooks.api import Subscriber, routes
 from webhooks.api_mending import mending
 from webhooks.guard import Guard
@@ -27,13 +27,15 @@ from webhooks.signature import Secret
 __all__ = ["sink"]
 
 CARRIER, OTHER = "car_3aaaaaaaaaaaaaaa", "car_5bbbbbbbbbbbbbbb"
+ZOE = {"x-who": "per_5aaaaaaaaaaaaaaa"}
+CAR, UNKNOWN = "veh_7k3m9qxd4hwe2a5t", "veh_5zzzzzzzzzzzzzzz"
 LIMITS = WebhooksLimits(jitter=0)
 STATUS = {Kind.INVALID: 422, Kind.NOT_FOUND: 404, Kind.CONFLICT: 409}
 PATH = "/v1/webhook-endpoints"
 
 
 async def signed_in(x_who: Annotated[str, Header()]) -> Subscriber:
-    return Subscriber(x_who, livemode=x_who != OTHER)
+    return Subscriber(x_who, livemode=x_who != OTHER, vehicles=x_who.startswith("per_"))
 
 
 @pytest.fixture
@@ -174,14 +176,14 @@ async def test_an_address_is_pinged_and_mended(http: httpx.AsyncClient, office: 
         sink.says(400, headers={"webhook-delivery": "abort-message"})
         news = office.news(made["id"])
         await office.engine.queue(news)
-        await until(lambda: dead(office, made["id"]))
+        await eventually(lambda: dead(office, made["id"]))
         health = (await http.get(f"{path}/health")).json()
         assert (health["dead"], health["breaker"], health["waiting"]) == (1, "closed", 0)
         assert health["failing_since"]
         sink.says(204)
         span = {"since": "2030-01-01T00:00:00Z", "until": "2031-01-01T00:00:00Z"}
         assert (await http.post(f"{path}/recover", json=span)).json() == {"messages": 1}
-        await until(lambda: delivered(office, news.id))
+        await eventually(lambda: delivered(office, news.id))
         again = await http.post(f"{path}/messages/{news.id}/resend")
         assert (again.status_code, again.json()["message"]) == (202, news.id)
 
@@ -218,3 +220,66 @@ async def test_mending_is_nobody_elses(http: httpx.AsyncClient, office: Office) 
     for wrong in ({"order": "time"}, {"rate": -1}, {"vehicles": ["veh_7abcd"]}, {"rate": "NaN"}):
         body = {"url": "https://shop.example/h"} | wrong
         assert (await http.post(PATH, json=body)).status_code == 422
+
+
+async def test_filters_are_shown_and_changed(http: httpx.AsyncClient, office: Office) -> None:
+    asked = {"url": "https://house.example/h", "types": ["delivery.*"], "vehicles": [CAR, UNKNOWN, CAR]}
+    made = (await http.post(PATH, json=asked, headers=ZOE)).json()
+    path = f"{PATH}/{made['id']}"
+    assert made["vehicles"] == [CAR, UNKNOWN], (
+        "one of which nothing is heard never matches, and is not told apart"
+    )
+    assert (await http.get(path, headers=ZOE)).json()["vehicles"] == [CAR, UNKNOWN]
+    heard = office.endpoints.for_subscriber
+    assert await heard(ZOE["x-who"], "delivery.opened", vehicle=CAR) == [made["id"]]
+    assert await heard(ZOE["x-who"], "delivery.opened", vehicle="veh_3aaaaaaaaaaaaaaa") == []
+
+    changed = await http.patch(path, json={"vehicles": [UNKNOWN], "rate": 5}, headers=ZOE)
+    assert changed.status_code == 200
+    assert changed.json() == (await http.get(path, headers=ZOE)).json()
+    after = changed.json()
+    assert (after["vehicles"], after["rate"], after["types"], after["order"], after["state"]) == (
+        [UNKNOWN], 5, ["delivery.*"], "none", "pending",
+    )  # fmt: skip
+    assert await heard(ZOE["x-who"], "delivery.opened", vehicle=CAR) == []
+    for same in ({}, {"vehicles": None, "types": None}, {"vehicles": [UNKNOWN]}):
+        assert (await http.patch(path, json=same, headers=ZOE)).json() == after
+    body = {"vehicles": [], "types": [], "order": "delivery", "rate": 0}
+    last = (await http.patch(path, json=body, headers=ZOE)).json()
+    assert {name: last[name] for name in body} == body
+
+
+async def test_a_carrier_filters_by_no_vehicle_whatever_it_names(http: httpx.AsyncClient) -> None:
+    made = (await http.post(PATH, json={"url": "https://shop.example/h"})).json()
+    path, answers = f"{PATH}/{made['id']}", []
+    for vehicle in (CAR, UNKNOWN):
+        answers.append(await http.post(PATH, json={"url": "https://shop.example/i", "vehicles": [vehicle]}))
+        answers.append(await http.patch(path, json={"vehicles": [vehicle]}))
+    assert {(each.status_code, each.text) for each in answers} == {
+        (422, '{"code":"endpoint.filters_refused"}')
+    }
+    [left] = (await http.get(PATH)).json()["data"]
+    assert (left["id"], left["vehicles"]) == (made["id"], [])
+    changed = await http.patch(path, json={"types": ["delivery.opened"], "vehicles": [], "order": "delivery"})
+    assert (changed.status_code, changed.json()["types"]) == (200, ["delivery.opened"])
+
+
+async def test_a_change_is_nobody_elses_and_never_malformed(http: httpx.AsyncClient) -> None:
+    made = (await http.post(PATH, json={"url": "https://house.example/h"}, headers=ZOE)).json()
+    path = f"{PATH}/{made['id']}"
+    for answer in (
+        await http.patch(path, json={"rate": 1}),
+        await http.patch(f"{PATH}/nonsense", json={"rate": 1}),
+        await http.patch(f"{PATH}/{ZOE['x-who']}", json={"rate": 1}, headers=ZOE),
+        await http.patch(f"{PATH}/ep_5zzzzzzzzzzzzzzz", json={"rate": 1}, headers=ZOE),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (404, "endpoint.unknown")
+    for wrong in (
+        {"url": "https://elsewhere.example"}, {"vehicles": ["car"]}, {"vehicles": [CAR] * 501}, {"vehicles": [7]},
+        {"vehicles": [CAR + "\n"]}, {"types": ["no type"]}, {"types": ["a"] * 51}, {"order": "time"}, {"rate": -1},
+        {"rate": "NaN"}, {"rate": 1e9}, [], "x",
+    ):  # fmt: skip
+        assert (await http.patch(path, json=wrong, headers=ZOE)).status_code == 422, wrong
+    assert (await http.get(path, headers=ZOE)).json()["rate"] == 0
+    await http.delete(path, headers=ZOE)
+    assert (await http.patch(path, json={"rate": 1}, headers=ZOE)).status_code == 404

@@ -1,7 +1,7 @@
 """A lease is settled once and by its holder alone, an address' health is counted once, and nothing outlives its purge."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +11,17 @@ from aiohttp import web
 from spine.ids import EndpointId
 from spine.store import Store, StoreDown
 from spine.valkey import Valkey
-from tests.service.conftest import SetClock, until
-from tests.service.test_webhooks_engine import CARRIER, LIMITS, Office, Sink, compose, make_office, sink
+from tests.service.conftest import SetClock
+from tests.service.test_webhooks_engine import (
+    CARRIER,
+    LIMITS,
+    Office,
+    Sink,
+    compose,
+    eventually,
+    make_office,
+    sink,
+)
 from tests.service.test_webhooks_rules import office, queue, states
 from webhooks.envelope import wire_id
 from webhooks.guard import Guard
@@ -23,10 +32,6 @@ from webhooks.states import State
 __all__ = ["office", "sink"]
 
 PARTITION = 3
-PATIENT = LIMITS.model_copy(
-    update={"connect_timeout": timedelta(seconds=10), "total_timeout": timedelta(seconds=20)}
-)
-"""Nothing here hangs but where a test lets it: a busy machine is no receiver that does."""
 
 
 class Gate:
@@ -40,14 +45,6 @@ class Gate:
         mine: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.waiting.append(mine)
         return web.Response(status=await mine)
-
-
-@pytest.fixture
-async def patient(store: Store, clock: SetClock) -> AsyncIterator[Office]:
-    async with HttpSender(PATIENT, Guard(dev=True)) as sender:
-        office = make_office(store, clock, sender, {"delivery": compose}, PATIENT)
-        yield office
-        await office.engine.close()
 
 
 def at_once(sending: Sending) -> None:
@@ -69,106 +66,106 @@ async def lose(office: Office) -> None:
 
 async def ended(office: Office, count: int) -> None:
     """Wait until so many tries have their results here."""
-    await until(lambda: len(office.engine._sending._results._ended) >= count)
+    await eventually(lambda: len(office.engine._sending._results._ended) >= count)
 
 
 # ---- leases
 
 
 async def test_a_late_settle_of_a_lease_before_a_resend_settles_no_later_one(
-    patient: Office, sink: Sink
+    office: Office, sink: Sink
 ) -> None:
     """Withdrawn on the wire and sent again: tries are counted from one again, and so the leases must not be."""
     gate = Gate(sink)
-    endpoint, _ = await patient.address(sink.url)
-    [one] = await queue(patient, endpoint, "a")
-    await turn(patient)
-    await until(lambda: len(gate.waiting) == 1)
-    assert await patient.engine.withdraw(one)
-    assert await patient.engine.resend(one)
-    await turn(patient)
-    await until(lambda: len(gate.waiting) == 2)
+    endpoint, _ = await office.address(sink.url)
+    [one] = await queue(office, endpoint, "a")
+    await turn(office)
+    await eventually(lambda: len(gate.waiting) == 1)
+    assert await office.engine.withdraw(one)
+    assert await office.engine.resend(one)
+    await turn(office)
+    await eventually(lambda: len(gate.waiting) == 2)
 
     gate.waiting[0].set_result(204)
-    await ended(patient, 1)
-    await turn(patient, claim=False)
-    view = await patient.engine.view(one)
+    await ended(office, 1)
+    await turn(office, claim=False)
+    view = await office.engine.view(one)
     assert view.state is State.PENDING, "what the first try came to says nothing of the second"
     assert view.kept is not None
     assert [row.outcome for row in view.kept.attempts] == ["dropped", "late"]
 
     gate.waiting[1].set_result(500)
-    await ended(patient, 1)
-    await turn(patient, claim=False)
-    view = await patient.engine.view(one)
+    await ended(office, 1)
+    await turn(office, claim=False)
+    view = await office.engine.view(one)
     assert view.state is State.PENDING
     assert view.kept is not None
     assert [row.outcome for row in view.kept.attempts] == ["dropped", "late", "failed"]
 
 
 async def test_a_late_settle_of_a_lease_before_a_give_back_settles_no_later_one(
-    patient: Office, sink: Sink
+    office: Office, sink: Sink
 ) -> None:
     """ "back" takes its try away again: the next lease begins the same try, but is another lease."""
     gate = Gate(sink)
-    endpoint, _ = await patient.address(sink.url)
-    [one] = await queue(patient, endpoint, "a")
-    sending, queues, now = patient.engine._sending, patient.engine._queues, patient.clock.now()
-    await turn(patient)
-    await until(lambda: len(gate.waiting) == 1)
+    endpoint, _ = await office.address(sink.url)
+    [one] = await queue(office, endpoint, "a")
+    sending, queues, now = office.engine._sending, office.engine._queues, office.clock.now()
+    await turn(office)
+    await eventually(lambda: len(gate.waiting) == 1)
     [lease] = sending._mine.values()
     back = sending._results  # the same lease, given back by who could not even begin
     back.add(sending._trying.stumbled(lease))
-    patient.clock.advance(timedelta(seconds=2))
-    await turn(patient)
-    await turn(patient)
-    await until(lambda: len(gate.waiting) == 2)
-    assert now < patient.clock.now()
+    office.clock.advance(timedelta(seconds=2))
+    await turn(office)
+    await turn(office)
+    await eventually(lambda: len(gate.waiting) == 2)
+    assert now < office.clock.now()
     assert (await queues.one(PARTITION, one)).n == 1  # type: ignore[union-attr]
 
     gate.waiting[0].set_result(204)
-    await ended(patient, 1)
-    await turn(patient, claim=False)
-    assert (await patient.engine.view(one)).state is State.PENDING
+    await ended(office, 1)
+    await turn(office, claim=False)
+    assert (await office.engine.view(one)).state is State.PENDING
     gate.waiting[1].set_result(204)
-    await ended(patient, 1)
-    await turn(patient, claim=False)
-    assert (await patient.engine.view(one)).state is State.DELIVERED
+    await ended(office, 1)
+    await turn(office, claim=False)
+    assert (await office.engine.view(one)).state is State.DELIVERED
 
 
-async def test_a_message_leased_twice_loses_no_place(patient: Office, sink: Sink) -> None:
+async def test_a_message_leased_twice_loses_no_place(office: Office, sink: Sink) -> None:
     """Its first try still runs while it is leased again: each takes a place, and each gives its own back."""
     gate = Gate(sink)
-    endpoint, _ = await patient.address(sink.url)
-    [one] = await queue(patient, endpoint, "a")
-    sending = patient.engine._sending
-    await turn(patient)
-    await until(lambda: len(gate.waiting) == 1)
-    await lose(patient)
-    await turn(patient)
-    await until(lambda: len(gate.waiting) == 2)
+    endpoint, _ = await office.address(sink.url)
+    [one] = await queue(office, endpoint, "a")
+    sending = office.engine._sending
+    await turn(office)
+    await eventually(lambda: len(gate.waiting) == 1)
+    await lose(office)
+    await turn(office)
+    await eventually(lambda: len(gate.waiting) == 2)
     assert sending._held == {True: 0, False: 2}
     for waiting in gate.waiting:
         waiting.set_result(204)
-    await patient.engine.idle()
-    await turn(patient, claim=False)
+    await office.engine.idle()
+    await turn(office, claim=False)
     assert (sending._held, sending._mine) == ({True: 0, False: 0}, {})
-    assert await states(patient, [one]) == ["delivered"]
+    assert await states(office, [one]) == ["delivered"]
 
 
 async def test_a_lease_whose_answer_was_lost_goes_back_though_an_older_one_of_it_runs(
-    patient: Office, sink: Sink
+    office: Office, sink: Sink
 ) -> None:
     gate = Gate(sink)
-    endpoint, _ = await patient.address(sink.url)
-    [one] = await queue(patient, endpoint, "a")
-    sending, queues = patient.engine._sending, patient.engine._queues
-    await turn(patient)
-    await until(lambda: len(gate.waiting) == 1)
-    await lose(patient)
-    with Losing(patient):
+    endpoint, _ = await office.address(sink.url)
+    [one] = await queue(office, endpoint, "a")
+    sending, queues = office.engine._sending, office.engine._queues
+    await turn(office)
+    await eventually(lambda: len(gate.waiting) == 1)
+    await lose(office)
+    with Losing(office):
         with pytest.raises(StoreDown):
-            await turn(patient)
+            await turn(office)
         assert (await queues.one(PARTITION, one)).leased, "the store did it, and nobody here knows"  # type: ignore[union-attr]
     await sending._give_back_unknown()
     assert not (await queues.one(PARTITION, one)).leased  # type: ignore[union-attr]
@@ -233,28 +230,28 @@ async def test_what_ends_after_a_lost_answer_counts_too(office: Office, sink: Si
 
 
 async def test_an_erased_address_is_not_written_again_by_a_late_result(
-    patient: Office, sink: Sink, valkey: Valkey
+    office: Office, sink: Sink, valkey: Valkey
 ) -> None:
     gate = Gate(sink)
-    first, _ = await patient.address(sink.url)
-    second, _ = await patient.address(sink.url)
-    await queue(patient, first, "a")
-    await turn(patient)
-    await until(lambda: len(gate.waiting) == 1)
+    first, _ = await office.address(sink.url)
+    second, _ = await office.address(sink.url)
+    await queue(office, first, "a")
+    await turn(office)
+    await eventually(lambda: len(gate.waiting) == 1)
     gate.waiting[0].set_result(204)
-    await patient.engine.idle()
-    await turn(patient, claim=False)
-    await queue(patient, first, "b")
-    await queue(patient, second, "a")
-    await turn(patient)
-    await until(lambda: len(gate.waiting) == 3)
+    await office.engine.idle()
+    await turn(office, claim=False)
+    await queue(office, first, "b")
+    await queue(office, second, "a")
+    await turn(office)
+    await eventually(lambda: len(gate.waiting) == 3)
     for endpoint in (first, second):  # one whose health stands there, and one of which nothing was saved yet
-        await patient.endpoints.remove(endpoint, CARRIER)
+        await office.endpoints.remove(endpoint, CARRIER)
     for waiting in gate.waiting[1:]:
         waiting.set_result(204)
-    await patient.engine.idle()
-    while patient.engine._sending._results.waiting:
-        await turn(patient, claim=False)
+    await office.engine.idle()
+    while office.engine._sending._results.waiting:
+        await turn(office, claim=False)
     assert await left_of(valkey, first, second) == []
 
 
@@ -265,25 +262,25 @@ async def left_of(valkey: Valkey, *endpoints: EndpointId) -> list[str]:
 
 
 async def test_results_are_saved_before_anything_is_claimed_after_an_outage(
-    patient: Office, sink: Sink
+    office: Office, sink: Sink
 ) -> None:
     """The leases ran out while the store was away: what was taken meanwhile is not sent once more."""
     gate = Gate(sink)
-    endpoint, _ = await patient.address(sink.url)
-    [one] = await queue(patient, endpoint, "a")
-    sending = patient.engine._sending
-    await turn(patient)
-    await until(lambda: len(gate.waiting) == 1)
-    with Losing(patient), pytest.raises(StoreDown):
-        await turn(patient)
+    endpoint, _ = await office.address(sink.url)
+    [one] = await queue(office, endpoint, "a")
+    sending = office.engine._sending
+    await turn(office)
+    await eventually(lambda: len(gate.waiting) == 1)
+    with Losing(office), pytest.raises(StoreDown):
+        await turn(office)
     sending._unsure = True
     gate.waiting[0].set_result(204)
-    await patient.engine.idle()
-    seen = Watching(patient)
+    await office.engine.idle()
+    seen = Watching(office)
     with seen:
         turning = asyncio.create_task(sending._keep_turning())
         try:
-            await until(lambda: patient_is(patient, one, State.DELIVERED))
+            await eventually(lambda: stands(office, one, State.DELIVERED))
         finally:
             turning.cancel()
             await asyncio.wait([turning])
@@ -291,7 +288,7 @@ async def test_results_are_saved_before_anything_is_claimed_after_an_outage(
     assert sink.ids == [wire_id(one)]
 
 
-async def patient_is(office: Office, message: str, state: State) -> bool:
+async def stands(office: Office, message: str, state: State) -> bool:
     return (await office.engine.view(message)).state is state
 
 
@@ -329,6 +326,7 @@ async def test_nothing_is_claimed_while_results_are_left_over(
         leased = f"{office.engine._queues._base(PARTITION)}:l:{endpoint}"
         for message in ids:
             await store.valkey.ask("ZADD", leased, "XX", 1, message)
+        clock.advance(limits.lease)
         while office.engine._sending._results.waiting:
             await turn(office)
             await office.engine.idle()
@@ -340,14 +338,15 @@ async def test_after_a_long_wait_for_a_place_the_message_goes_back(
     store: Store, clock: SetClock, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of its lease is gone: a try now could outlast it, and be a second one beside another sender's."""
-    limits = PATIENT.model_copy(update={"in_flight": 1, "claim_ahead": 5})
+    limits = LIMITS.model_copy(update={"in_flight": 1, "claim_ahead": 95})
     gate = Gate(sink)
     async with HttpSender(limits, Guard(dev=True)) as sender:
         office = make_office(store, clock, sender, {"delivery": compose}, limits)
         endpoint, _ = await office.address(sink.url)
         first, second = await queue(office, endpoint, "a", "b")
         await turn(office)
-        await until(lambda: len(gate.waiting) == 1)
+        await eventually(lambda: len(gate.waiting) == 1)
+        assert len(office.engine._sending._mine) == 2, "leased, and without a place"
         loop, later = asyncio.get_running_loop(), limits.lease_margin.total_seconds() / 2 + 1
         now = loop.time
         monkeypatch.setattr(loop, "time", lambda: now() + later)

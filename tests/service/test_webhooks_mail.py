@@ -85,7 +85,7 @@ LETTER = Letter(
 )
 
 
-PATIENT = LIMITS.model_copy(update={"total_timeout": timedelta(seconds=10)})
+PATIENT = LIMITS.model_copy(update={"total_timeout": timedelta(seconds=60)})
 """Nothing here hangs but where a test says so: a busy machine is no mail server that does."""
 
 
@@ -241,7 +241,7 @@ async def smtp() -> AsyncIterator[SmtpSink]:
         yield sink
 
 
-def door(sink: SmtpSink, patience: float = 10, **more: str) -> SmtpDoor:
+def door(sink: SmtpSink, patience: float = 60, **more: str) -> SmtpDoor:
     return SmtpDoor(
         SmtpServer("127.0.0.1", sink.port, **({"security": "none"} | more)),
         timeout=timedelta(seconds=patience),

@@ -16,7 +16,7 @@ from spine.ids import EndpointId, PersonId
 from spine.log import Log
 from spine.store import Ack, LeaseLost, Store
 from spine.valkey import Valkey
-from tests.service.conftest import SetClock, running, until
+from tests.service.conftest import SetClock, running
 from tests.service.test_webhooks_engine import (
     CARRIER,
     DELIVERY,
@@ -26,6 +26,7 @@ from tests.service.test_webhooks_engine import (
     compose,
     cut_off,
     delivered,
+    eventually,
     make_office,
     sink,
 )
@@ -344,14 +345,14 @@ async def test_a_late_senders_result_changes_nothing(office: Office, sink: Sink)
     let_go = asyncio.Event()
 
     async def slow(request: web.Request) -> web.StreamResponse:
-        await asyncio.wait_for(let_go.wait(), 5)
+        await asyncio.wait_for(let_go.wait(), 60)
         return web.Response()
 
     sink.answer = slow
     endpoint, _ = await office.address(sink.url)
     [one] = await queue(office, endpoint, "a")
     await office.engine._sending._turn()
-    await until(lambda: sink.got)
+    await eventually(lambda: sink.got)
     await office.engine._queues.run(
         [office.engine._queues.returning(3, office.engine._sending.life, (), now=office.clock.now())]
     )
@@ -386,16 +387,16 @@ async def test_a_sender_that_ends_finishes_what_it_has(office: Office, sink: Sin
     let_go = asyncio.Event()
 
     async def slow(request: web.Request) -> web.StreamResponse:
-        await asyncio.wait_for(let_go.wait(), 5)
+        await asyncio.wait_for(let_go.wait(), 60)
         return web.Response()
 
     sink.answer = slow
     endpoint, _ = await office.address(sink.url)
     ids = await queue(office, endpoint, "a", "b")
     async with running(office.engine.run("one")):
-        await until(lambda: len(sink.got) == 2)
+        await eventually(lambda: len(sink.got) == 2)
     closing = asyncio.create_task(office.engine.close())
-    await until(lambda: office.store.valkey.ask("EXISTS", f"tl:sender:{office.engine._sending.life}"))
+    await eventually(lambda: office.store.valkey.ask("EXISTS", f"tl:sender:{office.engine._sending.life}"))
     let_go.set()
     await closing
     assert await states(office, ids) == ["delivered", "delivered"]
@@ -508,9 +509,9 @@ async def test_mail_takes_no_webhooks_place(store: Store, sink: Sink) -> None:
         for mail in mails:
             await office.engine.queue(mail)
         async with running(office.engine.run()):
-            await until(lambda: office.engine._sending._held[True] == 2)
+            await eventually(lambda: office.engine._sending._held[True] == 2)
             ids = await queue(office, endpoint, *(f"n{n}" for n in range(20)))
-            await until(lambda: delivered(office, ids[-1]))
+            await eventually(lambda: delivered(office, ids[-1]))
             assert office.engine._sending._held[True] <= 2
             hangs.set()
 

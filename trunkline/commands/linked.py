@@ -75,6 +75,9 @@ def news_only(
     person: PersonName,
     news: Annotated[str, typer.Argument(metavar="URL", help="Address that hears the person's news.")],
     types: Annotated[list[str] | None, typer.Option("--type", help="Such as delivery.*, repeated.")] = None,
+    vehicles: Annotated[
+        list[str] | None, typer.Option("--vehicle", help="Only news of this vehicle, veh_..., repeated.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell a person's news to an address that decides nothing; the secret it verifies with is printed once."""
@@ -82,13 +85,14 @@ def news_only(
     async def work(desk: "Desk") -> dict[str, str]:
         from spine.ids import PersonId
         from trunkline.compose import keyring_of
-        from webhooks.endpoints import Endpoints
+        from webhooks.endpoints import Endpoints, Wishes
         from webhooks.guard import Guard
 
         settings = desk.settings
         guard = Guard(dev=settings.webhooks_dev)
         endpoints = Endpoints(desk.store, desk.clock, settings.webhooks, guard, keyring_of(settings))
-        endpoint, signs = await endpoints.add(PersonId(person), news, types or ["delivery.*"])
+        wishes = Wishes(types or ["delivery.*"], vehicles or ())
+        endpoint, signs = await endpoints.add(PersonId(person), news, wishes=wishes)
         return {"endpoint": endpoint.id, "news_secret": signs.reveal()}
 
     _run(work, as_json=as_json)
