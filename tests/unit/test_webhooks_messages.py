@@ -148,7 +148,15 @@ def test_the_row_of_a_success_says_what_was_measured(
 def test_what_is_kept_reads_back() -> None:
     kept = Kept.read(kept_text(OUT.checked(), NOW), started=2)
     assert kept == Kept(
-        ENDPOINT, None, "delivery.asked", {"delivery": "dlv_7k3m"}, NOW, 1_904_288_400_000, OUT.expires_at, False, 2
+        ENDPOINT,
+        None,
+        "delivery.asked",
+        {"delivery": "dlv_7k3m"},
+        NOW,
+        1_904_288_400_000,
+        OUT.expires_at,
+        False,
+        2,
     )
     assert kept.queued_at == NOW
 
