@@ -8,17 +8,17 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from spine.clock import Clock
 from spine.queued import Claim, Claimed, Wish, token_of
 from spine.queues import CLAIM_MOST, Queues, claimed
 from spine.store import StoreDown
 from spine.valkey import Word
+from webhooks.lanes import Lanes
 from webhooks.limits import WebhooksLimits
 from webhooks.messages import MAIL, Kept
 from webhooks.results import Ended, Results
@@ -55,16 +55,13 @@ class Sending:
         self.life = secrets.token_hex(8)
         self._name = ""
         self._results = Results(limits, self.life)
-        self._tries: set[asyncio.Task[None]] = set()
+        self._lanes = Lanes(limits.in_flight, self._one)
+        self._tries = self._lanes.tries
         self._mine: dict[int, Claimed] = {}
         """What is leased and not settled yet, each lease by itself: a message may be leased again before its former
         try ended."""
         self._held = {True: 0, False: 0}
         """How many of them are mail, and how many are not."""
-        self._ready: deque[tuple[Claimed, float]] = deque()
-        """Leased, and waiting for a place on the wire; each with the loop time from which its lease runs out."""
-        self._lanes = 0
-        """Places taken: each is a task that takes one after the other. A task for each try cost as much as its signature."""
         self._begun = 0
         """Messages leased so far."""
         self._due: dict[int, float] = dict.fromkeys(range(queues.partitions), 0.0)
@@ -75,6 +72,8 @@ class Sending:
         self._awake = asyncio.Event()
         self._news = asyncio.Event()
         """Something may be due that nobody has asked for yet: no time to gather results first."""
+        self._turned = 0.0
+        """Loop time of the newest turn that claimed, or could have."""
         self._unsure = False
         """A claim's answer was lost: what it leased is ours without our knowing."""
 
@@ -107,18 +106,13 @@ class Sending:
 
     async def idle(self) -> None:
         """Wait until no try runs in this process."""
-        while self._tries:
-            await asyncio.wait(self._tries)
+        await self._lanes.idle()
 
     async def close(self) -> None:
         """Let the running tries end and save them; what is cut off here goes to whoever comes next."""
         if self._tries:
             await self._beat_for(self._limits.total_timeout)
-            await asyncio.wait(self._tries, timeout=self._limits.total_timeout.total_seconds())
-        for running in self._tries:
-            running.cancel()
-        await asyncio.gather(*self._tries, return_exceptions=True)
-        self._ready.clear()
+        await self._lanes.close(self._limits.total_timeout.total_seconds())
         if not self._mine and not self._results.waiting:
             return
         try:
@@ -134,12 +128,7 @@ class Sending:
         ticks = asyncio.get_running_loop().time
         while True:
             try:
-                if self._unsure:
-                    while self._results.waiting:
-                        # Leases may have run out while the store was away: what has its answer here is saved
-                        # before anything is claimed, or it would be sent once more.
-                        await self._turn(claim=False)
-                    await self._give_back_unknown()
+                await self._catch_up()
                 self._awake.clear()
                 self._news.clear()
                 await self._turn()
@@ -170,6 +159,25 @@ class Sending:
         """Whether so much has ended that a trip is worth it at once: what is on the wire lasts until its answer."""
         return self._results.ended >= self._limits.in_flight // 2
 
+    async def _catch_up(self) -> None:
+        """Before anything is claimed: leases may have run out while the store was away or this process stood still.
+
+        What has its answer here is saved first, or it would be sent once more.
+        """
+        still = self._stood_still()
+        if still and self._tries:  # their answers may have come and not been read yet
+            await asyncio.wait(self._tries, timeout=self._limits.total_timeout.total_seconds())
+        if still or self._unsure:
+            while self._results.waiting:
+                await self._turn(claim=False)
+        if self._unsure:
+            await self._give_back_unknown()
+
+    def _stood_still(self) -> bool:
+        """Stopped or starved for so long that a lease may be over."""
+        idle = asyncio.get_running_loop().time() - self._turned
+        return bool(self._turned) and idle > self._limits.lease_margin.total_seconds() / 2
+
     async def _turn(self, *, claim: bool = True) -> None:
         """One trip. Raises ``StoreDown``; then every result is still there, and is saved with the next one."""
         now = self._clock.now()
@@ -178,6 +186,8 @@ class Sending:
         for partition, (settled, changes) in batch.parts.items():
             turn.calls.append(self._queues.settling(partition, self.life, settled, changes, now=now))
             turn.settling.append((partition, len(settled)))
+        if claim:
+            self._turned = asyncio.get_running_loop().time()
         if claim and not batch.rest:
             # What has its answer here and is not saved with this trip may have outlived its lease, after a long pause
             # of this process: a claim would give it back and send it once more.
@@ -253,28 +263,11 @@ class Sending:
             self._mine[id(one)] = one
             self._held[one.address == MAIL] += 1
             if one.address == MAIL:
-                self._begin(self._one(one, asked), self._tries.discard)
+                self._lanes.beside(one, asked)
             else:
-                self._ready.append((one, asked))
+                self._lanes.ready.append((one, asked))
         self._begun += len(claim.messages)
-        for _ in range(min(len(self._ready), self._limits.in_flight - self._lanes)):
-            self._lanes += 1
-            self._begin(self._lane(*self._ready.popleft()), self._lane_ended)
-
-    def _begin(self, what: Coroutine[Any, Any, None], ended: Callable[[asyncio.Task[None]], object]) -> None:
-        running = asyncio.create_task(what)
-        self._tries.add(running)
-        running.add_done_callback(ended)
-
-    async def _lane(self, one: Claimed, asked: float) -> None:
-        """A place on the wire: one try after the other, as long as any waits."""
-        await self._one(one, asked)
-        while self._ready:
-            await self._one(*self._ready.popleft())
-
-    def _lane_ended(self, lane: asyncio.Task[None]) -> None:
-        self._lanes -= 1
-        self._tries.discard(lane)
+        self._lanes.fill()
 
     def _let_go(self, one: Claimed) -> None:
         if self._mine.pop(id(one), None) is not None:

@@ -77,11 +77,13 @@ class Installed:
         said, errors = await child.communicate()
         return child.returncode, [json.loads(line) for line in said.splitlines()], errors.decode()
 
-    async def run_each(self, *lines: tuple[str, ...]) -> list[tuple[int, list[Any], str]]:
+    async def run_each(
+        self, *lines: tuple[str, ...], group: str = "webhooks"
+    ) -> list[tuple[int, list[Any], str]]:
         """Several command lines one after the other in one process, which takes a second to start."""
         import asyncio
 
-        words = [["trunkline", "webhooks", *line, "--json"] for line in lines]
+        words = [["trunkline", group, *line, "--json"] for line in lines]
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-c", EACH, json.dumps(words),
             env=plain_environment({"TRUNKLINE_DATA_DIR": str(self.folder), "TRUNKLINE_STORE_URL": self.url}),
@@ -191,3 +193,14 @@ async def test_a_contact_center_is_made_and_ended(installed: Installed) -> None:
     )
     assert [code for code, _, _ in removed] == [0, 0]
     assert left == (0, [], "")
+
+
+async def test_a_persons_address_hears_of_the_vehicles_it_was_made_for(installed: Installed) -> None:
+    car, person = "veh_3k7m9qxd4hwe2a5t", "per_3k7m9qxd4hwe2a5t"
+    news = ("news", person, "https://house.example/h", "--vehicle")
+    (code, [made], errors), (refused, _, why) = await installed.run_each(
+        (*news, car), (*news, "no vehicle"), group="owner"
+    )
+    assert code == 0, errors
+    assert (await installed.endpoints.one(made["endpoint"], person)).vehicles == (car,)
+    assert (refused, json.loads(why)["code"]) == (1, "endpoint.filters_refused")

@@ -35,15 +35,17 @@ async def test_no_more_than_may_is_on_the_wire_and_what_was_leased_ahead_follows
         ):  # so little room is given to one partition after the other
             await sending._turn()
         await until(lambda: len(gate.waiting) == 3)
-        assert (sending._lanes, len(sending._ready), sending._held[False]) == (3, 4, 7)
+        assert (sending._lanes.taken, len(sending._lanes.ready), sending._held[False]) == (3, 4, 7)
         gate.waiting[0].set_result(204)
         await until(lambda: len(gate.waiting) == 4)
-        assert (sending._lanes, len(sending._ready)) == (3, 3), "the next one took its place, without a trip"
+        assert (sending._lanes.taken, len(sending._lanes.ready)) == (3, 3), (
+            "the next one took its place, without a trip"
+        )
         for n in range(1, 7):
             await until(lambda n=n: len(gate.waiting) > n)  # type: ignore[misc]
             gate.waiting[n].set_result(204)
         await office.engine.idle()
-        assert (sending._lanes, len(sending._ready)) == (0, 0)
+        assert (sending._lanes.taken, len(sending._lanes.ready)) == (0, 0)
         sink.says(204)
         assert await office.engine.sweep() == 2
         assert await states(office, ids) == ["delivered"] * 9
@@ -62,7 +64,7 @@ async def test_a_lane_that_is_cut_off_gives_its_place_back(office: Office, sink:
         lane.cancel()
     await asyncio.wait(cut_off)
     await until(lambda: not sending._tries)
-    assert sending._lanes == 0
+    assert sending._lanes.taken == 0
 
 
 async def taken(office: Office, endpoint: str) -> int:

@@ -13,7 +13,7 @@ from spine.store import Store, StoreDown
 from spine.valkey import Valkey
 from tests.service.conftest import SetClock
 from tests.service.test_webhooks_engine import CARRIER, LIMITS, Office, Sink, compose, make_office, sink
-from tests.service.test_webhooks_leases import left_of
+from tests.service.test_webhooks_results import left_of
 from tests.service.test_webhooks_rules import OTHER, fails_first, kinds, queue, states
 from webhooks.addresses import Changed, FiltersRefused, TypesRefused
 from webhooks.endpoints import EndpointState, EndpointUnknown, Wishes
