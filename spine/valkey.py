@@ -8,7 +8,7 @@ from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, RedisError, ResponseError
 
-from spine.pipe import Pipe, Word, pack
+from spine.pipe import Awaited, Pipe, Several, Word, pack
 from spine.problems import Kind, Problem
 
 __all__ = ["CommandRejected", "Listening", "StoreDown", "Valkey", "Word"]
@@ -168,7 +168,7 @@ class _Line:
 
     def __init__(self, connect: Callable[[], AbstractConnection]) -> None:
         self._connect = connect
-        self._early: list[tuple[bytes, asyncio.Future[Any]]] = []
+        self._early: list[tuple[bytes, Awaited]] = []
         self._pipe: Pipe | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -180,9 +180,17 @@ class _Line:
             raise _meaning(refused) from refused
 
     async def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
-        answers = [self._post(packed) for packed in [pack(command) for command in commands]]
+        if not commands:
+            return []
+        packed = [pack(command) for command in commands]
+        self._serving()
+        several = Several(len(packed), asyncio.get_running_loop().create_future())
+        for each in packed:
+            self._hand_over(each, several)
+        if self._pipe is not None:
+            self._pipe.flush()
         try:
-            return list(await asyncio.gather(*answers))
+            return await several.future
         except (RedisError, OSError) as refused:
             raise _meaning(refused) from refused
 
@@ -191,14 +199,19 @@ class _Line:
         return self._post(pack(command), asking=asking)
 
     def _post(self, packed: bytes, *, asking: bool = False) -> asyncio.Future[Any]:
-        loop = asyncio.get_running_loop()
-        if self._task is None or self._task.done():
-            self._task = loop.create_task(self._serve(), name="valkey-line")
+        loop = self._serving()
         if asking:
             self._hand_over(pack(("ASKING",)), loop.create_future())
         future: asyncio.Future[Any] = loop.create_future()
         self._hand_over(packed, future)
         return future
+
+    def _serving(self) -> asyncio.AbstractEventLoop:
+        """See to it that a connection stands, or is on its way."""
+        loop = asyncio.get_running_loop()
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._serve(), name="valkey-line")
+        return loop
 
     async def close(self) -> None:
         if self._task is not None:
@@ -207,7 +220,7 @@ class _Line:
             self._task = None
         self._fail_early("closed")  # a task that was cancelled before its first step did nothing at all
 
-    def _hand_over(self, packed: bytes, future: asyncio.Future[Any]) -> None:
+    def _hand_over(self, packed: bytes, future: Awaited) -> None:
         if self._pipe is None:
             self._early.append((packed, future))
         else:

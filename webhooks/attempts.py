@@ -78,14 +78,16 @@ class Result:
 
     def row(self, n: int, at_ms: int, most: int) -> str:
         """Its row as it stands in the store; at most ``most`` bytes of the answer, made printable."""
-        if (
-            self.outcome is Outcome.ACCEPTED
-            and not self.answer
-            and self.times == _NO_TIMES
-            and not self.warning
-        ):
+        if self.outcome is Outcome.ACCEPTED and not self.answer and not self.warning:
+            # Nearly always, so it is written out: numbers only.
             status = "" if self.status is None else f',"status":{self.status}'
-            return f'{{"n":{n},"at":{at_ms},"outcome":"accepted"{status},"ms":{self.ms}}}'
+            dns, connect, first = self.times
+            times = "" if first is None else f',"first_byte_ms":{first}'
+            if dns is not None or connect is not None:
+                times = "".join(
+                    [f',"{name}":{ms}' for name, ms in zip(_TIMES, self.times, strict=True) if ms is not None]
+                )
+            return f'{{"n":{n},"at":{at_ms},"outcome":"accepted"{status},"ms":{self.ms}{times}}}'
         found: dict[str, Any] = {
             "n": n,
             "at": at_ms,

@@ -18,12 +18,38 @@ _RETRY_AFTER: Final = b"retry-after"
 _DELIVERY: Final = b"webhook-delivery"
 
 
+class Outbox:
+    """Requests of one turn of the loop leave one after the other, when all are made.
+
+    Each write wakes a receiver; one that is awake already costs us a third of the write less.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._requests: list[tuple[asyncio.Transport, bytes]] = []
+
+    def put(self, transport: asyncio.Transport, request: bytes) -> None:
+        """Send it in this turn of the loop, unless its connection ends before."""
+        if not self._requests:
+            self._loop.call_soon(self._flush)
+        self._requests.append((transport, request))
+
+    def _flush(self) -> None:
+        requests, self._requests = self._requests, []
+        for transport, request in requests:
+            if not transport.is_closing():
+                transport.write(request)
+
+
 class Connection(asyncio.Protocol):
     """Answers one request at a time. ``origin``: what it is connected to, such as ``https://shop.example:443``."""
 
-    def __init__(self, origin: str, limits: WebhooksLimits, lost: Callable[["Connection"], None]) -> None:
+    def __init__(
+        self, origin: str, limits: WebhooksLimits, outbox: Outbox, lost: Callable[["Connection"], None]
+    ) -> None:
         """``lost``: told once when the connection has ended."""
         self.origin = origin
+        self._outbox = outbox
         self.idle_since = 0.0
         self._limits = limits
         self._lost = lost
@@ -50,7 +76,7 @@ class Connection(asyncio.Protocol):
             return waiting
         self._waiting, self._heard, self._head_read = waiting, heard, 0
         heard.sent = time.monotonic()
-        self._transport.write(request)
+        self._outbox.put(self._transport, request)
         return waiting
 
     def late(self) -> None:

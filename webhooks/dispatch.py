@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from webhooks.mail import Letter, Mail, MailRefused
 from webhooks.messages import PING, Kept
 from webhooks.schedule import asked_to_wait
 from webhooks.sender import Answer, NoAnswer, Sender
+from webhooks.watch import Watch
 
 log = logging.getLogger("trunkline.webhooks")
 
@@ -69,21 +71,21 @@ class Dispatch:
         self._mail = mail
         self._source = source
         self._within = limits.total_timeout.total_seconds()
+        self._watch = Watch()
 
     async def once(self, message: str, kept: Kept, target: Target | None) -> Result:
         """Try once, composing and sending together within ``total_timeout`` and never from ``expires_at`` on.
 
         ``target``: the endpoint, for a webhook. Raises only where the store does not answer.
         """
-        ticks = asyncio.get_running_loop().time
-        began = ticks()
+        began = time.monotonic()
         said = await self._said(message, kept, target)
         if isinstance(said, Result):
             return said
         now = self._clock.now()
         if now >= kept.expires_at:  # composing took its time: what is late is not sent
             return Result(Outcome.HOPELESS, "deadline")
-        left = self._within - (ticks() - began)
+        left = self._within - (time.monotonic() - began)
         within = min(left, (kept.expires_at - now).total_seconds())
         if isinstance(said, News) and target is not None:
             return await self._post(message, kept, said, target, within, now)
@@ -106,7 +108,7 @@ class Dispatch:
             kept.person,
         )
         try:
-            async with asyncio.timeout(self._within):
+            with self._watch.within(self._within):
                 said = await self._compose[kept.type.partition(".")[0]](brief)
         except Exception:
             log.exception("message.not_composed", extra={"message_id": message})
@@ -117,13 +119,14 @@ class Dispatch:
         self, message: str, kept: Kept, news: News, target: Target, within: float, now: datetime
     ) -> Result:
         try:
-            body = encode(message, kept.type, kept.at, self._source, news)
+            name = wire_id(message)
+            body = encode(message, kept.type, kept.at, self._source, news, name=name)
         except (TypeError, ValueError):
             log.exception("message.not_json", extra={"message_id": message, "type": kept.type})
             return Result(Outcome.HOPELESS, "not_json")
         if len(body) > self._limits.body_most:
             return Result(Outcome.HOPELESS, "too_large")
-        headers = signature.headers(target.secrets, wire_id(message), int(now.timestamp()), body)
+        headers = signature.headers(target.secrets, name, int(now.timestamp()), body)
         headers["content-type"] = "application/json"
         answer = await self._sender.post(target.endpoint.url, headers, body, within=within)
         return result_of(answer, self._clock.now, self._limits, large=len(body) > self._limits.body_advised)
@@ -152,7 +155,7 @@ def result_of(
     answer: Answer, clock: Callable[[], datetime], limits: WebhooksLimits, *, large: bool = False
 ) -> Result:
     """What an answer means (webhooks.md, Retries): 2xx alone is success, whatever else is said with it."""
-    control = (answer.control or "").strip().lower()
+    control = answer.control.strip().lower() if answer.control else ""
     seen = seen_of(answer)
     warning = "body_large" if large else ""
     times = (answer.dns_ms, answer.connect_ms, answer.first_byte_ms)
@@ -169,7 +172,9 @@ def result_of(
         reason = "aborted"
     else:
         hopeless = False
-    until = asked_to_wait(answer.retry_after, clock(), limits)
+    until = None
+    if answer.retry_after is not None:
+        until = asked_to_wait(answer.retry_after, clock(), limits)
     outcome = Outcome.HOPELESS if hopeless else Outcome.FAILED
     return Result(outcome, reason, answer.status, answer.ms, answer.text, until, seen, times, warning)
 

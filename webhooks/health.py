@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from webhooks.limits import WebhooksLimits
 
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
 _BUCKET_MS: Final = 10_000
 _SHARES_TOLD: Final = (0.4, 0.8)
 """Of the time without success after which it is disabled: two days and four of five."""
@@ -104,19 +105,23 @@ class Health:
 
     def text(self) -> str:
         """As it stands in the store."""
-        return json.dumps(
+        return _JSON.encode(
             [
                 self.taken, self.failed, self.in_a_row, self.opened, self.open_until_ms, self.slowed,
                 self.hold_until_ms, self.first_failure_ms, self.last_failure_ms, self.last_taken_ms, self.told,
                 self.window,
-            ],
-            separators=(",", ":"),
+            ]
         )  # fmt: skip
 
     @property
     def breaker(self) -> str:
         """``closed`` or ``open``; an open one lets one try through after ``open_until_ms``."""
         return "open" if self.opened else "closed"
+
+    @property
+    def well(self) -> bool:
+        """Whether one more success changes nothing but counts."""
+        return not (self.opened or self.slowed or self.told or self.in_a_row or self.first_failure_ms)
 
     @property
     def held_until_ms(self) -> int:

@@ -53,7 +53,7 @@ class WebhooksLimits(BaseModel):
         default=8, ge=1, description="mails on their way at once, per process; they take no webhook's place"
     )
     claim_ahead: int = Field(
-        default=96,
+        default=128,
         ge=0,
         description="messages a process leases before it has room for them, to waste no time",
     )
@@ -62,6 +62,10 @@ class WebhooksLimits(BaseModel):
     )
     settle_after: timedelta = Field(
         default=timedelta(milliseconds=5), description="how long results are gathered to be saved together"
+    )
+    health_after: timedelta = Field(
+        default=timedelta(milliseconds=250),
+        description="how long the successes of an address that does well are counted before they are saved with it",
     )
     settle_most: int = Field(default=128, ge=1, le=500, description="results saved in one step")
     beat: timedelta = Field(

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from aiohappyeyeballs import start_connection
 
 from webhooks.answer import AGENT, Closed, Heard
-from webhooks.connection import Connection
+from webhooks.connection import Connection, Outbox
 from webhooks.guard import AddressBlocked, AddressInfo, Guard, Lookup
 from webhooks.limits import WebhooksLimits
 
@@ -54,6 +54,7 @@ class SocketTransport:
         self._busy: dict[Connection, float] = {}
         """Those that wait for an answer, each with its deadline."""
         self._watch: asyncio.TimerHandle | None = None
+        self._outbox = Outbox()
 
     async def exchange(
         self, url: str, headers: Mapping[str, str], body: bytes, heard: Heard, within: float
@@ -130,7 +131,7 @@ class SocketTransport:
             )
             try:
                 _, connection = await loop.create_connection(
-                    lambda: Connection(target.origin, self._limits, self._gone),
+                    lambda: Connection(target.origin, self._limits, self._outbox, self._gone),
                     sock=sock,
                     ssl=self._tls if target.tls else None,
                     server_hostname=target.host if target.tls else None,

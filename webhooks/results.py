@@ -1,7 +1,9 @@
 """The results of tries on their way to the store: what each message becomes, and how each address does."""
 
 import itertools
+import math
 import random
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from spine.queued import Became, Claimed, HealthChange, Settled, What, token_of
 from spine.queued import Health as Stored
 from spine.queues import became
 from webhooks.addresses import Endpoint
-from webhooks.health import Event, Happened, Health, Tried, after
+from webhooks.health import Event, Happened, Health, Seen, Tried, after
 from webhooks.limits import WebhooksLimits
 from webhooks.moments import from_ms
 
@@ -61,6 +63,8 @@ class _Address:
     endpoint: Endpoint | None = None
     sent: _Sent | None = None
     """Until it is answered it is sent as it was: whether it was saved is not known before."""
+    save_at: float = 0
+    """Until then (``time.monotonic``) it need not be saved: it does well, and nothing follows from one more success."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +89,17 @@ class Results:
         self._unsaved: set[Where] = set()
         self._disable: list[tuple[EndpointId, str]] = []
         self._marks = itertools.count(1)
+        self._later = limits.health_after.total_seconds()
 
     @property
     def waiting(self) -> bool:
         """Whether anything is to be saved."""
         return bool(self._ended or self._unsaved)
+
+    @property
+    def ended(self) -> int:
+        """How many tries are to be saved."""
+        return len(self._ended)
 
     def know(self, partition: int, healths: Mapping[str, Stored]) -> None:
         """How addresses do, as a claim told."""
@@ -118,11 +128,17 @@ class Results:
                 where, _Address(Stored("", ""), Health())
             )  # "": it will be told
             known.tries.append(ended.tried)
+            if ended.tried.seen is not Seen.TAKEN:
+                known.save_at = 0
             known.endpoint = ended.endpoint
             self._unsaved.add(where)
 
-    def take(self) -> Batch:
-        """What to save now. It stays here until ``settled`` says that it is saved."""
+    def take(self, *, all_of_it: bool = True) -> Batch:
+        """What to save now. It stays here until ``settled`` says that it is saved.
+
+        Not ``all_of_it``: the successes of addresses that do well are counted together, for ``health_after``.
+        """
+        now = math.inf if all_of_it else time.monotonic()
         most = self._limits.settle_most
         ended = self._ended[:most]
         parts: dict[int, tuple[list[Settled], list[HealthChange]]] = defaultdict(lambda: ([], []))
@@ -131,6 +147,8 @@ class Results:
         for where in self._unsaved:
             known = self._addresses[where]
             if known.sent is None:
+                if now < known.save_at:
+                    continue
                 known.sent = self._change(where[1], known)
             parts[where[0]][1].append(known.sent.change)
         return Batch(ended, dict(parts), len(self._ended) > len(ended))
@@ -177,6 +195,7 @@ class Results:
                 continue
             known.health = sent.health if how is Became.SAVED else Health.read(now.text)
             del known.tries[: sent.count]
+            known.save_at = time.monotonic() + self._later if known.health.well and not known.tries else 0
             if not known.tries:
                 self._unsaved.discard(where)
             if known.endpoint is not None:

@@ -18,6 +18,7 @@ from spine.queued import Claim, Claimed, Wish, token_of
 from spine.queues import CLAIM_MOST, Queues, claimed
 from spine.store import StoreDown
 from spine.valkey import Word
+from webhooks.lanes import Lanes
 from webhooks.limits import WebhooksLimits
 from webhooks.messages import MAIL, Kept
 from webhooks.results import Ended, Results
@@ -27,7 +28,7 @@ log = logging.getLogger("trunkline.webhooks")
 
 _CLAIMS_MOST: Final = 4
 """Claims of one partition in one trip: each holds up the store for a millisecond, and others come between."""
-_WORTH_A_CALL: Final = 4
+_WORTH_A_CALL: Final = 16
 """Messages that a partition is asked for at least, where several could be: each call costs the store as much as one."""
 
 Call = tuple[str, Sequence[str], Sequence[Word]]
@@ -54,13 +55,15 @@ class Sending:
         self.life = secrets.token_hex(8)
         self._name = ""
         self._results = Results(limits, self.life)
-        self._tries: set[asyncio.Task[None]] = set()
+        self._lanes = Lanes(limits.in_flight, self._one)
+        self._tries = self._lanes.tries
         self._mine: dict[int, Claimed] = {}
         """What is leased and not settled yet, each lease by itself: a message may be leased again before its former
         try ended."""
         self._held = {True: 0, False: 0}
         """How many of them are mail, and how many are not."""
-        self._wire = asyncio.Semaphore(limits.in_flight)
+        self._begun = 0
+        """Messages leased so far."""
         self._due: dict[int, float] = dict.fromkeys(range(queues.partitions), 0.0)
         """Loop time from which a partition is asked again."""
         self._full: set[int] = set()
@@ -92,27 +95,24 @@ class Sending:
         count = 0
         while True:
             self._due = dict.fromkeys(self._due, 0.0)
+            begun = self._begun
             await self._turn()
-            if not self._tries and not self._results.waiting:
+            if begun == self._begun and not self._tries and not self._results.waiting:
                 return count
-            count += len(self._tries)
+            count += self._begun - begun
             await self.idle()
             while self._results.waiting:
                 await self._turn(claim=False)
 
     async def idle(self) -> None:
         """Wait until no try runs in this process."""
-        while self._tries:
-            await asyncio.wait(self._tries)
+        await self._lanes.idle()
 
     async def close(self) -> None:
         """Let the running tries end and save them; what is cut off here goes to whoever comes next."""
         if self._tries:
             await self._beat_for(self._limits.total_timeout)
-            await asyncio.wait(self._tries, timeout=self._limits.total_timeout.total_seconds())
-        for running in self._tries:
-            running.cancel()
-        await asyncio.gather(*self._tries, return_exceptions=True)
+        await self._lanes.close(self._limits.total_timeout.total_seconds())
         if not self._mine and not self._results.waiting:
             return
         try:
@@ -149,10 +149,15 @@ class Sending:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._awake.wait()
-            if self._results.waiting and self._tries and not self._news.is_set():  # more end meanwhile
+            if self._results.waiting and self._tries and not self._news.is_set() and not self._enough():
+                # More end meanwhile.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._limits.settle_after.total_seconds()):
                         await self._news.wait()
+
+    def _enough(self) -> bool:
+        """Whether so much has ended that a trip is worth it at once: what is on the wire lasts until its answer."""
+        return self._results.ended >= self._limits.in_flight // 2
 
     async def _catch_up(self) -> None:
         """Before anything is claimed: leases may have run out while the store was away or this process stood still.
@@ -176,7 +181,7 @@ class Sending:
     async def _turn(self, *, claim: bool = True) -> None:
         """One trip. Raises ``StoreDown``; then every result is still there, and is saved with the next one."""
         now = self._clock.now()
-        batch = self._results.take()
+        batch = self._results.take(all_of_it=not (claim and self._tries))
         turn = _Turn([], [], [])
         for partition, (settled, changes) in batch.parts.items():
             turn.calls.append(self._queues.settling(partition, self.life, settled, changes, now=now))
@@ -209,9 +214,9 @@ class Sending:
         aside = self._room(mail=True) + ending[1]
         if not due or (room <= 0 and aside <= 0):
             return
-        self._first += 1
-        start = self._first % len(due)
-        due = (due[start:] + due[:start])[: max(1, room // _WORTH_A_CALL, aside)]
+        due.sort(key=lambda each: (each - self._first) % self._queues.partitions)
+        due = due[: max(1, room // _WORTH_A_CALL, aside)]
+        self._first = due[-1] + 1
         share, now = max(1, room // len(due)), self._clock.now()
         mails = max(1, aside // len(due))
         for partition in due:
@@ -257,9 +262,12 @@ class Sending:
         for one in claim.messages:
             self._mine[id(one)] = one
             self._held[one.address == MAIL] += 1
-            running = asyncio.create_task(self._one(one, asked))
-            self._tries.add(running)
-            running.add_done_callback(self._tries.discard)
+            if one.address == MAIL:
+                self._lanes.beside(one, asked)
+            else:
+                self._lanes.ready.append((one, asked))
+        self._begun += len(claim.messages)
+        self._lanes.fill()
 
     def _let_go(self, one: Claimed) -> None:
         if self._mine.pop(id(one), None) is not None:
@@ -270,24 +278,19 @@ class Sending:
         """One try. It never raises; cut off, its lease goes back."""
         ended: Ended
         try:
-            kept = Kept.read(one.body, started=one.n)
-            if one.address == MAIL:
-                ended = await self._in_time(one, kept, asked)
+            waited = asyncio.get_running_loop().time() - asked
+            if waited > self._limits.lease_margin.total_seconds() / 2:
+                # It waited long for a place, and the lease covers a try, not half of it.
+                ended = self._trying.stumbled(one)
             else:
-                async with self._wire:
-                    ended = await self._in_time(one, kept, asked)
+                ended = await self._trying.once(one, Kept.read(one.body, started=one.n))
         except Exception:
             log.exception("message.unsettled", extra={"message_id": one.id})
             ended = self._trying.stumbled(one)
         self._results.add(ended)
         self._awake.set()
-
-    async def _in_time(self, one: Claimed, kept: Kept, asked: float) -> Ended:
-        """Try it, unless it waited long for a place: the lease covers a try, not half of it."""
-        waited = asyncio.get_running_loop().time() - asked
-        if waited > self._limits.lease_margin.total_seconds() / 2:
-            return self._trying.stumbled(one)
-        return await self._trying.once(one, kept)
+        if self._enough():
+            self._news.set()
 
     # ---- who is there
 

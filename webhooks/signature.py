@@ -3,6 +3,7 @@
 import base64
 import hmac
 import re
+from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -71,9 +72,9 @@ class Signed:
 def sign(signers: Sequence[Signer], message_id: str, timestamp: int, body: bytes) -> str:
     """The ``webhook-signature`` value: one member per active secret or key, the first one first."""
     signed = _signed_bytes(message_id.encode(), str(timestamp).encode(), body)
-    return " ".join(
-        f"{each.version.decode()},{base64.b64encode(each.prove(signed)).decode()}" for each in signers
-    )
+    return b" ".join(
+        [each.version + b"," + b2a_base64(each.prove(signed), newline=False) for each in signers]
+    ).decode()
 
 
 def headers(signers: Sequence[Signer], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:

@@ -18,6 +18,8 @@ PUBLIC_PREFIX: Final = "whpk_"
 
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _SHORTEST_SECRET, _LONGEST_SECRET = 24, 64
+_IPAD: Final = bytes(each ^ 0x36 for each in range(256))
+_OPAD: Final = bytes(each ^ 0x5C for each in range(256))
 _SEED: Final = 32
 
 _P: Final = 2**255 - 19
@@ -43,7 +45,7 @@ class SecretMalformed(ValueError):
 class Secret:
     """An HMAC key of 24 to 64 bytes. It does not print itself."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_inner", "_key", "_outer")
 
     version: ClassVar[bytes] = b"v1"
     proof_size: ClassVar[int] = hashlib.sha256().digest_size
@@ -52,6 +54,10 @@ class Secret:
         if not _SHORTEST_SECRET <= len(key) <= _LONGEST_SECRET:
             raise SecretMalformed("a secret has 24 to 64 bytes")
         self._key = key
+        # The first block of both hashes of HMAC (RFC 2104) is the key alone: it is hashed once, not at each signature.
+        block = key.ljust(hashlib.sha256().block_size, b"\0")
+        self._inner = hashlib.sha256(block.translate(_IPAD))
+        self._outer = hashlib.sha256(block.translate(_OPAD))
 
     @classmethod
     def new(cls) -> "Secret":
@@ -69,7 +75,10 @@ class Secret:
 
     def mac(self, message: bytes) -> bytes:
         """HMAC-SHA256 of ``message``: 32 bytes."""
-        return hmac.digest(self._key, message, hashlib.sha256)
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
 
     prove = mac
 

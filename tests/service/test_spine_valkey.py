@@ -184,3 +184,32 @@ async def test_a_full_store_says_so_and_saves_nothing(server: Server) -> None:
     assert (await store.load(subject)).version == 0
     await store.change([subject], lambda _: Change({subject: Write("x", "{}")}))
     await valkey.close()
+
+
+async def test_of_many_answers_one_refusal_is_told_and_shifts_nothing(valkey: Valkey) -> None:
+    await valkey.ask("SET", "a", "1")
+    with pytest.raises(CommandRejected):
+        await valkey.ask_all([("GET", "a"), ("HGET", "a", "x"), ("SET", "a", "2")])
+    assert await valkey.ask_all([("GET", "a"), ("GET", "none")]) == ["2", None], "the rest was done"
+    assert await valkey.ask_all([]) == []
+
+
+async def test_who_gives_up_waiting_for_many_shifts_no_answers(valkey: Valkey) -> None:
+    await valkey.ask("SET", "a", "1")
+    given_up = asyncio.create_task(valkey.ask_all([("GET", "none")] * 50))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    assert await valkey.ask_all([("GET", "a"), ("GET", "none")]) == ["1", None]
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+
+
+async def test_many_that_wait_hear_that_the_store_is_down(server: Server) -> None:
+    valkey = Valkey.at(server.url)
+    await valkey.ask("SET", "a", "1")
+    waiting = asyncio.create_task(valkey.ask_all([("GET", "a"), ("XREAD", "BLOCK", 0, "STREAMS", "s", "$")]))
+    await until(lambda: valkey.everywhere("PING"))
+    server.kill()
+    with pytest.raises(StoreDown):
+        await waiting
+    await valkey.close()

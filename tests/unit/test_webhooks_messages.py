@@ -133,11 +133,32 @@ def test_a_row_is_bounded_and_printable() -> None:
     assert len(Result(Outcome.ACCEPTED, status=204, ms=3).row(1, 1_904_288_400_000, 512)) < 80
 
 
+@pytest.mark.parametrize("status", [None, 204])
+@pytest.mark.parametrize("times", list(product([None, 0, 7], repeat=3)))
+def test_the_row_of_a_success_says_what_was_measured(
+    status: int | None, times: tuple[int | None, int | None, int | None]
+) -> None:
+    """It is written out by hand, so every form of it is read back."""
+    made = Result(Outcome.ACCEPTED, status=status, ms=3, times=times)
+    row = read_row(made.row(2, 1_904_288_400_000, 512))
+    assert (row.n, row.at, row.outcome, row.status, row.ms) == (2, NOW, "accepted", status, 3)
+    assert (row.dns_ms, row.connect_ms, row.first_byte_ms) == times
+
+
 def test_what_is_kept_reads_back() -> None:
     kept = Kept.read(kept_text(OUT.checked(), NOW), started=2)
     assert kept == Kept(
-        ENDPOINT, None, "delivery.asked", {"delivery": "dlv_7k3m"}, NOW, NOW, OUT.expires_at, False, 2
+        ENDPOINT,
+        None,
+        "delivery.asked",
+        {"delivery": "dlv_7k3m"},
+        NOW,
+        1_904_288_400_000,
+        OUT.expires_at,
+        False,
+        2,
     )
+    assert kept.queued_at == NOW
 
 
 def test_a_message_lies_with_its_address() -> None:
