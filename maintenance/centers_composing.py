@@ -72,7 +72,7 @@ _EXAMPLE: Final[Mapping[str, Any]] = {
 def types() -> Iterator[EventType]:
     """What a contact center can hear."""
     says = {
-        CREATED: "Call this person: a case was handed to this contact center. Claim it before `claim_by` by a signed callback.",
+        CREATED: "Call this person; claim it before `claim_by` by a signed callback.",
         UPDATED: "The case became more urgent: all of it once more, under the same `idempotency_key`.",
     }
     for name, sentence in says.items():

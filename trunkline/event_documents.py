@@ -174,7 +174,8 @@ def page(catalogue: Catalogue) -> str:
         "# Events", "",
         "Each is told as a signed webhook to every address that wants it and stands in the subscriber's stream "
         "(`GET /v1/events`, `GET /v1/events/stream`), with the same body and the same id. An owner's systems hear "
-        "what the owner hears; a contact center hears by webhook alone. JSON Schema and an example of each type: `GET /v1/event-types/{type}`.", "",
+        "what the owner hears; a contact center hears by webhook alone. "
+        "JSON Schema and an example of each type: `GET /v1/event-types/{type}`.", "",
         "| type | when | carrier | owner | center | since |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
     for one in catalogue:
