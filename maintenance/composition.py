@@ -3,10 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from maintenance.choosing import Choosing
+from maintenance.counting import Counting, StoredCounting
+from maintenance.due import Due
+from maintenance.intake import Intake
 from maintenance.limits import MaintenanceLimits
+from maintenance.reactions import Reactions
 from maintenance.service import Cases
+from maintenance.severity import Severity
+from maintenance.starting import Starting, plain_promise
 from people.service import People
 from spine.clock import Clock
+from spine.counters import Counters
+from spine.dead_letters import DeadLetters
 from spine.index import Index
 from spine.store import Store
 from spine.timers import OnDue
@@ -14,25 +23,48 @@ from spine.timers import OnDue
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """Cases, ready to use."""
+    """Cases, ready to use. ``reactions`` and ``timers`` are for the process ``work``."""
 
     limits: MaintenanceLimits
     clock: Clock
     people: People
     index: Index
     cases: Cases
+    counting: Counting
+    rules: Starting
+    choosing: Choosing
+    intake: Intake
+    reactions: Reactions
+    due: Due
 
     def timers(self) -> Mapping[str, OnDue]:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
-        return {}
+        return {"cse": self.due.on_due}
 
 
-def build(store: Store, *, clock: Clock, limits: MaintenanceLimits, people: People) -> Maintenance:
-    """Wire the package."""
+def build(
+    store: Store,
+    *,
+    clock: Clock,
+    limits: MaintenanceLimits,
+    people: People,
+    maker: Mapping[str, Severity] | None = None,
+) -> Maintenance:
+    """Wire the package. ``maker``: an imported severity table, by code."""
+    cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
+    counting = StoredCounting(Counters(store.valkey))
+    rules = Starting(limits.cases, plain_promise(limits.cases))
+    intake = Intake(cases, rules, maker or {}, DeadLetters(store.valkey, store.house), counting)
     return Maintenance(
         limits=limits,
         clock=clock,
         people=people,
-        index=Index(store.valkey, store.house),
-        cases=Cases(store, clock, limits),
+        index=index,
+        cases=cases,
+        counting=counting,
+        rules=rules,
+        choosing=Choosing(store, clock, people.cars),
+        intake=intake,
+        reactions=Reactions(cases, intake, rules, counting),
+        due=Due(cases, rules, counting),
     )
