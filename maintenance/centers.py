@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
+from maintenance.calls import may_call
 from maintenance.model import Calls, CaseBody, Frozen
 from spine.facts.maintenance import Level
 from spine.problems import Kind, Problem
@@ -129,8 +130,3 @@ class Centers(Frozen):
         return next(
             (each for each in self.center if each.takes(case.severity, calls.country, calls.language)), None
         )
-
-
-def may_call(calls: Calls | None) -> bool:
-    """Whether the owner wants calls about faults, and said where."""
-    return calls is not None and calls.on and calls.phone is not None and not calls.do_not_call

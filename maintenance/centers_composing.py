@@ -5,8 +5,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from maintenance import calls as choice
 from maintenance.centers import Centers
-from maintenance.centers_handing import CREATED, calls_of, calls_subject
+from maintenance.centers_handing import CREATED
 from maintenance.centers_reactions import CANCELLED, RETURNED, UPDATED
 from maintenance.centers_states import Handout, handouts_of, key_of, subject_of
 from maintenance.centers_task import ATTRIBUTES_MOST, Places, Task, task_of
@@ -124,7 +125,7 @@ class Composing:
         handout = body.numbered(n) if body else None
         if read is None or handout is None:
             return None
-        calls = calls_of(await self._cases.store.load(calls_subject(read.body.vehicle)))
+        calls = choice.read(await self._cases.store.load(choice.subject_of(read.body.vehicle)))
         if brief.person is not None:
             return await self._letter(brief, read, calls, brief.person)
         if brief.subscriber != handout.center:

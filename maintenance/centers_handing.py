@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from secrets import token_urlsafe
 from typing import Final
 
+from maintenance import calls as choice
+from maintenance import memory, starting
 from maintenance.centers import Center, Centers
 from maintenance.centers_ports import Conclude, Days, Endpoints, Window
 from maintenance.centers_states import (
@@ -27,9 +29,10 @@ from maintenance.centers_states import (
 )
 from maintenance.model import LEVELS, Calls, Lease, Read
 from maintenance.service import Cases, NoSuchCase, Turn, told
+from maintenance.starting import Starting, Story
 from maintenance.states import TriggerState
 from spine.facts import maintenance as f
-from spine.ids import CaseId, EndpointId, named_after
+from spine.ids import CaseId, EndpointId, VehicleId
 from spine.store import Change, Saved
 from webhooks.sources import SourceId
 
@@ -37,16 +40,6 @@ log = logging.getLogger("trunkline.maintenance")
 
 CREATED: Final = "appointment.trigger.created"
 _H = HandoutState
-
-
-def calls_of(saved: Saved) -> Calls | None:
-    """The owner's choice; None where there is none."""
-    return Calls.model_validate_json(saved.body) if saved.version and not saved.ended else None
-
-
-def calls_subject(vehicle: str) -> str:
-    """Where the choice of a car's owner is kept."""
-    return named_after("cal", vehicle)
 
 
 class Handing:
@@ -60,6 +53,7 @@ class Handing:
         window: Window,
         days: Days,
         conclude: Conclude,
+        rules: Starting,
     ) -> None:
         self._cases = cases
         self._centers = centers
@@ -67,6 +61,7 @@ class Handing:
         self._window = window
         self._days = days
         self._conclude = conclude
+        self._rules = rules
         self._limits = cases.limits.centers
 
     async def look(self, case: CaseId) -> None:
@@ -79,6 +74,8 @@ class Handing:
         state, body = state_of(saved), handouts_of(saved)
         last = body.last if body else None
         if state in LIVE and last is not None:
+            if books(read, last, self._cases.clock.now()):
+                return  # its own booking is going on, and says itself that the case is concluded
             if not is_theirs(read, last):
                 await self._end(read.id, "withdrawn")
             elif _rises(read, last):
@@ -155,6 +152,34 @@ class Handing:
         else:
             await self._days.give_back(read, last.person, now)
 
+    async def calls_off(self, vehicle: VehicleId) -> None:
+        """The owner wants no calls any more: what is at a center is offered to the owner instead, at once."""
+        known = memory.read(await self._cases.store.load(memory.subject_of(vehicle))).vehicle
+        for one in filter(None, map(known.open_case, known.cases)):
+            await self._offer(memory.case_of(vehicle, one.system, one.n), choice.subject_of(vehicle))
+
+    async def _offer(self, case: CaseId, cal: str) -> None:
+        subject, now = subject_of(case), self._cases.clock.now()
+
+        def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
+            body, calls = handouts_of(saved[subject]), choice.read(saved[cal])
+            last = body.last if body else None
+            if last is None or not is_theirs(read, last) or choice.may_call(calls):
+                return None
+            story = Story(read.id, read.body, read.state, now)
+            story.trigger(
+                **dict(
+                    self._conclude.undone(read.body.trigger, last.center).but(center=None, center_ref=None)
+                )
+            )
+            starting.offer(story, calls, self._rules, "calls_off")
+            return Turn(story.body, story.facts)
+
+        try:
+            await self._cases.change(case, decide, also=[subject, cal])
+        except NoSuchCase:
+            return
+
     async def died(self, case: CaseId, n: int, endpoint: EndpointId) -> None:
         """A message about a hand-out was given up: with the last address of it the case comes back at once."""
         subject = subject_of(case)
@@ -178,8 +203,8 @@ class Handing:
 
     async def _hand_out(self, read: Read) -> None:
         now = self._cases.clock.now()
-        cal = calls_subject(read.body.vehicle)
-        calls = calls_of(await self._cases.store.load(cal))
+        cal = choice.subject_of(read.body.vehicle)
+        calls = choice.read(await self._cases.store.load(cal))
         center = self._centers.for_case(read.body, calls)
         often = len(read.body.trigger.calls) >= self._cases.limits.desk.calls_per_case
         if center is None or calls is None or often:
@@ -214,7 +239,7 @@ class Handing:
     async def _lease(
         self, before: Read, calls: Calls, center: Center, addresses: tuple[EndpointId, ...], now: datetime
     ) -> bool:
-        case, subject, cal = before.id, subject_of(before.id), calls_subject(before.body.vehicle)
+        case, subject, cal = before.id, subject_of(before.id), choice.subject_of(before.body.vehicle)
         token = token_urlsafe(18)
 
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
@@ -222,7 +247,7 @@ class Handing:
             body = handouts_of(saved[subject]) or Handouts(case=case, vehicle=read.body.vehicle)
             if read.state is not TriggerState.QUEUED or state in LIVE or body.home:
                 return None
-            if calls_of(saved[cal]) != calls or self._centers.for_case(read.body, calls) != center:
+            if choice.read(saved[cal]) != calls or self._centers.for_case(read.body, calls) != center:
                 return None  # it was chosen otherwise meanwhile: that is looked at by itself
             claim_by = now + claimed_within(read, now, self._limits.claimed_within)
             handout = Handout(
@@ -293,7 +318,7 @@ class Handing:
                     return None
                 return Turn(read.body, writes={subject: write(state, _H.OVER, body.but(retry_at=None))})
             last = body.last
-            if state not in LIVE or last is None or is_theirs(read, last):
+            if state not in LIVE or last is None or is_theirs(read, last) or books(read, last, now):
                 return None
             back = read.state is TriggerState.QUEUED
             after, fact = over(body, last, read, "lost" if back else why, now)
@@ -307,6 +332,11 @@ class Handing:
         read = await self._cases.change(case, decide, also=[subject])
         for last in ended:
             await self._settle_day(read, last)
+
+
+def books(read: Read, last: Handout, now: datetime) -> bool:
+    """Whether the center books a slot for it at this moment, and the case has the appointment already."""
+    return read.state is TriggerState.BOOKED and last.books_until is not None and now < last.books_until
 
 
 def _rises(read: Read, last: Handout) -> bool:

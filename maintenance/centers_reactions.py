@@ -27,7 +27,7 @@ _Looked = (
     f.TriggerQueued, f.CaseReprioritised, f.TriggerOffered, f.TriggerScheduled, f.TriggerBooked, f.TriggerUnreached,
     f.TriggerDeclined, f.TriggerSuppressed, f.TriggerEnded, f.TriggerLeased,
 )  # fmt: skip
-_Heard = (*_Looked, f.HandoutMade, f.HandoutChanged, f.HandoutEnded, MessageDied)
+_Heard = (*_Looked, f.CallsChosen, f.HandoutMade, f.HandoutChanged, f.HandoutEnded, MessageDied)
 KINDS: Final = frozenset(str(each.model_fields["kind"].default) for each in _Heard)
 """What the reader of this group gets."""
 
@@ -52,6 +52,8 @@ class Reactions:
                 await self._told(fact, UPDATED, received.position, f"updated.{received.position}")
             case f.HandoutEnded():
                 await self._ended(fact, received.position)
+            case f.CallsChosen(on=False):
+                await self._handing.calls_off(fact.vehicle)
             case MessageDied(type=type_, endpoint=endpoint) if type_ == CREATED and endpoint is not None:
                 named = handed_by(fact.message)
                 if named is not None:

@@ -1,13 +1,14 @@
 """What a contact center says of a case that it was handed: in any order, more than once, too late; nothing wrong follows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
-from maintenance.centers_handing import calls_of, calls_subject, over
+from maintenance import calls as choice
+from maintenance.centers_handing import books, over
 from maintenance.centers_ports import Book, Conclude, Days, Said
 from maintenance.centers_states import (
     LIVE,
@@ -22,7 +23,7 @@ from maintenance.centers_states import (
     subject_of,
     write,
 )
-from maintenance.model import Call, Frozen, Read
+from maintenance.model import Frozen, Read
 from maintenance.service import Cases, Turn, told
 from maintenance.states import TriggerState
 from spine.facts import maintenance as f
@@ -40,6 +41,7 @@ Disposition = Literal[
 ]  # fmt: skip
 """As at the own desk."""
 Status = Literal["accepted", "claimed", "in_progress", "rejected"] | Disposition
+_BOOKS_WITHIN: Final = timedelta(minutes=1)
 DISPOSITIONS: Final = frozenset(get_args(Disposition))
 
 
@@ -129,9 +131,9 @@ class Reports:
         """A report of ``source``; the same ``once`` changes nothing a second time and is answered alike."""
         case, subject, now = report.case, subject_of(report.case), self._cases.clock.now()
         vehicle = await self._vehicle(source, report)
-        cal = calls_subject(vehicle)
+        cal = choice.subject_of(vehicle)
         if report.slot is not None:
-            await self._take_slot(source, report)
+            await self._take_slot(source, report, report.slot)
 
         def decide(saved: Mapping[str, Saved]) -> Change:
             read = Read.of(saved[case])
@@ -159,13 +161,35 @@ class Reports:
         assert body is not None
         return body.vehicle
 
-    async def _take_slot(self, source: str, report: Report) -> None:
-        """The scarce thing first; where the report comes too late for that, nothing is booked."""
-        read = await self._cases.read(report.case)
-        saved = await self._cases.store.load(subject_of(report.case))
-        handout = _mine(handouts_of(saved), source, report)
-        if report.slot is not None and _is_live(read, saved, handout):
-            await self._book(report.case, report.slot, by=source)
+    async def _take_slot(self, source: str, report: Report, slot: SlotId) -> None:
+        """The scarce thing first; where the report comes too late for that, nothing is booked.
+
+        That it books is noted before: a look at the case meanwhile does not take it for somebody else's booking.
+        """
+        subject, now = subject_of(report.case), self._cases.clock.now()
+
+        def note(until: datetime | None) -> Callable[[Read, Mapping[str, Saved]], Turn | None]:
+            def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
+                hnd = saved[subject]
+                body = handouts_of(hnd)
+                handout = _mine(body, source, report)
+                if body is None or not _is_live(read, hnd, handout, now):
+                    return None
+                state = state_of(hnd)
+                noted = body.with_last(handout.but(books_until=until))
+                return Turn(read.body, writes={subject: write(state, state, noted)}, answer="live")
+
+            return decide
+
+        noted = await self._cases.change(report.case, note(now + _BOOKS_WITHIN), also=[subject])
+        saved = await self._cases.store.load(subject)
+        if not _is_live(noted, saved, _mine(handouts_of(saved), source, report), now):
+            return
+        try:
+            await self._book(report.case, slot, by=source)
+        except Problem:
+            await self._cases.change(report.case, note(None), also=[subject])
+            raise
 
     async def _give_back(self, read: Read, saved: Saved, report: Report) -> None:
         body = handouts_of(saved)
@@ -181,11 +205,13 @@ class Reports:
         body = handouts_of(hnd)
         handout = _mine(body, source, report)
         assert body is not None
-        if not _is_live(read, hnd, handout) or rank_of(report.status) < handout.rank:
+        if not _is_live(read, hnd, handout, now) or rank_of(report.status) < handout.rank:
             return self._kept(read, saved, body, handout, report, now)
         heard = handout.hears(report.status, report.at, now, applied=True)
         reported = _reported(read, handout, report, "applied", now)
         state = state_of(hnd)
+        if report.status == "booked" and read.body.trigger.appointment is None:
+            raise ReportUnreadable("slot: nothing was booked")
         match report.status:
             case "accepted":
                 writes = {hnd.id: write(state, state, body.with_last(heard))}
@@ -194,8 +220,6 @@ class Reports:
                 return self._held(read, hnd, body, heard, reported, now)
             case "rejected":
                 turn, why = self._returned(read, source, now), "returned"
-            case "booked":
-                turn, why = _awaits_appointment(read, report, now, self._limits.reported_within), "concluded"
             case _:
                 turn, why = self._conclude(read, _said(source, report, handout, now), saved, now), "concluded"
         after, ended = over(body.with_last(heard), heard, read, why, now)
@@ -224,8 +248,8 @@ class Reports:
         writes = {
             hnd.id: Write(hnd.state, body.but(handouts=rows).model_dump_json(exclude_none=True), hnd.wake_at)
         }
-        cal = saved[calls_subject(read.body.vehicle)]
-        calls = calls_of(cal)
+        cal = saved[choice.subject_of(read.body.vehicle)]
+        calls = choice.read(cal)
         if report.status == "do_not_call" and calls is not None and calls.person == handout.person:
             writes[cal.id] = Write(
                 cal.state, calls.but(do_not_call=True).model_dump_json(exclude_none=True), cal.wake_at
@@ -276,8 +300,9 @@ def _names(report: Report, handout: Handout) -> bool:
     return key_of(report.case, handout.n) == report.idempotency_key
 
 
-def _is_live(read: Read, hnd: Saved, handout: Handout) -> bool:
-    return handout.ended_at is None and state_of(hnd) in LIVE and is_theirs(read, handout)
+def _is_live(read: Read, hnd: Saved, handout: Handout, now: datetime) -> bool:
+    theirs = is_theirs(read, handout) or books(read, handout, now)
+    return handout.ended_at is None and state_of(hnd) in LIVE and theirs
 
 
 def _reported(
@@ -297,17 +322,3 @@ def _said(source: str, report: Report, handout: Handout, now: datetime) -> Said:
         note=report.note,
         answers=report.answers,
     )
-
-
-def _awaits_appointment(read: Read, report: Report, now: datetime, within: timedelta) -> Turn:
-    """The slot is taken and its appointment follows through the log; should it not, the lease ends and it is ours."""
-    body = read.body
-    lease = body.trigger.lease
-    call = Call(n=len(body.trigger.calls) + 1, at=now, by=lease.by if lease else "", disposition="booked")
-    trigger = body.trigger.but(
-        lease=lease.but(until=now + within) if lease else None, calls=(*body.trigger.calls, call)
-    )
-    answers = {**body.answers, **report.answers}
-    note = report.note or body.note
-    made = told(f.CallMade, read, now, n=call.n, by=call.by, disposition="booked")
-    return Turn(body.but(trigger=trigger, answers=answers, note=note, draft_n=body.draft_n + 1), [made])

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from maintenance import calls as choice
 from maintenance.centers import Center, Centers
-from maintenance.centers_handing import Handing, calls_of, calls_subject
+from maintenance.centers_handing import Handing
 from maintenance.centers_states import (
     CLAIMED,
     LIVE,
@@ -152,7 +153,7 @@ class Sending:
             read = await self._cases.read(case)
         except NoSuchCase:
             return None
-        calls = calls_of(await self._cases.store.load(calls_subject(read.body.vehicle)))
+        calls = choice.read(await self._cases.store.load(choice.subject_of(read.body.vehicle)))
         if calls is None:
             return None
         expires_at = last.at + self._limits.held_most

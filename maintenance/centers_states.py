@@ -90,6 +90,8 @@ class Handout(Frozen):
     heard: tuple[Heard, ...] = ()
     ended_at: AwareDatetime | None = None
     why: str = ""
+    books_until: AwareDatetime | None = None
+    """It books a slot: until then a case that is booked is its own doing."""
     to_cancel: bool = False
     """The vendor's task is to be ended."""
 
