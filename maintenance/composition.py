@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from maintenance.desk import Desk, build_desk
+from maintenance.desk_days import PREFIX as DAYS
 from maintenance.limits import MaintenanceLimits
 from maintenance.service import Cases
 from people.service import People
@@ -21,18 +23,21 @@ class Maintenance:
     people: People
     index: Index
     cases: Cases
+    desk: Desk
 
     def timers(self) -> Mapping[str, OnDue]:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
-        return {}
+        return {DAYS: self.desk.days.on_due}
 
 
 def build(store: Store, *, clock: Clock, limits: MaintenanceLimits, people: People) -> Maintenance:
     """Wire the package."""
+    index, cases = Index(store.valkey, store.house), Cases(store, clock, limits)
     return Maintenance(
         limits=limits,
         clock=clock,
         people=people,
-        index=Index(store.valkey, store.house),
-        cases=Cases(store, clock, limits),
+        index=index,
+        cases=cases,
+        desk=build_desk(cases, people, index),
     )

@@ -15,6 +15,9 @@ from delivery.reactions import KINDS as DELIVERY_KINDS
 from keys.issue import Keys
 from keys.signing import SigningKeys
 from maintenance import composition as maintenance
+from maintenance import desk_index
+from maintenance.desk_reactions import GROUP as DESK
+from maintenance.desk_reactions import KINDS as DESK_KINDS
 from people import lists as people_lists
 from people.reactions import GROUP as PEOPLE_GROUP
 from people.reactions import KINDS as PEOPLE_KINDS
@@ -298,6 +301,7 @@ def readers(parts: Services) -> list[Reader]:
         reader("delivery-news", news.handle, NEWS_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
+        reader(DESK, parts.maintenance.desk.reactions.handle, DESK_KINDS),
         reader(FORGETTING, Forgetting(parts.endpoints).handle, FORGOTTEN),
         reader(
             OPERATIONAL,
@@ -307,7 +311,11 @@ def readers(parts: Services) -> list[Reader]:
         reader(
             "lists",
             base.index.reaction(
-                delivery_lists.places, people_lists.places, vehicle_list.places, webhook_lists.places
+                delivery_lists.places,
+                people_lists.places,
+                vehicle_list.places,
+                webhook_lists.places,
+                desk_index.places,
             ),
         ),
     ]

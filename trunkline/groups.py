@@ -3,6 +3,8 @@
 from typing import Final
 
 from delivery import lists as delivery_lists
+from maintenance import desk_index
+from maintenance.desk_reactions import GROUP as DESK
 from people import lists as people_lists
 from spine.archive import Archive
 from spine.index import Index
@@ -24,6 +26,7 @@ GROUPS: Final = (
     "renewal",
     GATEWAY,
     LISTS,
+    DESK,
     FORGETTING,
     WEBHOOK_NEWS,
 )
@@ -37,8 +40,20 @@ async def rebuild_lists(desk: Desk) -> int:
     jobs = (
         (
             LISTS,
-            (*delivery_lists.NAMES, *people_lists.NAMES, vehicle_list.VEHICLES, webhook_lists.ADDRESSES),
-            (delivery_lists.places, people_lists.places, vehicle_list.places, webhook_lists.places),
+            (
+                *delivery_lists.NAMES,
+                *people_lists.NAMES,
+                *desk_index.NAMES,
+                vehicle_list.VEHICLES,
+                webhook_lists.ADDRESSES,
+            ),
+            (
+                delivery_lists.places,
+                people_lists.places,
+                desk_index.places,
+                vehicle_list.places,
+                webhook_lists.places,
+            ),
         ),
     )
     count = 0
