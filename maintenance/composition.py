@@ -8,6 +8,8 @@ from maintenance.booking import Booking
 from maintenance.capacity import Capacity
 from maintenance.choosing import Choosing
 from maintenance.counting import Counting, StoredCounting
+from maintenance.desk import Desk, build_desk
+from maintenance.desk_days import PREFIX as DAYS
 from maintenance.due import Due
 from maintenance.garages import Garages
 from maintenance.intake import Intake
@@ -46,6 +48,7 @@ class Maintenance:
     offers: Offers
     booking: Booking
     appointing: Appointing
+    desk: Desk
 
     def timers(self) -> Mapping[str, OnDue]:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
@@ -54,6 +57,7 @@ class Maintenance:
             "gar": self.capacity.on_due,
             "slt": self.booking.on_due,
             "apt": self.appointing.on_due,
+            DAYS: self.desk.days.on_due,
         }
 
 
@@ -91,4 +95,5 @@ def build(
         offers=offers,
         booking=booking,
         appointing=Appointing(store, cases, booking, index, clock, limits),
+        desk=build_desk(cases, people, index),
     )

@@ -63,6 +63,19 @@ class Lease(Frozen):
     since: AwareDatetime
     until: AwareDatetime
     heartbeat: AwareDatetime | None = None
+    drafted: bool = False
+    """Answers or a note were saved under it: told once in the audit."""
+
+
+class Dialled(Frozen):
+    """The number was given to an agent and no outcome was written down yet: the person may have been called."""
+
+    n: int
+    by: str
+    person: PersonId | None = None
+    at: AwareDatetime
+    safety: bool = False
+    """Outside the calling window or the person's one call a day, because the case is critical."""
 
 
 class Trigger(Frozen):
@@ -78,6 +91,12 @@ class Trigger(Frozen):
     why: str = ""
     lease: Lease | None = None
     calls: tuple[Call, ...] = ()
+    dialled: Dialled | None = None
+    """Outlives a lease that ran out: whoever comes next sees that somebody may have called."""
+    supervisor: bool = False
+    """On the supervisors' list alone."""
+    language: Literal["en", "nl", "de", "sv"] | None = None
+    """What the person speaks, as an agent heard; before what the owner chose."""
     appointment: AppointmentId | None = None
     appointments: int = 0
     """How many there were: the number of the next one."""
@@ -119,6 +138,8 @@ class CaseBody(Frozen):
     trigger: Trigger
     answers: dict[str, str] = Field(default_factory=dict)
     """The call script's answers as they were given, by question."""
+    call_at: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = Field(default=None, repr=False)
+    """Help: the number that whoever asked wants to be called at."""
     note: Annotated[str, Field(max_length=4000)] = ""
     draft_n: int = 0
     """Grows with each saving of answers and note: a stale screen's saving is refused, not lost silently."""
@@ -220,3 +241,8 @@ def write_slot(state: SlotState, body: SlotBody, wake_at: datetime | None) -> Wr
 def write_appointment(state: AppointmentState, body: AppointmentBody, wake_at: datetime | None) -> Write:
     """The saved form."""
     return Write(state=state, body=body.model_dump_json(exclude_none=True), wake_at=wake_at)
+
+
+def write_calls(calls: Calls) -> Write:
+    """The saved form of the owner's choice."""
+    return Write(state="kept", body=calls.model_dump_json(exclude_none=True))

@@ -15,8 +15,11 @@ from delivery.reactions import KINDS as DELIVERY_KINDS
 from keys.issue import Keys
 from keys.signing import SigningKeys
 from maintenance import composition as maintenance
+from maintenance import desk_index
 from maintenance import lists as maintenance_lists
 from maintenance.code_table import kept
+from maintenance.desk_reactions import GROUP as DESK
+from maintenance.desk_reactions import KINDS as DESK_KINDS
 from maintenance.reactions import GROUP as MAINTENANCE
 from maintenance.reactions import KINDS as MAINTENANCE_KINDS
 from people import lists as people_lists
@@ -309,6 +312,7 @@ def readers(parts: Services) -> list[Reader]:
         reader(MAINTENANCE, parts.maintenance.reactions.handle, MAINTENANCE_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
+        reader(DESK, parts.maintenance.desk.reactions.handle, DESK_KINDS),
         reader(FORGETTING, Forgetting(parts.endpoints).handle, FORGOTTEN),
         reader(
             OPERATIONAL,
@@ -319,6 +323,7 @@ def readers(parts: Services) -> list[Reader]:
             "lists",
             base.index.reaction(
                 delivery_lists.places,
+                desk_index.places,
                 maintenance_lists.places,
                 people_lists.places,
                 vehicle_list.places,

@@ -3,7 +3,9 @@
 from typing import Final
 
 from delivery import lists as delivery_lists
+from maintenance import desk_index
 from maintenance import lists as maintenance_lists
+from maintenance.desk_reactions import GROUP as DESK
 from maintenance.reactions import GROUP as MAINTENANCE
 from people import lists as people_lists
 from spine.archive import Archive
@@ -27,6 +29,7 @@ GROUPS: Final = (
     "renewal",
     GATEWAY,
     LISTS,
+    DESK,
     FORGETTING,
     WEBHOOK_NEWS,
 )
@@ -44,6 +47,7 @@ async def rebuild_lists(desk: Desk) -> int:
                 *delivery_lists.NAMES,
                 *maintenance_lists.NAMES,
                 *people_lists.NAMES,
+                *desk_index.NAMES,
                 vehicle_list.VEHICLES,
                 webhook_lists.ADDRESSES,
             ),
@@ -51,6 +55,7 @@ async def rebuild_lists(desk: Desk) -> int:
                 delivery_lists.places,
                 maintenance_lists.places,
                 people_lists.places,
+                desk_index.places,
                 vehicle_list.places,
                 webhook_lists.places,
             ),

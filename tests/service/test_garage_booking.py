@@ -374,7 +374,7 @@ async def test_a_garage_that_closes_and_a_car_that_is_sold(garages: GarageHouse)
 
 
 async def _close(garages: GarageHouse, case: CaseId) -> None:
-    def decide(read, _):  # noqa: ANN202
+    def decide(read, _):
         now = garages.now
         return Turn(read.body, [told(CaseClosed, read, now, why="clean"), told(TriggerEnded, read, now)])
 
