@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from maintenance.choosing import Choosing
 from maintenance.counting import Counting, StoredCounting
 from maintenance.due import Due
+from maintenance.explaining import Language
 from maintenance.intake import Intake
 from maintenance.limits import MaintenanceLimits
+from maintenance.owner import OwnerCases
 from maintenance.reactions import Reactions
 from maintenance.service import Cases
 from maintenance.severity import Severity
@@ -16,6 +18,7 @@ from people.service import People
 from spine.clock import Clock
 from spine.counters import Counters
 from spine.dead_letters import DeadLetters
+from spine.ids import PersonId, VehicleId
 from spine.index import Index
 from spine.store import Store
 from spine.timers import OnDue
@@ -33,9 +36,15 @@ class Maintenance:
     counting: Counting
     rules: Starting
     choosing: Choosing
+    owner: OwnerCases
     intake: Intake
     reactions: Reactions
     due: Due
+
+    async def language_of(self, person: PersonId, vehicle: VehicleId) -> Language:
+        """The language a person chose for this car's calls; English where it is another's choice, or none."""
+        calls = await self.choosing.of(vehicle)
+        return calls.language if calls is not None and calls.person == person else "en"
 
     def timers(self) -> Mapping[str, OnDue]:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
@@ -52,6 +61,7 @@ def build(
 ) -> Maintenance:
     """Wire the package. ``maker``: an imported severity table, by code."""
     cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
+    choosing = Choosing(store, clock, people.cars)
     counting = StoredCounting(Counters(store.valkey))
     rules = Starting(limits.cases, plain_promise(limits.cases))
     intake = Intake(cases, rules, maker or {}, DeadLetters(store.valkey, store.house), counting)
@@ -63,7 +73,8 @@ def build(
         cases=cases,
         counting=counting,
         rules=rules,
-        choosing=Choosing(store, clock, people.cars),
+        choosing=choosing,
+        owner=OwnerCases(cases, people.cars, choosing, index),
         intake=intake,
         reactions=Reactions(cases, intake, rules, counting),
         due=Due(cases, rules, counting),
