@@ -37,6 +37,7 @@ from trunkline.desking import desk_routes
 from trunkline.event_documents import describe_webhooks
 from trunkline.eventing import catalogue, event_routes
 from trunkline.headers import BodyLimit, SecurityHeaders
+from trunkline.maintaining import maintenance_routes
 from trunkline.operating import operator_routes
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
@@ -99,6 +100,8 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     app.include_router(people.api.routes(parts.people))
     app.include_router(people.pages.routes(pages))
     app.include_router(event_routes(parts))
+    for router in maintenance_routes(parts, pages):
+        app.include_router(router)
     for router in operator_routes(parts, pages):
         app.include_router(router)
     for router in desk_routes(parts, pages):
