@@ -9,8 +9,8 @@ import pytest
 from maintenance import composition
 from maintenance.composition import Maintenance
 from maintenance.garage_model import Details, Opening
-from maintenance.lists_garages import places
 from maintenance.limits import MaintenanceLimits
+from maintenance.lists_garages import places
 from maintenance.model import CaseBody, Read, Trigger
 from maintenance.slots import Slot
 from maintenance.states import SlotState, TriggerState

@@ -90,7 +90,7 @@ async def test_who_comes_too_late_is_told_what_else_there_is(garages: GarageHous
     await garages.parts.booking.book(one, slot, by=BY)
     with pytest.raises(SlotTaken) as told:
         await garages.parts.booking.book(two, slot, by=BY)
-    assert [each["slot"] for each in told.value.alternatives][0] == following
+    assert next(each["slot"] for each in told.value.alternatives) == following
     assert len(told.value.alternatives) == 5
 
 
@@ -374,7 +374,7 @@ async def test_a_garage_that_closes_and_a_car_that_is_sold(garages: GarageHouse)
 
 
 async def _close(garages: GarageHouse, case: CaseId) -> None:
-    def decide(read, _):  # noqa: ANN202
+    def decide(read, _):
         now = garages.now
         return Turn(read.body, [told(CaseClosed, read, now, why="clean"), told(TriggerEnded, read, now)])
 
