@@ -6,12 +6,21 @@ from dataclasses import dataclass
 from maintenance.appointing import Appointing
 from maintenance.booking import Booking
 from maintenance.capacity import Capacity
+from maintenance.choosing import Choosing
+from maintenance.counting import Counting, StoredCounting
+from maintenance.due import Due
 from maintenance.garages import Garages
+from maintenance.intake import Intake
 from maintenance.limits import MaintenanceLimits
 from maintenance.offers import Offers
+from maintenance.reactions import Reactions
 from maintenance.service import Cases
+from maintenance.severity import Severity
+from maintenance.starting import Starting, plain_promise
 from people.service import People
 from spine.clock import Clock
+from spine.counters import Counters
+from spine.dead_letters import DeadLetters
 from spine.index import Index
 from spine.store import Store
 from spine.timers import OnDue
@@ -19,13 +28,19 @@ from spine.timers import OnDue
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """Cases, garages and appointments, ready to use."""
+    """Cases, garages and appointments, ready to use. ``reactions`` and ``timers`` are for the process ``work``."""
 
     limits: MaintenanceLimits
     clock: Clock
     people: People
     index: Index
     cases: Cases
+    counting: Counting
+    rules: Starting
+    choosing: Choosing
+    intake: Intake
+    reactions: Reactions
+    due: Due
     garages: Garages
     capacity: Capacity
     offers: Offers
@@ -35,15 +50,26 @@ class Maintenance:
     def timers(self) -> Mapping[str, OnDue]:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
         return {
+            "cse": self.due.on_due,
             "gar": self.capacity.on_due,
             "slt": self.booking.on_due,
             "apt": self.appointing.on_due,
         }
 
 
-def build(store: Store, *, clock: Clock, limits: MaintenanceLimits, people: People) -> Maintenance:
-    """Wire the package."""
-    index, cases = Index(store.valkey, store.house), Cases(store, clock, limits)
+def build(
+    store: Store,
+    *,
+    clock: Clock,
+    limits: MaintenanceLimits,
+    people: People,
+    maker: Mapping[str, Severity] | None = None,
+) -> Maintenance:
+    """Wire the package. ``maker``: an imported severity table, by code."""
+    cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
+    counting = StoredCounting(Counters(store.valkey))
+    rules = Starting(limits.cases, plain_promise(limits.cases))
+    intake = Intake(cases, rules, maker or {}, DeadLetters(store.valkey, store.house), counting)
     garages = Garages(store, index, limits.garages)
     capacity = Capacity(store, garages, clock, limits.garages)
     offers = Offers(store, garages, capacity, limits.garages)
@@ -54,9 +80,15 @@ def build(store: Store, *, clock: Clock, limits: MaintenanceLimits, people: Peop
         people=people,
         index=index,
         cases=cases,
+        counting=counting,
+        rules=rules,
+        choosing=Choosing(store, clock, people.cars),
+        intake=intake,
+        reactions=Reactions(cases, intake, rules, counting),
+        due=Due(cases, rules, counting),
         garages=garages,
         capacity=capacity,
         offers=offers,
         booking=booking,
-        appointing=Appointing(store, cases, booking, index, clock, limits),
+        appointing=Appointing(cases, booking, index, rules),
     )

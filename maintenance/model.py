@@ -2,14 +2,32 @@
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from maintenance.cases import CaseState
 from maintenance.states import OPEN, AppointmentState, SlotState, TriggerState
 from spine.facts.maintenance import Level
 from spine.ids import AppointmentId, CaseId, DeliveryId, GarageId, PersonId, SlotId, VehicleId
 from spine.store import Saved, Write
+
+Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+31612345678"])]
+"""E.164."""
+Language = Literal["en", "nl", "de", "sv"]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", examples=["NL"])]
+Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["18:30"])]
+Hours = tuple[Clock, Clock]
+"""Local time, from and to."""
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("this is no time zone of the IANA database")
+    return name
+
+
+Zone = Annotated[str, Field(max_length=64, examples=["Europe/Amsterdam"]), AfterValidator(_zone)]
 
 LEVELS: tuple[Level, ...] = ("low", "medium", "high", "critical")
 """Rising; ``maintenance.severity.Severity`` counts them from 1."""
@@ -178,11 +196,11 @@ class Calls(Frozen):
 
     person: PersonId
     on: bool
-    phone: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = None
-    language: Literal["en", "nl", "de", "sv"] = "en"
-    zone: str = "Europe/Amsterdam"
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "NL"
-    hours: tuple[str, str] | None = None
+    phone: Phone | None = None
+    language: Language = "en"
+    zone: Zone = "Europe/Amsterdam"
+    country: Country = "NL"
+    hours: Hours | None = None
     garage: GarageId | None = None
     do_not_call: bool = False
     """Said to an agent: nobody is called about this car until the owner turns it on again."""

@@ -15,6 +15,10 @@ from delivery.reactions import KINDS as DELIVERY_KINDS
 from keys.issue import Keys
 from keys.signing import SigningKeys
 from maintenance import composition as maintenance
+from maintenance import lists as maintenance_lists
+from maintenance.code_table import kept
+from maintenance.reactions import GROUP as MAINTENANCE
+from maintenance.reactions import KINDS as MAINTENANCE_KINDS
 from people import lists as people_lists
 from people.reactions import GROUP as PEOPLE_GROUP
 from people.reactions import KINDS as PEOPLE_KINDS
@@ -218,7 +222,13 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
                 engine=engine,
                 subscriptions=Subscriptions(Streams(base.valkey), clock, settings.webhooks, composers),
                 delivery=delivery,
-                maintenance=maintenance.build(store, clock=clock, limits=settings.maintenance, people=people),
+                maintenance=maintenance.build(
+                    store,
+                    clock=clock,
+                    limits=settings.maintenance,
+                    people=people,
+                    maker=kept(settings.data_dir).severities,
+                ),
             )
         finally:
             await engine.close()
@@ -296,6 +306,7 @@ def readers(parts: Services) -> list[Reader]:
         reader("keys", parts.keys.react, Keys.KINDS),
         reader("delivery", parts.delivery.reactions.handle, DELIVERY_KINDS),
         reader("delivery-news", news.handle, NEWS_KINDS),
+        reader(MAINTENANCE, parts.maintenance.reactions.handle, MAINTENANCE_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
         reader(FORGETTING, Forgetting(parts.endpoints).handle, FORGOTTEN),
@@ -307,7 +318,11 @@ def readers(parts: Services) -> list[Reader]:
         reader(
             "lists",
             base.index.reaction(
-                delivery_lists.places, people_lists.places, vehicle_list.places, webhook_lists.places
+                delivery_lists.places,
+                maintenance_lists.places,
+                people_lists.places,
+                vehicle_list.places,
+                webhook_lists.places,
             ),
         ),
     ]

@@ -3,6 +3,8 @@
 from typing import Final
 
 from delivery import lists as delivery_lists
+from maintenance import lists as maintenance_lists
+from maintenance.reactions import GROUP as MAINTENANCE
 from people import lists as people_lists
 from spine.archive import Archive
 from spine.index import Index
@@ -20,6 +22,7 @@ GROUPS: Final = (
     "keys",
     "delivery",
     "delivery-news",
+    MAINTENANCE,
     "people",
     "renewal",
     GATEWAY,
@@ -37,8 +40,20 @@ async def rebuild_lists(desk: Desk) -> int:
     jobs = (
         (
             LISTS,
-            (*delivery_lists.NAMES, *people_lists.NAMES, vehicle_list.VEHICLES, webhook_lists.ADDRESSES),
-            (delivery_lists.places, people_lists.places, vehicle_list.places, webhook_lists.places),
+            (
+                *delivery_lists.NAMES,
+                *maintenance_lists.NAMES,
+                *people_lists.NAMES,
+                vehicle_list.VEHICLES,
+                webhook_lists.ADDRESSES,
+            ),
+            (
+                delivery_lists.places,
+                maintenance_lists.places,
+                people_lists.places,
+                vehicle_list.places,
+                webhook_lists.places,
+            ),
         ),
     )
     count = 0
