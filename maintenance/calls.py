@@ -35,9 +35,11 @@ def read(saved: Saved) -> Calls | None:
 
 
 def released_at(saved: Saved) -> datetime | None:
-    """When the last choice was erased."""
-    if saved.version == 0 or saved.ended or saved.state != NONE:
+    """The newest release of the car that was done here."""
+    if saved.version == 0 or saved.ended:
         return None
+    if saved.state == CHOSEN:
+        return Calls.model_validate_json(saved.body).released_at
     return Released.model_validate_json(saved.body).released_at
 
 

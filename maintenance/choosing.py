@@ -63,10 +63,11 @@ class Choosing:
             if person not in owners(people_in(saved[crew]), now):
                 raise NotYours("Only an owner says who is called about this car.")
             before = choice.read(saved[subject])
-            if before is not None and before.but(chosen_at=now) == calls:
+            mine = calls.but(released_at=choice.released_at(saved[subject]))
+            if before is not None and before.but(chosen_at=now) == mine:
                 return None
             told = CallsChosen(at=now, vehicle=vehicle, person=person, on=choice.may_call(calls))
-            return Change({subject: choice.write(calls)}, [told])
+            return Change({subject: choice.write(mine)}, [told])
 
         await self._store.change([subject, crew], decide)
         return calls

@@ -12,12 +12,14 @@ from maintenance.capacity import Capacity
 from maintenance.choosing import Choosing
 from maintenance.counting import Counting, StoredCounting
 from maintenance.due import Due
+from maintenance.explaining import Language
 from maintenance.garage_desk import GarageDesk
 from maintenance.garage_links import GarageLinks
 from maintenance.garages import Garages
 from maintenance.intake import Intake
 from maintenance.limits import MaintenanceLimits
 from maintenance.offers import Offers
+from maintenance.owner import OwnerCases
 from maintenance.owner_booking import OwnerBooking
 from maintenance.reactions import Reactions
 from maintenance.service import Cases
@@ -30,6 +32,7 @@ from spine.clock import Clock
 from spine.counters import Counters
 from spine.dead_letters import DeadLetters
 from spine.expiring import Expiring
+from spine.ids import PersonId, VehicleId
 from spine.index import Index
 from spine.store import Store
 from spine.timers import OnDue
@@ -47,6 +50,7 @@ class Maintenance:
     counting: Counting
     rules: Starting
     choosing: Choosing
+    owner: OwnerCases
     intake: Intake
     reactions: Reactions
     due: Due
@@ -79,6 +83,11 @@ class Maintenance:
             sender=parseaddr(sender)[1] or f"no-reply@{host}",
         )
 
+    async def language_of(self, person: PersonId, vehicle: VehicleId) -> Language:
+        """The language a person chose for this car's calls; English where it is another's choice, or none."""
+        calls = await self.choosing.of(vehicle)
+        return calls.language if calls is not None and calls.person == person else "en"
+
     def timers(self) -> Mapping[str, OnDue]:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
         return {
@@ -101,6 +110,7 @@ def build(
 ) -> Maintenance:
     """Wire the package. ``maker``: an imported severity table, by code. ``public_url``: of our pages, without a slash."""
     cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
+    choosing = Choosing(store, clock, people.cars)
     counting = StoredCounting(Counters(store.valkey))
     rules = Starting(limits.cases, plain_promise(limits.cases))
     intake = Intake(cases, rules, maker or {}, DeadLetters(store.valkey, store.house), counting)
@@ -118,7 +128,8 @@ def build(
         cases=cases,
         counting=counting,
         rules=rules,
-        choosing=Choosing(store, clock, people.cars),
+        choosing=choosing,
+        owner=OwnerCases(cases, people.cars, choosing, index),
         intake=intake,
         reactions=Reactions(cases, intake, rules, counting),
         due=Due(cases, rules, counting),

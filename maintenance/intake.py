@@ -171,7 +171,7 @@ class Intake:
             story = self._told(name, saved[name], vehicle, case, mine, calls, about)
             if story is None:
                 continue
-            writes[name] = self._cases.written(story.state, story.body, (), story.now)
+            writes[name] = self._cases.written(story.began, story.body, story.facts, story.now)
             facts += story.facts
             would += [f"monitor:{each}" for each in story.would]
         return Change(writes, facts)

@@ -94,6 +94,20 @@ class Trigger(Frozen):
     center_ref: Annotated[str, Field(max_length=128)] | None = None
 
 
+class Happened(Frozen):
+    """One step of a case's history, as its people see it: ids and codes, never what was said."""
+
+    at: AwareDatetime
+    kind: str
+    by: str = ""
+    why: str = ""
+    due: AwareDatetime | None = None
+
+
+HISTORY_KEPT = 80
+"""Newest steps that are kept beside the first."""
+
+
 class CaseBody(Frozen):
     """A case. What an agent wrote down is here and nowhere in the log; it is erased with the car's owner.
 
@@ -120,6 +134,10 @@ class CaseBody(Frozen):
     answers: dict[str, str] = Field(default_factory=dict)
     """The call script's answers as they were given, by question."""
     note: Annotated[str, Field(max_length=4000)] = ""
+    released_at: AwareDatetime | None = None
+    """The newest release of the car of which what was said before is erased here."""
+    history: tuple[Happened, ...] = ()
+    """What happened, oldest first; the first step and the newest are kept."""
     draft_n: int = 0
     """Grows with each saving of answers and note: a stale screen's saving is refused, not lost silently."""
 
@@ -205,6 +223,8 @@ class Calls(Frozen):
     do_not_call: bool = False
     """Said to an agent: nobody is called about this car until the owner turns it on again."""
     chosen_at: AwareDatetime
+    released_at: AwareDatetime | None = None
+    """When a former owner's choice was erased: that release is not done once more to this one."""
 
 
 def write_case(state: TriggerState, body: CaseBody, wake_at: datetime | None) -> Write:

@@ -12,7 +12,7 @@ from maintenance.cases import CaseState, Happening
 from maintenance.counting import Counting
 from maintenance.intake import Intake
 from maintenance.memory import Memory
-from maintenance.model import Calls, Read
+from maintenance.model import Read
 from maintenance.service import Cases, NoSuchCase, Turn
 from maintenance.starting import Starting, Story
 from maintenance.states import AppointmentState
@@ -145,7 +145,7 @@ class Reactions:
         if choice.released_at(done.saved[subject]) != fact.at:
             return
         for case in await self._cases_of(fact.vehicle):
-            await self._tell(case, lambda story, _: starting.released(story, self._rules))
+            await self._tell(case, lambda story, _: starting.released(story, self._rules, fact.at))
 
     async def _open_of(self, vehicle: VehicleId) -> list[CaseId]:
         """By the policy's memory, which is of one piece with the cases; the list follows the log."""
@@ -188,10 +188,9 @@ class Reactions:
 
 def _ends(saved: Saved, crew: Saved, fact: CarReleased, now: datetime) -> bool:
     """Whether this release takes the choice back: its chooser left, or nobody is owner any more; nothing newer."""
-    before = choice.released_at(saved)
-    if before is not None:
-        return before < fact.at
-    calls: Calls | None = choice.read(saved)
+    before, calls = choice.released_at(saved), choice.read(saved)
+    if before is not None and before >= fact.at:
+        return False
     if calls is None:
         return not owners(people_in(crew), now)
     return calls.chosen_at <= fact.at and (calls.person == fact.person or not owners(people_in(crew), now))

@@ -67,6 +67,11 @@ class Story:
     facts: list[CaseFact] = field(default_factory=list)
     would: list[str] = field(default_factory=list)
     """What rules in mode monitor would have done."""
+    began: TriggerState = field(init=False)
+    """The state before the first fact."""
+
+    def __post_init__(self) -> None:
+        self.began = self.state
 
     def tell(self, kind: type[Base], **more: object) -> None:
         """Add a fact; raises ``StepNotAllowed`` where the table has no such step."""
@@ -211,12 +216,14 @@ def chosen(story: Story, calls: Calls | None, rules: Starting) -> None:
         offer(story, calls, rules, "calls_off")
 
 
-def released(story: Story, rules: Starting) -> None:
-    """The owner left: nobody is called any more, and what was said on the phone is erased."""
+def released(story: Story, rules: Starting, at: datetime) -> None:
+    """The owner left: nobody is called any more, and what was said on the phone is erased. Once for each release."""
+    if story.body.released_at is not None and story.body.released_at >= at:
+        return
     if story.state is T.LEASED:  # its agent loses it: the fence of the lease is gone
         queue(story, None, rules, "released", since=story.body.trigger.since)
     calls = tuple(call.but(person=None) for call in story.body.trigger.calls)
-    story.change(answers={}, note="", draft_n=story.body.draft_n + 1)
+    story.change(answers={}, note="", draft_n=story.body.draft_n + 1, released_at=at)
     story.trigger(calls=calls)
     if story.state in {T.QUEUED, T.SCHEDULED, T.UNREACHED, T.DECLINED} and story.body.what != "help":
         offer(story, None, rules, "released")

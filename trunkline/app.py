@@ -36,6 +36,7 @@ from trunkline.delivering import delivery_routes
 from trunkline.event_documents import describe_webhooks
 from trunkline.eventing import catalogue, event_routes
 from trunkline.headers import BodyLimit, SecurityHeaders
+from trunkline.maintaining import maintenance_routes
 from trunkline.operating import operator_routes
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
@@ -43,7 +44,7 @@ from trunkline.trust import NoTrust, PublicKeys
 
 log = logging.getLogger("trunkline")
 
-_PAGES = ("trunkline", "people", "delivery", "webhooks")
+_PAGES = ("trunkline", "people", "delivery", "maintenance", "webhooks")
 """Packages with templates."""
 
 BODY_BYTES = 2 * 1024 * 1024
@@ -98,6 +99,8 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     app.include_router(people.api.routes(parts.people))
     app.include_router(people.pages.routes(pages))
     app.include_router(event_routes(parts))
+    for router in maintenance_routes(parts, pages):
+        app.include_router(router)
     for router in operator_routes(parts, pages):
         app.include_router(router)
     app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
