@@ -4,22 +4,23 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from maintenance.appointments import Appointment, Why, back, changed, write
+from maintenance import calls as choice
+from maintenance import starting
+from maintenance.appointments import Appointment, Why, changed, write
 from maintenance.booking import Booking
 from maintenance.garage_problems import AppointmentChanged, NoSuchAppointment, TooEarly
-from maintenance.limits import MaintenanceLimits
 from maintenance.lists_garages import OF_CAR, OF_GARAGE
 from maintenance.model import AppointmentBody, Read
 from maintenance.service import Cases
 from maintenance.slots import Slot
+from maintenance.starting import Starting, Story
 from maintenance.states import AppointmentState, SlotState
-from spine.clock import Clock
 from spine.facts import Fact
 from spine.facts import maintenance as f
 from spine.facts.people import CarReleased
 from spine.ids import AppointmentId, GarageId, NotAnId, VehicleId, partition_of, prefix_of
 from spine.index import Index
-from spine.store import Change, Saved, Store, Write
+from spine.store import Change, Saved, Write
 
 A = AppointmentState
 _PAGE: Final = 100
@@ -29,21 +30,14 @@ _Decide = Callable[[Appointment, datetime], tuple[AppointmentBody, f.Appointment
 class Appointing:
     """Changes an appointment together with its case's trigger (one partition); ``by`` is who asked for it."""
 
-    def __init__(
-        self,
-        store: Store,
-        cases: Cases,
-        booking: Booking,
-        index: Index,
-        clock: Clock,
-        limits: MaintenanceLimits,
-    ) -> None:
-        self._store = store
+    def __init__(self, cases: Cases, booking: Booking, index: Index, rules: Starting) -> None:
+        self._store = cases.store
         self._cases = cases
         self._booking = booking
         self._index = index
-        self._clock = clock
-        self._limits = limits
+        self._rules = rules
+        self._clock = cases.clock
+        self._limits = cases.limits
 
     async def read(self, appointment: AppointmentId) -> Appointment:
         """Raises ``NoSuchAppointment``, also for what is no appointment's id."""
@@ -69,7 +63,7 @@ class Appointing:
             fact = changed(f.AppointmentCancelled, after, now, by=by, why=why)
             return after.body.but(ended_at=now, why=why), fact
 
-        done = await self._change(appointment, decide, why=why, own_wish=why == "owner")
+        done = await self._change(appointment, decide, fell="appointment_cancelled")
         await self._booking.free(done.body.slot, appointment, "cancelled")
         return done
 
@@ -86,7 +80,7 @@ class Appointing:
             why = "unheard" if unheard else "no_show"
             return found.body.but(ended_at=now, why=why), changed(f.AppointmentNoShow, found, now)
 
-        return await self._change(appointment, decide, why="no_show")
+        return await self._change(appointment, decide, fell="appointment_no_show")
 
     async def received(self, appointment: AppointmentId) -> Appointment:
         """The car is at the garage. Again: nothing. Raises ``TooEarly`` on a day before, ``AppointmentChanged``."""
@@ -178,16 +172,10 @@ class Appointing:
         if now < found.body.start - self._limits.garages.early:
             raise TooEarly("its day has not come yet")
 
-    async def _change(
-        self,
-        appointment: AppointmentId,
-        decide: _Decide,
-        *,
-        why: str = "",
-        own_wish: bool = False,
-    ) -> Appointment:
+    async def _change(self, appointment: AppointmentId, decide: _Decide, *, fell: str = "") -> Appointment:
+        """``fell``: why it came to nothing; then its case's trigger starts anew in the same commit."""
         found, now = await self.read(appointment), self._clock.now()
-        case = found.body.case
+        case, calls = found.body.case, choice.subject_of(found.body.vehicle)
 
         def decided(saved: Mapping[str, Saved]) -> Change | None:
             here, read = Appointment.of(saved[appointment]), Read.of(saved[case])
@@ -200,17 +188,14 @@ class Appointing:
             writes: dict[str, Write] = {
                 appointment: write(here.state, body, (fact,), now, self._limits.garages)
             }
-            mine = read is not None and read.body.trigger.appointment == appointment
-            turned = (
-                back(read, now, self._limits, why=why, own_wish=own_wish) if read and mine and why else None
-            )
-            if read is None or turned is None:
+            if not fell or read is None or read.body.trigger.appointment != appointment:
                 return Change(writes, [fact])
-            after, offered = turned
-            writes[case] = self._cases.written(read.state, after, [offered], now)
-            return Change(writes, [fact, offered])
+            story = Story(case, read.body, read.state, now)
+            starting.unbook(story, choice.read(saved[calls]), self._rules, fell)
+            writes[case] = self._cases.written(read.state, story.body, story.facts, now)
+            return Change(writes, [fact, *story.facts])
 
-        outcome = await self._store.change([appointment, case], decided)
+        outcome = await self._store.change([appointment, case, calls], decided)
         after = Appointment.of(outcome.saved[appointment])
         if after is None:
             raise NoSuchAppointment("there is no such appointment")

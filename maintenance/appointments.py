@@ -1,29 +1,22 @@
 """What becomes of an appointment, and of its case's trigger with it: rules and their saved forms. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal, TypeVar
 
-from maintenance.limits import GarageLimits, MaintenanceLimits
-from maintenance.model import AppointmentBody, CaseBody, Frozen, Read, Trigger, write_appointment
-from maintenance.service import told
+from maintenance import starting
+from maintenance.limits import GarageLimits
+from maintenance.model import AppointmentBody, Frozen, Read, write_appointment
 from maintenance.slots import Slot
-from maintenance.states import OPEN, AppointmentState, SlotState, TriggerState, step
+from maintenance.starting import Story
+from maintenance.states import OPEN, AppointmentState, SlotState, step
 from spine.facts.base import Base
-from spine.facts.maintenance import (
-    AppointmentBooked,
-    AppointmentFact,
-    AppointmentMoved,
-    CaseFact,
-    TriggerBooked,
-    TriggerOffered,
-)
+from spine.facts.maintenance import AppointmentBooked, AppointmentFact, AppointmentMoved
 from spine.ids import AppointmentId, CaseId, body_of, named_after
 from spine.store import Saved, Write
 
 F = TypeVar("F", bound=Base)
-A, S, T = AppointmentState, SlotState, TriggerState
+A, S = AppointmentState, SlotState
 
 LIVING: Final = frozenset({A.BOOKED, A.RECEIVED})
 """Something is still to come of it; a case has at most one such."""
@@ -112,18 +105,8 @@ def verdict(
     return Verdict.MOVE if follows else Verdict.FREE
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a decision wants of an appointment and its case. ``trigger``: as it is afterwards."""
-
-    facts: tuple[AppointmentFact, ...]
-    body: AppointmentBody
-    case_facts: tuple[CaseFact, ...] = ()
-    trigger: Trigger | None = None
-
-
-def made(slot: Slot, case: Read, now: datetime) -> Step:
-    """The appointment that follows its slot, and the trigger that follows both."""
+def made(slot: Slot, case: Read, now: datetime) -> tuple[AppointmentBody, AppointmentFact, Story]:
+    """The appointment that follows its slot, and its case, which follows both."""
     body, n = slot.body, case.body.trigger.appointments + 1
     appointment = appointment_of(case.id, n)
     booked = AppointmentBody(
@@ -136,48 +119,24 @@ def made(slot: Slot, case: Read, now: datetime) -> Step:
         booked_by=body.by,
         booked_at=now,
     )
-    trigger = case.body.trigger.but(
-        appointment=appointment, appointments=n, lease=None, due=None, claim_by=None, held=None, why="booked"
-    )
-    return Step(
-        (_told(AppointmentBooked, appointment, booked, now),),
-        booked,
-        (told(TriggerBooked, case, now, appointment=appointment),),
-        trigger,
-    )
+    story = Story(case.id, case.body, case.state, now)
+    starting.book(story, appointment, n)
+    story.trigger(held=None, why="booked")
+    return booked, _told(AppointmentBooked, appointment, booked, now), story
 
 
-def moved(slot: Slot, appointment: Appointment, now: datetime) -> Step:
+def moved(slot: Slot, appointment: Appointment, now: datetime) -> tuple[AppointmentBody, AppointmentFact]:
     """The same appointment at another slot, perhaps of another garage."""
     former, body = appointment.body.slot, slot.body
     there = appointment.body.but(
         garage=body.garage, slot=slot.id, start=body.start, end=body.end, sequence=body.sequence
     )
-    return Step((_told(AppointmentMoved, appointment.id, there, now, former=former),), there)
+    return there, _told(AppointmentMoved, appointment.id, there, now, former=former)
 
 
 def changed(kind: type[F], appointment: Appointment, now: datetime, **more: object) -> F:
     """A fact about an appointment as it stands, with its next invitation's number where that goes out."""
     return _told(kind, appointment.id, appointment.body, now, **more)
-
-
-def back(
-    read: Read, now: datetime, limits: MaintenanceLimits, *, why: str, own_wish: bool
-) -> tuple[CaseBody, CaseFact] | None:
-    """The trigger after an appointment that came to nothing: with the owner again, and due to be looked at.
-
-    ``own_wish``: the owner cancelled and has time to choose again; else whoever looks after offered triggers does
-    so at once, and an agent calls where that is wanted. None: its case is closed, or it is not booked any more.
-    """
-    trigger = read.body.trigger
-    if read.state is not T.BOOKED:
-        return None
-    after = limits.cases.critical_told_every if read.body.severity == "critical" else None
-    if after is None and read.body.severity != "low":
-        after = limits.cases.medium_to_agent
-    due = now if not own_wish and read.body.severity != "low" else None if after is None else now + after
-    there = trigger.but(appointment=None, lease=None, due=due, claim_by=None, breached=False, why=why)
-    return read.body.but(trigger=there), told(TriggerOffered, read, now, why=why)
 
 
 def write(

@@ -176,18 +176,17 @@ class Booking:
             said[0] = verdict(found, there, read, gone=saved[appointment].ended)
             match said[0]:
                 case Verdict.MAKE if read is not None:
-                    step = made(found, read, now)
-                    after = read.body.but(trigger=step.trigger)
+                    after, fact, story = made(found, read, now)
                     writes = {
-                        appointment: write(A.NEW, step.body, step.facts, now, self._limits.garages),
-                        case: self._cases.written(read.state, after, step.case_facts, now),
+                        appointment: write(A.NEW, after, (fact,), now, self._limits.garages),
+                        case: self._cases.written(read.state, story.body, story.facts, now),
                     }
-                    return Change(writes, [*step.facts, *step.case_facts])
+                    return Change(writes, [fact, *story.facts])
                 case Verdict.MOVE if there is not None:
                     former[0] = there.body.slot
-                    step = moved(found, there, now)
-                    kept = write(there.state, step.body, step.facts, now, self._limits.garages)
-                    return Change({appointment: kept}, step.facts)
+                    after, fact = moved(found, there, now)
+                    kept = write(there.state, after, (fact,), now, self._limits.garages)
+                    return Change({appointment: kept}, [fact])
                 case _:
                     return None
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
+from urllib.parse import urlsplit
 
 from maintenance.appointing import Appointing
 from maintenance.booking import Booking
+from maintenance.booking_links import BookingLinks
 from maintenance.capacity import Capacity
 from maintenance.choosing import Choosing
 from maintenance.counting import Counting, StoredCounting
@@ -12,19 +15,25 @@ from maintenance.desk import Desk, build_desk
 from maintenance.desk_days import PREFIX as DAYS
 from maintenance.due import Due
 from maintenance.explaining import Language
+from maintenance.garage_desk import GarageDesk
+from maintenance.garage_links import GarageLinks
 from maintenance.garages import Garages
 from maintenance.intake import Intake
 from maintenance.limits import MaintenanceLimits
 from maintenance.offers import Offers
 from maintenance.owner import OwnerCases
+from maintenance.owner_booking import OwnerBooking
 from maintenance.reactions import Reactions
 from maintenance.service import Cases
 from maintenance.severity import Severity
 from maintenance.starting import Starting, plain_promise
+from maintenance.visit_composing import VisitComposing
+from maintenance.visit_news import Engine, VisitNews
 from people.service import People
 from spine.clock import Clock
 from spine.counters import Counters
 from spine.dead_letters import DeadLetters
+from spine.expiring import Expiring
 from spine.ids import PersonId, VehicleId
 from spine.index import Index
 from spine.store import Store
@@ -53,6 +62,29 @@ class Maintenance:
     booking: Booking
     appointing: Appointing
     desk: Desk
+    booking_links: BookingLinks
+    garage_links: GarageLinks
+    garage_desk: GarageDesk
+    owner_booking: OwnerBooking
+
+    def visit_news(self, engine: Engine) -> VisitNews:
+        """The other half of bookings, and mails about appointments; for process `work`."""
+        limits = self.limits.garages
+        return VisitNews(self.appointing, self.booking, self.people.cars, engine, self.clock, limits)
+
+    def visit_composing(self, *, sender: str) -> VisitComposing:
+        """Writes those mails. ``sender``: where letters come from, a mailbox with or without a name."""
+        host = urlsplit(self.people.origin).hostname or "localhost"
+        return VisitComposing(
+            self.cases.store,
+            self.garages,
+            self.people.cars,
+            self.people.persons,
+            self.clock,
+            self.limits.garages,
+            host=host,
+            sender=parseaddr(sender)[1] or f"no-reply@{host}",
+        )
 
     async def language_of(self, person: PersonId, vehicle: VehicleId) -> Language:
         """The language a person chose for this car's calls; English where it is another's choice, or none."""
@@ -67,6 +99,7 @@ class Maintenance:
             "slt": self.booking.on_due,
             "apt": self.appointing.on_due,
             DAYS: self.desk.days.on_due,
+            "bkl": self.booking_links.on_due,
         }
 
 
@@ -77,8 +110,9 @@ def build(
     limits: MaintenanceLimits,
     people: People,
     maker: Mapping[str, Severity] | None = None,
+    public_url: str = "",
 ) -> Maintenance:
-    """Wire the package. ``maker``: an imported severity table, by code."""
+    """Wire the package. ``maker``: an imported severity table, by code. ``public_url``: of our pages, without a slash."""
     cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
     choosing = Choosing(store, clock, people.cars)
     counting = StoredCounting(Counters(store.valkey))
@@ -88,6 +122,8 @@ def build(
     capacity = Capacity(store, garages, clock, limits.garages)
     offers = Offers(store, garages, capacity, limits.garages)
     booking = Booking(store, cases, capacity, offers, clock, limits)
+    appointing = Appointing(cases, booking, index, rules)
+    links = BookingLinks(store, people.cars, clock, limits.garages, public_url=public_url)
     return Maintenance(
         limits=limits,
         clock=clock,
@@ -105,6 +141,12 @@ def build(
         capacity=capacity,
         offers=offers,
         booking=booking,
-        appointing=Appointing(store, cases, booking, index, clock, limits),
         desk=build_desk(cases, people, index),
+        appointing=appointing,
+        booking_links=links,
+        garage_links=GarageLinks(
+            Expiring(store.valkey), garages, clock, limits.garages, public_url=public_url
+        ),
+        garage_desk=GarageDesk(store, garages, capacity, booking, appointing, index),
+        owner_booking=OwnerBooking(store, cases, people.cars, garages, offers, booking, appointing, links),
     )

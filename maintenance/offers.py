@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+from maintenance import calls as choice
 from maintenance.capacity import Capacity
 from maintenance.garage_model import Garage
 from maintenance.garage_problems import NoSuchGarage
 from maintenance.garages import Garages
 from maintenance.limits import GarageLimits
-from maintenance.model import Calls, Read
+from maintenance.model import Read
 from maintenance.slots import Slot, garage_of
-from spine.ids import GarageId, SlotId, VehicleId, named_after
+from spine.ids import GarageId, SlotId
 from spine.store import Store
 
 
@@ -64,14 +65,10 @@ class Offers:
 
     async def _suited(self, read: Read) -> list[Garage]:
         """The owner's choice first; without one, those of the owner's country before the others."""
-        calls = await self._calls(read.body.vehicle)
+        calls = choice.read(await self._store.load(choice.subject_of(read.body.vehicle)))
         every = await self._garages.every()
         wanted = calls.garage if calls else None
         country = calls.country if calls else None
         every.sort(key=lambda one: (one.id != wanted, country is not None and one.details.country != country))
         fitting = [one for one in every if one.details.serves(read.body.system)]
         return fitting[: self._limits.garages_offered]
-
-    async def _calls(self, vehicle: VehicleId) -> Calls | None:
-        saved = await self._store.load(named_after("cal", vehicle))
-        return None if saved.version == 0 or saved.ended else Calls.model_validate_json(saved.body)

@@ -17,6 +17,7 @@ from maintenance.states import SlotState, TriggerState
 from spine.facts.maintenance import CaseOpened, Level, TriggerOffered
 from spine.ids import ALPHABET, CaseId, GarageId, SlotId, VehicleId
 from spine.log import Entry
+from spine.readers import Received
 from spine.store import Change, Saved
 from tests.service.conftest import SetClock
 from tests.service.people_house import PeopleHouse
@@ -114,6 +115,7 @@ class GarageHouse:
     async def react(self, entry: Entry) -> None:
         await self.parts.index.place(places(entry))
         await self.parts.appointing.handle(entry.fact)
+        await self.parts.reactions.handle(Received(entry.partition, entry.position, entry.fact, None))
 
     async def again(self) -> None:
         """Read the whole log a second time: nothing may change."""
