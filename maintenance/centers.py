@@ -125,8 +125,7 @@ class Centers(Frozen):
 
         Only faults, and only of owners who want to be called: help with a delivery is looked at here.
         """
-        if case.what != "fault" or not may_call(calls) or calls is None:
+        if case.what != "fault" or case.trigger.supervisor or calls is None or not may_call(calls):
             return None
-        return next(
-            (each for each in self.center if each.takes(case.severity, calls.country, calls.language)), None
-        )
+        spoken = case.trigger.language or calls.language
+        return next((each for each in self.center if each.takes(case.severity, calls.country, spoken)), None)

@@ -41,6 +41,8 @@ Disposition = Literal[
 ]  # fmt: skip
 """As at the own desk."""
 Status = Literal["accepted", "claimed", "in_progress", "rejected"] | Disposition
+_STAYS_HOME: Final = frozenset({"language", "escalated_supervisor", "emergency"})
+"""What the center could not do: from here on our own people do it."""
 _BOOKS_WITHIN: Final = timedelta(minutes=1)
 DISPOSITIONS: Final = frozenset(get_args(Disposition))
 
@@ -223,6 +225,7 @@ class Reports:
             case _:
                 turn, why = self._conclude(read, _said(source, report, handout, now), saved, now), "concluded"
         after, ended = over(body.with_last(heard), heard, read, why, now)
+        after = after.but(home=after.home or report.status in _STAYS_HOME)
         trigger = turn.body.trigger.but(center=None, center_ref=None)
         return Turn(
             turn.body.but(trigger=trigger),

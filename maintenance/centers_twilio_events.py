@@ -8,7 +8,6 @@ from typing import Final
 
 from pydantic import SecretStr, ValidationError
 
-from maintenance.centers import Centers
 from maintenance.centers_reports import DISPOSITIONS, HandoutUnknown, Report, Reports, ReportUnreadable, Taken
 from maintenance.centers_states import handouts_of, key_of, subject_of
 from maintenance.centers_twilio import DISPOSITION, KEY, STATUSES, is_signed
@@ -27,7 +26,6 @@ class TwilioDoor:
     def __init__(
         self,
         cases: Cases,
-        centers: Centers,
         reports: Reports,
         tokens: Mapping[str, SecretStr],
         *,
@@ -35,7 +33,6 @@ class TwilioDoor:
     ) -> None:
         """``tokens``: by the source of their center."""
         self._cases = cases
-        self._centers = centers
         self._reports = reports
         self._tokens = tokens
         self._public_url = public_url

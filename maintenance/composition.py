@@ -9,6 +9,7 @@ from maintenance.appointing import Appointing
 from maintenance.booking import Booking
 from maintenance.booking_links import BookingLinks
 from maintenance.capacity import Capacity
+from maintenance.centers_composition import Abroad, ContactCenters, build_centers
 from maintenance.choosing import Choosing
 from maintenance.counting import Counting, StoredCounting
 from maintenance.desk import Desk, build_desk
@@ -62,6 +63,7 @@ class Maintenance:
     booking: Booking
     appointing: Appointing
     desk: Desk
+    centers: ContactCenters
     booking_links: BookingLinks
     garage_links: GarageLinks
     garage_desk: GarageDesk
@@ -99,6 +101,7 @@ class Maintenance:
             "slt": self.booking.on_due,
             "apt": self.appointing.on_due,
             DAYS: self.desk.days.on_due,
+            **self.centers.timers(),
             "bkl": self.booking_links.on_due,
         }
 
@@ -111,8 +114,12 @@ def build(
     people: People,
     maker: Mapping[str, Severity] | None = None,
     public_url: str = "",
+    abroad: Abroad | None = None,
 ) -> Maintenance:
-    """Wire the package. ``maker``: an imported severity table, by code. ``public_url``: of our pages, without a slash."""
+    """Wire the package. ``maker``: an imported severity table, by code. ``public_url``: of our pages, without a slash.
+
+    ``abroad``: contact centers with a system of their own.
+    """
     cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
     choosing = Choosing(store, clock, people.cars)
     counting = StoredCounting(Counters(store.valkey))
@@ -123,6 +130,17 @@ def build(
     offers = Offers(store, garages, capacity, limits.garages)
     booking = Booking(store, cases, capacity, offers, clock, limits)
     appointing = Appointing(cases, booking, index, rules)
+    desk = build_desk(cases, people, index)
+    centers = build_centers(
+        cases,
+        abroad or Abroad(),
+        people=people,
+        index=index,
+        days=desk.days,
+        booking=booking,
+        rules=rules,
+        public_url=public_url,
+    )
     links = BookingLinks(store, people.cars, clock, limits.garages, public_url=public_url)
     return Maintenance(
         limits=limits,
@@ -136,12 +154,13 @@ def build(
         owner=OwnerCases(cases, people.cars, choosing, index),
         intake=intake,
         reactions=Reactions(cases, intake, rules, counting),
-        due=Due(cases, rules, counting),
+        due=Due(cases, rules, counting, not_claimed=centers.handing.lease_over),
         garages=garages,
         capacity=capacity,
         offers=offers,
         booking=booking,
-        desk=build_desk(cases, people, index),
+        desk=desk,
+        centers=centers,
         appointing=appointing,
         booking_links=links,
         garage_links=GarageLinks(
