@@ -6,14 +6,13 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import AwareDatetime, Field, NaiveDatetime, StrictInt
 
 from maintenance.desk import Desk
-from maintenance.desk_audit import Entry
 from maintenance.desk_outcomes import DISPOSITIONS, Disposition, Said
 from maintenance.desk_ports import Deliveries
 from maintenance.desk_script import LONGEST_ANSWER
 from maintenance.desk_views import CaseOut, ListOut, Out
 from maintenance.desk_wallboard import Wallboard
 from maintenance.desk_work import At
-from maintenance.model import Read
+from maintenance.model import Deed, Read
 from maintenance.states import TriggerState
 from people.access import PersonPrincipal
 from people.agents import AgentPrincipal
@@ -128,7 +127,7 @@ class LockOut(Out):
 class AuditOut(Out):
     """Oldest first."""
 
-    data: list[Entry]
+    data: list[Deed]
 
 
 def routes(desk: Desk, deliveries: Deliveries) -> APIRouter:

@@ -25,6 +25,9 @@ class CaseLimits(_Limits):
     critical_claimed_within: timedelta = Field(
         default=timedelta(minutes=2), description="a critical case is to be claimed within this"
     )
+    audit_kept: int = Field(
+        default=200, ge=1, description="newest looks and acts that are kept with a case for its owner to see"
+    )
     high_claimed_within: timedelta = Field(
         default=timedelta(minutes=30),
         description="a high one within this, counted inside the calling window",

@@ -37,6 +37,17 @@ class Call(Frozen):
     """It was made outside the calling window, because the case is critical and the policy allows it."""
 
 
+class Deed(Frozen):
+    """What somebody did with a case, for its owner to see. ``by``: an agent or a contact center.
+
+    ``what``: ``claimed``, ``seen``, ``called: busy``, or the name of another act.
+    """
+
+    at: AwareDatetime
+    by: str
+    what: str
+
+
 class Lease(Frozen):
     """Who works on it now. ``token`` fences: whoever lost the lease changes nothing any more."""
 
@@ -121,6 +132,8 @@ class CaseBody(Frozen):
     call_at: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = Field(default=None, repr=False)
     """Help: the number that whoever asked wants to be called at."""
     note: Annotated[str, Field(max_length=4000)] = ""
+    audit: tuple[Deed, ...] = ()
+    """Who looked and acted, oldest first: the newest of them; the log has all."""
     draft_n: int = 0
     """Grows with each saving of answers and note: a stale screen's saving is refused, not lost silently."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, TypeVar
 
+from maintenance.deeds import deeds_in
 from maintenance.limits import MaintenanceLimits
 from maintenance.model import CaseBody, Read, write_case
 from maintenance.states import TriggerState, step
@@ -105,5 +106,8 @@ class Cases:
         for fact in facts:
             if isinstance(fact, TriggerEnded) and body.trigger.was is None:
                 body = body.but(trigger=body.trigger.but(was=before, lease=None))
+        deeds = deeds_in(facts)
+        if deeds:
+            body = body.but(audit=(*body.audit, *deeds)[-self.limits.cases.audit_kept :])
         state = step(before, *facts)
         return write_case(state, body, next_wake(state, body, now))
