@@ -3,12 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from maintenance.choosing import Choosing
+from maintenance.counting import Counting, StoredCounting
 from maintenance.desk import Desk, build_desk
 from maintenance.desk_days import PREFIX as DAYS
+from maintenance.desk_rules import promise
+from maintenance.due import Due
+from maintenance.explaining import Language
+from maintenance.intake import Intake
 from maintenance.limits import MaintenanceLimits
+from maintenance.owner import OwnerCases
+from maintenance.reactions import Reactions
 from maintenance.service import Cases
+from maintenance.severity import Severity
+from maintenance.starting import Starting
 from people.service import People
 from spine.clock import Clock
+from spine.counters import Counters
+from spine.dead_letters import DeadLetters
+from spine.ids import PersonId, VehicleId
 from spine.index import Index
 from spine.store import Store
 from spine.timers import OnDue
@@ -16,28 +29,58 @@ from spine.timers import OnDue
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """Cases, ready to use."""
+    """Cases, ready to use. ``reactions`` and ``timers`` are for the process ``work``."""
 
     limits: MaintenanceLimits
     clock: Clock
     people: People
     index: Index
     cases: Cases
+    counting: Counting
+    rules: Starting
+    choosing: Choosing
+    owner: OwnerCases
+    intake: Intake
+    reactions: Reactions
+    due: Due
     desk: Desk
+
+    async def language_of(self, person: PersonId, vehicle: VehicleId) -> Language:
+        """The language a person chose for this car's calls; English where it is another's choice, or none."""
+        calls = await self.choosing.of(vehicle)
+        return calls.language if calls is not None and calls.person == person else "en"
 
     def timers(self) -> Mapping[str, OnDue]:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
-        return {DAYS: self.desk.days.on_due}
+        return {"cse": self.due.on_due, DAYS: self.desk.days.on_due}
 
 
-def build(store: Store, *, clock: Clock, limits: MaintenanceLimits, people: People) -> Maintenance:
-    """Wire the package."""
-    index, cases = Index(store.valkey, store.house), Cases(store, clock, limits)
+def build(
+    store: Store,
+    *,
+    clock: Clock,
+    limits: MaintenanceLimits,
+    people: People,
+    maker: Mapping[str, Severity] | None = None,
+) -> Maintenance:
+    """Wire the package. ``maker``: an imported severity table, by code."""
+    cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
+    choosing = Choosing(store, clock, people.cars)
+    counting = StoredCounting(Counters(store.valkey))
+    rules = Starting(limits.cases, promise(limits.cases))
+    intake = Intake(cases, rules, maker or {}, DeadLetters(store.valkey, store.house), counting)
     return Maintenance(
         limits=limits,
         clock=clock,
         people=people,
         index=index,
         cases=cases,
+        counting=counting,
+        rules=rules,
+        choosing=choosing,
+        owner=OwnerCases(cases, people.cars, choosing, index),
+        intake=intake,
+        reactions=Reactions(cases, intake, rules, counting),
+        due=Due(cases, rules, counting),
         desk=build_desk(cases, people, index),
     )

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from maintenance.desk_days import Days
 from maintenance.desk_help import Help
-from maintenance.desk_index import OF_CAR
 from maintenance.desk_list import WorkList
 from maintenance.desk_ports import Deliveries, HelpContext, Locked
 from maintenance.desk_problems import NoHelpHere
@@ -15,10 +14,11 @@ from maintenance.desk_views import CaseOut, ListOut, case_view, row
 from maintenance.desk_wallboard import Board
 from maintenance.desk_work import AgentDesk, At
 from maintenance.limits import DeskLimits
-from maintenance.model import Deed, Read
-from maintenance.service import Cases, NoSuchCase
+from maintenance.lists import OF_CAR
+from maintenance.model import Happened, Read
+from maintenance.service import Cases
 from people.service import People
-from spine.ids import CaseId, PersonId, VehicleId
+from spine.ids import CaseId, VehicleId
 from spine.index import Index
 from spine.rates import Rates
 
@@ -73,15 +73,9 @@ class Desk:
         await self.work.act(agent, case, token, "lock")
         return await deliveries.lock(read.body.delivery, wait=wait)
 
-    async def audit(self, case: CaseId, *, owner: PersonId | None = None) -> list[Deed]:
-        """Who looked and acted. ``owner``: only of a car and time of theirs. Raises ``NoSuchCase``."""
-        read = await self.cases.read(case)
-        if owner is not None:
-            now = self.cases.clock.now()
-            role = await self.people.cars.role_of(owner, read.body.vehicle, now=now)
-            if role is None or role.role != "owner" or read.body.opened_at < role.visible_from:
-                raise NoSuchCase(case[:90])
-        return list(read.body.audit)
+    async def audit(self, agent: At, case: CaseId) -> list[Happened]:
+        """Its steps, with who looked and acted; looking here is looking at it. Raises ``NoSuchCase``."""
+        return list((await self.work.see(agent, case)).body.history)
 
 
 def build_desk(cases: Cases, people: People, index: Index) -> Desk:

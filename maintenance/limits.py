@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from maintenance.rules import FaultRules
+from maintenance.rules import FaultRules, Mode
 
 
 class _Limits(BaseModel):
@@ -25,12 +25,25 @@ class CaseLimits(_Limits):
     critical_claimed_within: timedelta = Field(
         default=timedelta(minutes=2), description="a critical case is to be claimed within this"
     )
-    audit_kept: int = Field(
-        default=200, ge=1, description="newest looks and acts that are kept with a case for its owner to see"
-    )
     high_claimed_within: timedelta = Field(
         default=timedelta(minutes=30),
         description="a high one within this, counted inside the calling window",
+    )
+    queue: Mode = Field(
+        default="active",
+        description="rule: high and critical cases whose owner wants calls go to the agents at once",
+    )
+    medium_queue: Mode = Field(
+        default="active", description="rule: medium ones that were not taken go to an agent later"
+    )
+    repeat: Mode = Field(default="active", description="rule: critical ones that are offered are told again")
+    faults_kept: int = Field(
+        default=1000, ge=10, description="faults remembered of one vehicle; long mended ones make room first"
+    )
+    codes_taken: int = Field(
+        default=300,
+        ge=1,
+        description="codes taken of one scan, confirmed ones first; a longer list counts as partial",
     )
 
 

@@ -2,14 +2,32 @@
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from maintenance.cases import CaseState
 from maintenance.states import OPEN, AppointmentState, SlotState, TriggerState
 from spine.facts.maintenance import Level
 from spine.ids import AppointmentId, CaseId, DeliveryId, GarageId, PersonId, SlotId, VehicleId
 from spine.store import Saved, Write
+
+Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+31612345678"])]
+"""E.164."""
+Language = Literal["en", "nl", "de", "sv"]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", examples=["NL"])]
+Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["18:30"])]
+Hours = tuple[Clock, Clock]
+"""Local time, from and to."""
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("this is no time zone of the IANA database")
+    return name
+
+
+Zone = Annotated[str, Field(max_length=64, examples=["Europe/Amsterdam"]), AfterValidator(_zone)]
 
 LEVELS: tuple[Level, ...] = ("low", "medium", "high", "critical")
 """Rising; ``maintenance.severity.Severity`` counts them from 1."""
@@ -35,17 +53,6 @@ class Call(Frozen):
     disposition: str
     safety: bool = False
     """It was made outside the calling window, because the case is critical and the policy allows it."""
-
-
-class Deed(Frozen):
-    """What somebody did with a case, for its owner to see. ``by``: an agent or a contact center.
-
-    ``what``: ``claimed``, ``seen``, ``called: busy``, or the name of another act.
-    """
-
-    at: AwareDatetime
-    by: str
-    what: str
 
 
 class Lease(Frozen):
@@ -88,7 +95,7 @@ class Trigger(Frozen):
     """Outlives a lease that ran out: whoever comes next sees that somebody may have called."""
     supervisor: bool = False
     """On the supervisors' list alone."""
-    language: Literal["en", "nl", "de", "sv"] | None = None
+    language: Language | None = None
     """What the person speaks, as an agent heard; before what the owner chose."""
     appointment: AppointmentId | None = None
     appointments: int = 0
@@ -102,6 +109,20 @@ class Trigger(Frozen):
     center: str | None = None
     """The contact center (``src_``) it was handed to, while that one has it or may still claim it."""
     center_ref: Annotated[str, Field(max_length=128)] | None = None
+
+
+class Happened(Frozen):
+    """One step of a case's history, as its people see it: ids and codes, never what was said."""
+
+    at: AwareDatetime
+    kind: str
+    by: str = ""
+    why: str = ""
+    due: AwareDatetime | None = None
+
+
+HISTORY_KEPT = 80
+"""Newest steps that are kept beside the first."""
 
 
 class CaseBody(Frozen):
@@ -129,11 +150,13 @@ class CaseBody(Frozen):
     trigger: Trigger
     answers: dict[str, str] = Field(default_factory=dict)
     """The call script's answers as they were given, by question."""
-    call_at: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = Field(default=None, repr=False)
+    call_at: Phone | None = Field(default=None, repr=False)
     """Help: the number that whoever asked wants to be called at."""
     note: Annotated[str, Field(max_length=4000)] = ""
-    audit: tuple[Deed, ...] = ()
-    """Who looked and acted, oldest first: the newest of them; the log has all."""
+    released_at: AwareDatetime | None = None
+    """The newest release of the car of which what was said before is erased here."""
+    history: tuple[Happened, ...] = ()
+    """What happened, oldest first; the first step and the newest are kept."""
     draft_n: int = 0
     """Grows with each saving of answers and note: a stale screen's saving is refused, not lost silently."""
 
@@ -204,15 +227,17 @@ class Calls(Frozen):
 
     person: PersonId
     on: bool
-    phone: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = None
-    language: Literal["en", "nl", "de", "sv"] = "en"
-    zone: str = "Europe/Amsterdam"
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "NL"
-    hours: tuple[str, str] | None = None
+    phone: Phone | None = None
+    language: Language = "en"
+    zone: Zone = "Europe/Amsterdam"
+    country: Country = "NL"
+    hours: Hours | None = None
     garage: GarageId | None = None
     do_not_call: bool = False
     """Said to an agent: nobody is called about this car until the owner turns it on again."""
     chosen_at: AwareDatetime
+    released_at: AwareDatetime | None = None
+    """When a former owner's choice was erased: that release is not done once more to this one."""
 
 
 def write_case(state: TriggerState, body: CaseBody, wake_at: datetime | None) -> Write:
@@ -228,8 +253,3 @@ def write_slot(state: SlotState, body: SlotBody, wake_at: datetime | None) -> Wr
 def write_appointment(state: AppointmentState, body: AppointmentBody, wake_at: datetime | None) -> Write:
     """The saved form."""
     return Write(state=state, body=body.model_dump_json(exclude_none=True), wake_at=wake_at)
-
-
-def write_calls(calls: Calls) -> Write:
-    """The saved form of the owner's choice."""
-    return Write(state="kept", body=calls.model_dump_json(exclude_none=True))

@@ -79,6 +79,7 @@ _TRIGGER: Final[tuple[_Row, ...]] = (
     ({T.ENDED}, f.TriggerSuppressed, T.SUPPRESSED),
     (OPEN, f.CaseReprioritised, None),
     (OPEN, f.CaseClosed, None),
+    ({T.QUEUED}, f.TriggerBreached, None),
     ({T.LEASED, T.BOOKED}, f.CallMade, None),  # booked while the call went on
     (OPEN | {T.ENDED}, f.CaseSeen, None),
     (OPEN | {T.ENDED}, f.CaseActed, None),

@@ -37,6 +37,7 @@ from trunkline.desking import desk_routes
 from trunkline.event_documents import describe_webhooks
 from trunkline.eventing import catalogue, event_routes
 from trunkline.headers import BodyLimit, SecurityHeaders
+from trunkline.maintaining import maintenance_routes
 from trunkline.operating import operator_routes
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
@@ -44,7 +45,7 @@ from trunkline.trust import NoTrust, PublicKeys
 
 log = logging.getLogger("trunkline")
 
-_PAGES = ("trunkline", "people", "delivery", "webhooks", "maintenance")
+_PAGES = ("trunkline", "people", "delivery", "maintenance", "webhooks")
 """Packages with templates."""
 
 BODY_BYTES = 2 * 1024 * 1024
@@ -99,9 +100,11 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     app.include_router(people.api.routes(parts.people))
     app.include_router(people.pages.routes(pages))
     app.include_router(event_routes(parts))
-    for router in operator_routes(parts, pages):
-        app.include_router(router)
-    for router in desk_routes(parts, pages):
+    for router in (
+        *maintenance_routes(parts, pages),
+        *operator_routes(parts, pages),
+        *desk_routes(parts, pages),
+    ):
         app.include_router(router)
     app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
 

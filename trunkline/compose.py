@@ -16,8 +16,12 @@ from keys.issue import Keys
 from keys.signing import SigningKeys
 from maintenance import composition as maintenance
 from maintenance import desk_index
+from maintenance import lists as maintenance_lists
+from maintenance.code_table import kept
 from maintenance.desk_reactions import GROUP as DESK
 from maintenance.desk_reactions import KINDS as DESK_KINDS
+from maintenance.reactions import GROUP as MAINTENANCE
+from maintenance.reactions import KINDS as MAINTENANCE_KINDS
 from people import lists as people_lists
 from people.reactions import GROUP as PEOPLE_GROUP
 from people.reactions import KINDS as PEOPLE_KINDS
@@ -221,7 +225,13 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
                 engine=engine,
                 subscriptions=Subscriptions(Streams(base.valkey), clock, settings.webhooks, composers),
                 delivery=delivery,
-                maintenance=maintenance.build(store, clock=clock, limits=settings.maintenance, people=people),
+                maintenance=maintenance.build(
+                    store,
+                    clock=clock,
+                    limits=settings.maintenance,
+                    people=people,
+                    maker=kept(settings.data_dir).severities,
+                ),
             )
         finally:
             await engine.close()
@@ -299,6 +309,7 @@ def readers(parts: Services) -> list[Reader]:
         reader("keys", parts.keys.react, Keys.KINDS),
         reader("delivery", parts.delivery.reactions.handle, DELIVERY_KINDS),
         reader("delivery-news", news.handle, NEWS_KINDS),
+        reader(MAINTENANCE, parts.maintenance.reactions.handle, MAINTENANCE_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
         reader(DESK, parts.maintenance.desk.reactions.handle, DESK_KINDS),
@@ -312,6 +323,7 @@ def readers(parts: Services) -> list[Reader]:
             "lists",
             base.index.reaction(
                 delivery_lists.places,
+                maintenance_lists.places,
                 people_lists.places,
                 vehicle_list.places,
                 webhook_lists.places,

@@ -4,7 +4,9 @@ from typing import Final
 
 from delivery import lists as delivery_lists
 from maintenance import desk_index
+from maintenance import lists as maintenance_lists
 from maintenance.desk_reactions import GROUP as DESK
+from maintenance.reactions import GROUP as MAINTENANCE
 from people import lists as people_lists
 from spine.archive import Archive
 from spine.index import Index
@@ -22,6 +24,7 @@ GROUPS: Final = (
     "keys",
     "delivery",
     "delivery-news",
+    MAINTENANCE,
     "people",
     "renewal",
     GATEWAY,
@@ -42,6 +45,7 @@ async def rebuild_lists(desk: Desk) -> int:
             LISTS,
             (
                 *delivery_lists.NAMES,
+                *maintenance_lists.NAMES,
                 *people_lists.NAMES,
                 *desk_index.NAMES,
                 vehicle_list.VEHICLES,
@@ -49,6 +53,7 @@ async def rebuild_lists(desk: Desk) -> int:
             ),
             (
                 delivery_lists.places,
+                maintenance_lists.places,
                 people_lists.places,
                 desk_index.places,
                 vehicle_list.places,

@@ -115,6 +115,14 @@ class TriggerEnded(_Case):
     kind: Literal["trigger.ended"] = "trigger.ended"
 
 
+class TriggerBreached(_Case):
+    """Nobody claimed it by ``claim_by``, as was promised. Told once a case."""
+
+    kind: Literal["trigger.breached"] = "trigger.breached"
+    severity: Level
+    claim_by: AwareDatetime
+
+
 class CallMade(_Case):
     """One call: ``n`` counts the case's. What was said is in the case, not in the log."""
 
@@ -303,6 +311,7 @@ CaseFact = (
     | TriggerDeclined
     | TriggerSuppressed
     | TriggerEnded
+    | TriggerBreached
     | CallMade
     | CaseSeen
     | CaseActed

@@ -9,18 +9,24 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from maintenance import desk_api, desk_index
+from maintenance import calls as choice
+from maintenance import desk_api, desk_index, lists
+from maintenance.counting import StoredCounting
 from maintenance.desk import Desk, build_desk
 from maintenance.desk_ports import DeliveryGlance, HelpContext, Locked
+from maintenance.desk_rules import promise
 from maintenance.desk_work import At
+from maintenance.due import Due
 from maintenance.limits import MaintenanceLimits
-from maintenance.model import Calls, CaseBody, Read, write_calls
+from maintenance.model import Calls, CaseBody, Read
 from maintenance.service import Cases, told
+from maintenance.starting import Starting
 from maintenance.states import TriggerState
 from people import api as people_api
 from people.agents import AgentView, Role
+from spine.counters import Counters
 from spine.facts.maintenance import CaseOpened, TriggerQueued
-from spine.ids import CarrierId, CaseId, DeliveryId, PersonId, VehicleId, named_after
+from spine.ids import CarrierId, CaseId, DeliveryId, PersonId, VehicleId
 from spine.index import Index
 from spine.log import Entry
 from spine.readers import Received
@@ -76,6 +82,7 @@ class DeskHouse:
     people: PeopleHouse
     http: httpx.AsyncClient
     played: PlayedDeliveries
+    due: Due
     owner: PersonId = field(default_factory=lambda: PersonId(""))
     heard: dict[int, str] = field(default_factory=dict)
     seen: list[Entry] = field(default_factory=list)
@@ -103,7 +110,7 @@ class DeskHouse:
                 await self.react(entry)
 
     async def react(self, entry: Entry) -> None:
-        await self.desk.index.place(desk_index.places(entry))
+        await self.desk.index.place([*desk_index.places(entry), *lists.places(entry)])
         await self.desk.reactions.handle(Received(entry.partition, entry.position, entry.fact, None))
 
     async def again(self) -> None:
@@ -124,8 +131,8 @@ class DeskHouse:
     async def choose(self, vehicle: VehicleId = CAR, **changes: Any) -> Calls:
         """The owner wants to be called."""
         calls = desk_cases.calls(**{"person": self.owner, "chosen_at": self.now, **changes})
-        name = named_after("cal", vehicle)
-        await self.store.change([name], lambda _: Change({name: write_calls(calls)}))
+        name = choice.subject_of(vehicle)
+        await self.store.change([name], lambda _: Change({name: choice.write(calls)}))
         return calls
 
     async def case(
@@ -163,15 +170,8 @@ class DeskHouse:
         return dict(answer.json())
 
     async def expire(self, case: CaseId) -> None:
-        """Do to a lease that ran out what the timer of cases does."""
-        from maintenance.desk_rules import returned
-
-        def decide(read: Read, _: Any) -> Any:
-            lease = read.body.trigger.lease
-            over = read.state is TriggerState.LEASED and lease is not None and lease.until <= self.now
-            return returned(read, self.now, "lease_over") if over else None
-
-        await self.desk.cases.change(case, decide)
+        """The timer of cases fires, if it is due."""
+        await self.due.on_due(await self.store.load(case))
         await self.settle()
 
     async def facts(self, case: CaseId) -> list[str]:
@@ -190,7 +190,9 @@ async def desk_house(house_of_people: PeopleHouse) -> AsyncIterator[DeskHouse]:
     app.include_router(desk_api.routes(desk, played), prefix="/v1")
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("192.0.2.7", 5555))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
-        house = DeskHouse(desk, house_of_people, http, played)
+        rules = Starting(cases.limits.cases, promise(cases.limits.cases))
+        due = Due(cases, rules, StoredCounting(Counters(house_of_people.store.valkey)))
+        house = DeskHouse(desk, house_of_people, http, played, due)
         house.owner = await house_of_people.owner("owner@example.org")
         await house.settle()
         yield house

@@ -53,19 +53,13 @@ async def test_a_call_from_the_list_to_its_outcome(desk_house: DeskHouse) -> Non
         "case.opened", "trigger.queued", "trigger.leased", "case.seen", "case.acted", "case.called",
         "trigger.scheduled",
     ]  # fmt: skip
-    trail = (
-        await house.http.get(f"/v1/owner/cases/{case}/audit", headers=await owner(house))
-    ).json()["data"]  # fmt: skip
-    assert [(one["by"], one["what"]) for one in trail] == [
-        (agent.view.id, what) for what in ("claimed", "seen", "dial", "called: no_answer")
-    ]
+    trail = (await house.read(case)).body.history
+    assert [(one.by, one.why or one.kind) for one in trail if one.by] == [
+        (agent.view.id, what) for what in ("trigger.leased", "case.seen", "dial", "no_answer")
+    ], "the owner's page shows it"
     for entry in house.seen:
         assert PHONE not in entry.fact.model_dump_json()
     await house.again()
-
-
-async def owner(house: DeskHouse) -> dict[str, str]:
-    return {"Authorization": f"Bearer {await house.people.session(house.owner)}"}
 
 
 async def test_the_list_is_ordered_by_urgency_then_due_then_age(desk_house: DeskHouse) -> None:
@@ -308,8 +302,8 @@ async def test_outside_the_window_nobody_dials(desk_house: DeskHouse) -> None:
     await house.post(ann, f"/cases/{critical}/disposition", done)
     await house.settle()
     assert (await house.read(critical)).body.trigger.calls[0].safety
-    trail = (await house.http.get(f"/v1/owner/cases/{critical}/audit", headers=await owner(house))).json()
-    assert "dial_safety" in [one["what"] for one in trail["data"]], "the owner sees why at this hour"
+    trail = [one.why for one in (await house.read(critical)).body.history]
+    assert "dial_safety" in trail, "the owner sees why at this hour"
 
 
 async def test_languages_and_supervisors(desk_house: DeskHouse) -> None:
@@ -394,7 +388,7 @@ async def test_a_supervisor_looks_without_a_lease_and_changes_nothing(desk_house
     assert seen["lease"] is None
     assert PHONE not in str(seen)
     trail = await house.http.get(f"/v1/desk/cases/{case}/audit", headers=boss.headers)
-    assert [one["what"] for one in trail.json()["data"]] == ["seen", "seen"]
+    assert [one["kind"] for one in trail.json()["data"]][2:] == ["case.seen", "case.seen"]
 
 
 async def test_the_wallboard(desk_house: DeskHouse) -> None:
