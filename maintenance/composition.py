@@ -14,6 +14,7 @@ from maintenance.choosing import Choosing
 from maintenance.counting import Counting, StoredCounting
 from maintenance.desk import Desk, build_desk
 from maintenance.desk_days import PREFIX as DAYS
+from maintenance.desk_rules import promise
 from maintenance.due import Due
 from maintenance.explaining import Language
 from maintenance.garage_desk import GarageDesk
@@ -27,7 +28,7 @@ from maintenance.owner_booking import OwnerBooking
 from maintenance.reactions import Reactions
 from maintenance.service import Cases
 from maintenance.severity import Severity
-from maintenance.starting import Starting, plain_promise
+from maintenance.starting import Starting
 from maintenance.visit_composing import VisitComposing
 from maintenance.visit_news import Engine, VisitNews
 from people.service import People
@@ -123,7 +124,7 @@ def build(
     cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
     choosing = Choosing(store, clock, people.cars)
     counting = StoredCounting(Counters(store.valkey))
-    rules = Starting(limits.cases, plain_promise(limits.cases))
+    rules = Starting(limits.cases, promise(limits.cases))
     intake = Intake(cases, rules, maker or {}, DeadLetters(store.valkey, store.house), counting)
     garages = Garages(store, index, limits.garages)
     capacity = Capacity(store, garages, clock, limits.garages)

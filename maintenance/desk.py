@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from maintenance.desk_audit import Entry, trail
 from maintenance.desk_days import Days
 from maintenance.desk_help import Help
-from maintenance.desk_index import OF_CAR
 from maintenance.desk_list import WorkList
 from maintenance.desk_ports import Deliveries, HelpContext, Locked
 from maintenance.desk_problems import NoHelpHere
@@ -16,12 +14,12 @@ from maintenance.desk_views import CaseOut, ListOut, case_view, row
 from maintenance.desk_wallboard import Board
 from maintenance.desk_work import AgentDesk, At
 from maintenance.limits import DeskLimits
-from maintenance.model import Read
-from maintenance.service import Cases, NoSuchCase
+from maintenance.lists import OF_CAR
+from maintenance.model import Happened, Read
+from maintenance.service import Cases
 from people.service import People
-from spine.ids import CaseId, PersonId, VehicleId
+from spine.ids import CaseId, VehicleId
 from spine.index import Index
-from spine.log import Log
 from spine.rates import Rates
 
 _HISTORY = 20
@@ -34,7 +32,6 @@ class Desk:
     people: People
     cases: Cases
     index: Index
-    log: Log
     limits: DeskLimits
     days: Days
     waiting: WorkList
@@ -76,15 +73,9 @@ class Desk:
         await self.work.act(agent, case, token, "lock")
         return await deliveries.lock(read.body.delivery, wait=wait)
 
-    async def audit(self, case: CaseId, *, owner: PersonId | None = None) -> list[Entry]:
-        """Who looked and acted. ``owner``: only of a car and time of theirs. Raises ``NoSuchCase``."""
-        read = await self.cases.read(case)
-        if owner is not None:
-            now = self.cases.clock.now()
-            role = await self.people.cars.role_of(owner, read.body.vehicle, now=now)
-            if role is None or role.role != "owner" or read.body.opened_at < role.visible_from:
-                raise NoSuchCase(case[:90])
-        return await trail(self.log, read)
+    async def audit(self, agent: At, case: CaseId) -> list[Happened]:
+        """Its steps, with who looked and acted; looking here is looking at it. Raises ``NoSuchCase``."""
+        return list((await self.work.see(agent, case)).body.history)
 
 
 def build_desk(cases: Cases, people: People, index: Index) -> Desk:
@@ -96,7 +87,6 @@ def build_desk(cases: Cases, people: People, index: Index) -> Desk:
         people=people,
         cases=cases,
         index=index,
-        log=Log(store.valkey, store.house),
         limits=limits,
         days=days,
         waiting=waiting,

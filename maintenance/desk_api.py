@@ -6,16 +6,14 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import AwareDatetime, Field, NaiveDatetime, StrictInt
 
 from maintenance.desk import Desk
-from maintenance.desk_audit import Entry
 from maintenance.desk_outcomes import DISPOSITIONS, Disposition, Said
 from maintenance.desk_ports import Deliveries
 from maintenance.desk_script import LONGEST_ANSWER
 from maintenance.desk_views import CaseOut, ListOut, Out
 from maintenance.desk_wallboard import Wallboard
 from maintenance.desk_work import At
-from maintenance.model import Read
+from maintenance.model import Happened, Read
 from maintenance.states import TriggerState
-from people.access import PersonPrincipal
 from people.agents import AgentPrincipal
 from people.api_parts import Idempotent, In, problems
 from spine.ids import CaseId
@@ -128,18 +126,15 @@ class LockOut(Out):
 class AuditOut(Out):
     """Oldest first."""
 
-    data: list[Entry]
+    data: list[Happened]
 
 
 def routes(desk: Desk, deliveries: Deliveries) -> APIRouter:
     """To be mounted under ``/v1``."""
     at_desk = desk.people.agents.at_desk(desk.people.access, desk.cases.clock, desk.limits.shift)
-    router = APIRouter()
-    inner = APIRouter(prefix="/desk", tags=["desk"])
+    router = APIRouter(prefix="/desk", tags=["desk"])
     for part in (_having(desk, at_desk), _beside(desk, at_desk, deliveries), _calling(desk, at_desk)):
-        inner.include_router(part)
-    router.include_router(inner)
-    router.include_router(_owners(desk))
+        router.include_router(part)
     return router
 
 
@@ -217,8 +212,7 @@ def _beside(desk: Desk, at_desk: object, deliveries: Deliveries) -> APIRouter:
     @router.get("/cases/{case}/audit", responses=problems(401, 403, 404, 422), summary="Who did what")
     async def audit(me: Me, case: CasePath) -> AuditOut:
         """For the one who has it, and supervisors; looking here is looking at the case."""
-        await desk.work.see(_at(me), case)
-        return AuditOut(data=await desk.audit(case))
+        return AuditOut(data=await desk.audit(_at(me), case))
 
     @router.get("/wallboard", responses=problems(401, 403), summary="The desk at a glance")
     async def wallboard(_: Me) -> Wallboard:
@@ -251,18 +245,6 @@ def _calling(desk: Desk, at_desk: object) -> APIRouter:
     @router.post("/cases/{case}/close", responses=said, summary="Help was given")
     async def close(me: Me, case: CasePath, wanted: LeaseIn) -> StateOut:
         return _state(await desk.work.close(_at(me), case, wanted.token))
-
-    return router
-
-
-def _owners(desk: Desk) -> APIRouter:
-    router = APIRouter(prefix="/owner", tags=["owners"])
-    Owner = Annotated[PersonPrincipal, Depends(desk.people.access.owner())]  # noqa: N806 - a type
-
-    @router.get("/cases/{case}/audit", responses=problems(401, 404, 422), summary="Who looked, who called")
-    async def audit(me: Owner, case: CasePath) -> AuditOut:
-        """Of a case of your car, in your time: every look and act of the contact center."""
-        return AuditOut(data=await desk.audit(case, owner=me.id))
 
     return router
 

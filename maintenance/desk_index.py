@@ -1,4 +1,4 @@
-"""The desk's lists, built from the log and rebuilt at will: what waits for agents, what is open, who the agents are."""
+"""The desk's lists, built from the log and rebuilt at will: what waits for agents, and who they are."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -12,12 +12,10 @@ from spine.log import Entry
 
 QUEUE: Final = "desk_queue"
 """Cases on the agents' list, the most urgent and then the earliest due with the highest score."""
-OPEN: Final = "desk_open"
-OF_CAR: Final = "desk_car_cases"
 AGENTS: Final = "desk_agents"
 DESK: Final = "desk"
-"""The one owner of the first, second and fourth."""
-NAMES: Final = (QUEUE, OPEN, OF_CAR, AGENTS)
+"""The one owner of both."""
+NAMES: Final = (QUEUE, AGENTS)
 
 _SECONDS: Final = 2**34
 """More than any due time we will see: a rank weighs more than a time."""
@@ -27,19 +25,11 @@ def places(entry: Entry) -> Iterable[Place]:
     """What one fact does to the lists. Pure."""
     fact = entry.fact
     match fact:
-        case f.CaseOpened():
-            yield Place(OPEN, DESK, fact.case, fact.at.timestamp())
-            yield Place(OF_CAR, fact.vehicle, fact.case, fact.at.timestamp())
-        case f.CaseReopened():
-            yield Place(OPEN, DESK, fact.case, fact.at.timestamp())
         case f.TriggerQueued():
             help_ = fact.case.split(".")[-2:-1] == ["help"]
             rank = 0 if help_ else len(LEVELS) - LEVELS.index(fact.severity)
             score = -(rank * _SECONDS + fact.due.timestamp())
             yield Place(QUEUE, DESK, fact.case, score)
-        case f.TriggerEnded():
-            yield Place(QUEUE, DESK, fact.case, None)
-            yield Place(OPEN, DESK, fact.case, None)
         case (
             f.TriggerLeased()
             | f.TriggerOffered()
@@ -48,6 +38,7 @@ def places(entry: Entry) -> Iterable[Place]:
             | f.TriggerUnreached()
             | f.TriggerDeclined()
             | f.TriggerSuppressed()
+            | f.TriggerEnded()
         ):
             yield Place(QUEUE, DESK, fact.case, None)
         case f.AgentMade():

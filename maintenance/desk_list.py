@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from maintenance import calls as choice
 from maintenance.desk_days import day_in
 from maintenance.desk_days import subject_of as day_of
 from maintenance.desk_index import DESK, QUEUE
@@ -13,21 +14,23 @@ from maintenance.desk_windows import local_day, window_of
 from maintenance.limits import DeskLimits
 from maintenance.model import Calls, Read
 from spine.clock import Clock
-from spine.ids import CaseId, named_after
+from spine.ids import CaseId, partition_of
 from spine.index import Index
 from spine.store import Saved, Store
 
 _PAGE: Final = 100
 
 
-def calls_of(vehicle: str) -> str:
-    """The subject with the owner's choice about calls, in the vehicle's partition."""
-    return named_after("cal", vehicle)
+def beside(read: Read) -> list[str]:
+    """The choice about calls, where it lies in the case's partition (help lies in its delivery's)."""
+    subject = choice.subject_of(read.body.vehicle)
+    return [subject] if partition_of(subject) == partition_of(read.id) else []
 
 
-def calls_in(saved: Saved) -> Calls | None:
-    """The owner's choice; None where none was made, or its owner is gone."""
-    return None if not saved.version or saved.ended else Calls.model_validate_json(saved.body)
+def calls_beside(read: Read, saved: Mapping[str, Saved]) -> Calls | None:
+    """The choice among the subjects of a change."""
+    subject = choice.subject_of(read.body.vehicle)
+    return choice.read(saved[subject]) if subject in saved else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,15 @@ class WorkList:
 
     async def looked_at(self, reads: Sequence[Read], now: datetime) -> list[Waiting]:
         """Each with the owner's choice and whether the person may be called now."""
-        chosen = await self._store.load_many({calls_of(read.body.vehicle) for read in reads})
-        calls = {read.id: calls_in(chosen[calls_of(read.body.vehicle)]) for read in reads}
+        chosen = await self._store.load_many({choice.subject_of(read.body.vehicle) for read in reads})
+        calls = {read.id: calls_beside(read, chosen) for read in reads}
         persons = {day_of(one.person) for one in calls.values() if one is not None}
         days = await self._store.load_many(persons)
         return [Waiting(read, calls[read.id], self._bar(read, calls[read.id], days, now)) for read in reads]
+
+    async def calls_of(self, read: Read) -> Calls | None:
+        """The choice about a case's car, wherever it lies."""
+        return choice.read(await self._store.load(choice.subject_of(read.body.vehicle)))
 
     def _bar(self, read: Read, calls: Calls | None, days: Mapping[str, Saved], now: datetime) -> Bar:
         window = window_of(calls)

@@ -92,7 +92,7 @@ def outcome(
     """Raises ``OutcomeUnfit``, ``DialFirst``, ``NotBooked``. Whose lease it is was asked before."""
     trigger = read.body.trigger
     if said.local is not None:
-        said = replace(said, at=window.at(said.local), local=None)
+        said = replace(said, at=_moment(said.local, window), local=None)
     _check(read, said, by, window, limits, now)
     first: CaseFact
     dialled = dialled_by(trigger, by)
@@ -109,6 +109,13 @@ def outcome(
     after = _TABLE[said.disposition](_Told(read, trigger, calls, said, by, window, limits, now))
     body = read.body.but(trigger=after.trigger, severity=after.severity or read.body.severity)
     return Outcome(body, [first, *after.facts], after.calls, after.others)
+
+
+def _moment(local: datetime, window: Window) -> datetime:
+    try:
+        return window.at(local)
+    except OverflowError:
+        raise OutcomeUnfit("No clock ever shows that time.") from None
 
 
 def dialled_by(trigger: Trigger, by: str) -> Dialled | None:

@@ -1,11 +1,12 @@
 """What the log tells the desk to do next (group ``desk``). Read twice, nothing changes."""
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Final, Protocol
 
 from maintenance.desk_days import Days
 from maintenance.desk_help import Help
-from maintenance.desk_index import OF_CAR
+from maintenance.lists import OF_CAR
 from maintenance.model import Read
 from maintenance.service import Cases, NoSuchCase, Turn
 from spine.facts import Fact, delivery
@@ -60,7 +61,7 @@ class DeskReactions:
             case delivery.DeliveryUnsure() | delivery.DeliveryLeftOpen() if fact.vehicle is not None:
                 await self._help.open(fact.delivery, fact.vehicle, by="system", why=_TROUBLE[type(fact)])
             case CarReleased() if fact.role == "owner":
-                await self._erase(fact.vehicle)
+                await self._erase(fact.vehicle, fact.at)
             case PersonErased():
                 await self._days.forget(fact.person, ack=received.ack)
             case _ if isinstance(fact, _WELL):
@@ -78,11 +79,13 @@ class DeskReactions:
         if person is not None:
             await self._days.settle(person, fact.case, fact.n, fact.disposition, ack=ack)
 
-    async def _erase(self, vehicle: VehicleId) -> None:
-        """Nothing that was said about a car stays when its owner goes: answers, notes, numbers, persons."""
+    async def _erase(self, vehicle: VehicleId, at: datetime) -> None:
+        """What was said when help was asked for goes with the car's owner, as what was said of its faults does."""
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
             body = read.body
+            if body.what != "help" or body.opened_at > at:
+                return None
             calls = tuple(call.but(person=None) for call in body.trigger.calls)
             dialled = body.trigger.dialled.but(person=None) if body.trigger.dialled else None
             after = body.but(

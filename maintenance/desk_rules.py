@@ -1,16 +1,18 @@
 """Which case an agent may take, and whether its person may be called now. Pure."""
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Literal
 
 from pydantic import AwareDatetime
 
-from maintenance.desk_windows import Window
-from maintenance.limits import DeskLimits
+from maintenance.desk_windows import Window, window_of
+from maintenance.limits import CaseLimits, DeskLimits
 from maintenance.model import Calls, Frozen, Read, Trigger
 from maintenance.service import Turn, told
+from maintenance.starting import next_working_day
 from maintenance.states import TriggerState
-from spine.facts.maintenance import TriggerQueued
+from spine.facts.maintenance import Level, TriggerQueued
 from spine.ids import CaseId
 
 Role = Literal["agent", "supervisor"]
@@ -104,3 +106,16 @@ def returned(read: Read, now: datetime, why: str) -> Turn:
         due=trigger.due or trigger.since, why=why,
     )  # fmt: skip
     return Turn(read.body.but(trigger=trigger), [queued])
+
+
+def promise(limits: CaseLimits) -> Callable[[Level, datetime, Calls | None], datetime]:
+    """By when a case is to be claimed: critical at any hour, high counted in open time, others next working day."""
+
+    def claim_by(level: Level, now: datetime, calls: Calls | None) -> datetime:
+        if level == "critical":
+            return now + limits.critical_claimed_within
+        if level == "high":
+            return window_of(calls).within(now, limits.high_claimed_within)
+        return next_working_day(now)
+
+    return claim_by

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from pydantic import AwareDatetime
 
-from maintenance.desk_index import DESK, OPEN
 from maintenance.desk_rules import on_the_list
 from maintenance.limits import DeskLimits
+from maintenance.lists import ALL, OPEN
 from maintenance.model import LEVELS, Frozen, Read
 from maintenance.states import TriggerState
 from spine.clock import Clock
@@ -61,7 +61,7 @@ class Board:
         reads: list[Read] = []
         after = None
         while True:
-            page = await self._index.page(OPEN, DESK, after=after, limit=_PAGE)
+            page = await self._index.page(OPEN, ALL, after=after, limit=_PAGE)
             saved = await self._store.load_many(page.members)
             reads += [read for each in page.members if (read := Read.of(saved[CaseId(each)]))]
             if page.next is None:

@@ -66,6 +66,15 @@ class Window:
         local = at.astimezone(self.zone)
         return self.next_open(_utc(local.date() + timedelta(days=days), local.time(), self.zone))
 
+    def within(self, at: datetime, patience: timedelta) -> datetime:
+        """The moment at which ``patience`` has passed in open time."""
+        for start, end in self._from(local_day(self.zone, at) - timedelta(days=1)):
+            begins = max(start, at)
+            if begins < end and begins + patience <= end:
+                return begins + patience
+            patience -= max(timedelta(), end - begins)
+        return at + patience
+
     def at(self, local: datetime) -> datetime:
         """The moment that the person's clock shows so."""
         return _utc(local.date(), local.time(), self.zone)

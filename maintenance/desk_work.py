@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from maintenance import calls as choice
 from maintenance.cases import CaseState
 from maintenance.desk_days import Days
-from maintenance.desk_list import WorkList, calls_in, calls_of
+from maintenance.desk_list import WorkList, beside, calls_beside
 from maintenance.desk_outcomes import Said, dialled_by, outcome
 from maintenance.desk_problems import (
     CalledToday,
@@ -24,7 +25,7 @@ from maintenance.desk_rules import Bar, Role, holds, is_safety, on_the_list, ret
 from maintenance.desk_script import check_answers
 from maintenance.desk_windows import local_day, window_of
 from maintenance.limits import DeskLimits
-from maintenance.model import Calls, Dialled, Lease, Read, write_calls
+from maintenance.model import Calls, Dialled, Lease, Read
 from maintenance.service import Cases, NoSuchCase, Turn, told
 from maintenance.states import TriggerState
 from spine.facts.maintenance import (
@@ -123,15 +124,15 @@ class AgentDesk:
             self._trying.discard(case)
 
     async def _take(self, agent: At, case: CaseId) -> Read | None:
-        vehicle = (await self._cases.read(case)).body.vehicle
+        also = beside(await self._cases.read(case))
         now = self._cases.clock.now()
         until, token = now + self._limits.lease, secrets.token_hex(16)
 
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn:
             if not on_the_list(read, now):
                 raise CaseTaken("Somebody else has it.")
-            trigger, calls = read.body.trigger, calls_in(saved[calls_of(vehicle)])
-            if read.body.what == "fault" and (not takes_calls(calls) or calls is None or calls.phone is None):
+            trigger, calls = read.body.trigger, calls_beside(read, saved)
+            if read.body.what == "fault" and not choice.may_call(calls):
                 offered = told(TriggerOffered, read, now, why="no_calls")
                 return Turn(read.body.but(trigger=trigger.but(due=None, why="no_calls")), [offered])
             if len(trigger.calls) >= self._limits.calls_per_case:
@@ -141,7 +142,7 @@ class AgentDesk:
             leased = told(TriggerLeased, read, now, by=agent.id, until=until)
             return Turn(read.body.but(trigger=trigger.but(lease=lease)), [leased])
 
-        read = await self._cases.change(case, decide, also=[calls_of(vehicle)])
+        read = await self._cases.change(case, decide, also=also)
         lease = read.body.trigger.lease
         return read if lease is not None and lease.token == token else None
 
@@ -255,13 +256,15 @@ class AgentDesk:
     async def _dialled(
         self, agent: At, case: CaseId, token: str, *, person: object, safety: bool, now: datetime
     ) -> Number:
-        vehicle = (await self._cases.read(case)).body.vehicle
+        before = await self._cases.read(case)
+        also = beside(before)
+        elsewhere = None if also else await self._list.calls_of(before)
         told_number: list[Number] = []
 
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
             _lease(read, agent, token, now)
             trigger, n = read.body.trigger, len(read.body.trigger.calls) + 1
-            phone = _phone(read, calls_in(saved[calls_of(vehicle)]))
+            phone = _phone(read, calls_beside(read, saved) if also else elsewhere)
             told_number[:] = [Number(phone, n, safety)]
             if dialled_by(trigger, agent.id) is not None:
                 return None
@@ -269,27 +272,27 @@ class AgentDesk:
             act = told(CaseActed, read, now, by=agent.id, act="dial_safety" if safety else "dial")
             return Turn(read.body.but(trigger=trigger.but(dialled=dialled)), [act])
 
-        await self._cases.change(case, decide, also=[calls_of(vehicle)])
+        await self._cases.change(case, decide, also=also)
         return told_number[0]
 
     async def settle(self, agent: At, case: CaseId, token: str, said: Said) -> Read:
         """The outcome of the call. Raises ``LeaseLost``, ``OutcomeUnfit``, ``DialFirst``, ``NotBooked``."""
         now = self._cases.clock.now()
-        vehicle = (await self._cases.read(case)).body.vehicle
+        also = beside(await self._cases.read(case))
 
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn:
             booked = read.state is TriggerState.BOOKED and said.disposition == "booked"
             if not (booked and dialled_by(read.body.trigger, agent.id) is not None):
                 _lease(read, agent, token, now)
-            calls = calls_in(saved[calls_of(vehicle)])
+            calls = calls_beside(read, saved)
             after = outcome(
                 read, calls, said, by=agent.id, window=window_of(calls), limits=self._limits, now=now
             )  # fmt: skip
             changed = after.calls is not None and after.calls != calls
-            writes = {calls_of(vehicle): write_calls(after.calls)} if changed and after.calls else {}
+            writes = {also[0]: choice.write(after.calls)} if changed and after.calls and also else {}
             return Turn(after.body, after.facts, writes, after.others)
 
-        return await self._cases.change(case, decide, also=[calls_of(vehicle)])
+        return await self._cases.change(case, decide, also=also)
 
     async def close(self, agent: At, case: CaseId, token: str) -> Read:
         """Help was given. Raises ``LeaseLost``; ``OutcomeUnfit`` for a fault, which only a clean scan closes."""

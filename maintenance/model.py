@@ -95,7 +95,7 @@ class Trigger(Frozen):
     """Outlives a lease that ran out: whoever comes next sees that somebody may have called."""
     supervisor: bool = False
     """On the supervisors' list alone."""
-    language: Literal["en", "nl", "de", "sv"] | None = None
+    language: Language | None = None
     """What the person speaks, as an agent heard; before what the owner chose."""
     appointment: AppointmentId | None = None
     appointments: int = 0
@@ -152,7 +152,7 @@ class CaseBody(Frozen):
     trigger: Trigger
     answers: dict[str, str] = Field(default_factory=dict)
     """The call script's answers as they were given, by question."""
-    call_at: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = Field(default=None, repr=False)
+    call_at: Phone | None = Field(default=None, repr=False)
     """Help: the number that whoever asked wants to be called at."""
     note: Annotated[str, Field(max_length=4000)] = ""
     released_at: AwareDatetime | None = None
@@ -261,8 +261,3 @@ def write_slot(state: SlotState, body: SlotBody, wake_at: datetime | None) -> Wr
 def write_appointment(state: AppointmentState, body: AppointmentBody, wake_at: datetime | None) -> Write:
     """The saved form."""
     return Write(state=state, body=body.model_dump_json(exclude_none=True), wake_at=wake_at)
-
-
-def write_calls(calls: Calls) -> Write:
-    """The saved form of the owner's choice."""
-    return Write(state="kept", body=calls.model_dump_json(exclude_none=True))

@@ -27,6 +27,11 @@ def calls(**changes: Any) -> Calls:
     return Calls(**{"person": OWNER, "on": True, "phone": PHONE, "chosen_at": NOON, **changes})
 
 
+def unchecked(**changes: Any) -> Calls:
+    """A choice as another machine, with other zones, may have kept it."""
+    return Calls.model_construct(**{**dict(calls()), **changes})
+
+
 def body(now: datetime = NOON, **changes: Any) -> CaseBody:
     trigger = Trigger(since=now - timedelta(hours=1), due=now - timedelta(hours=1)).but(
         **changes.pop("trigger", {})
