@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from maintenance.appointing import Appointing
+from maintenance.booking import Booking
+from maintenance.capacity import Capacity
 from maintenance.choosing import Choosing
 from maintenance.counting import Counting, StoredCounting
 from maintenance.due import Due
 from maintenance.explaining import Language
+from maintenance.garages import Garages
 from maintenance.intake import Intake
 from maintenance.limits import MaintenanceLimits
+from maintenance.offers import Offers
 from maintenance.owner import OwnerCases
 from maintenance.reactions import Reactions
 from maintenance.service import Cases
@@ -26,7 +31,7 @@ from spine.timers import OnDue
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """Cases, ready to use. ``reactions`` and ``timers`` are for the process ``work``."""
+    """Cases, garages and appointments, ready to use. ``reactions`` and ``timers`` are for the process ``work``."""
 
     limits: MaintenanceLimits
     clock: Clock
@@ -40,6 +45,11 @@ class Maintenance:
     intake: Intake
     reactions: Reactions
     due: Due
+    garages: Garages
+    capacity: Capacity
+    offers: Offers
+    booking: Booking
+    appointing: Appointing
 
     async def language_of(self, person: PersonId, vehicle: VehicleId) -> Language:
         """The language a person chose for this car's calls; English where it is another's choice, or none."""
@@ -48,7 +58,12 @@ class Maintenance:
 
     def timers(self) -> Mapping[str, OnDue]:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
-        return {"cse": self.due.on_due}
+        return {
+            "cse": self.due.on_due,
+            "gar": self.capacity.on_due,
+            "slt": self.booking.on_due,
+            "apt": self.appointing.on_due,
+        }
 
 
 def build(
@@ -65,6 +80,10 @@ def build(
     counting = StoredCounting(Counters(store.valkey))
     rules = Starting(limits.cases, plain_promise(limits.cases))
     intake = Intake(cases, rules, maker or {}, DeadLetters(store.valkey, store.house), counting)
+    garages = Garages(store, index, limits.garages)
+    capacity = Capacity(store, garages, clock, limits.garages)
+    offers = Offers(store, garages, capacity, limits.garages)
+    booking = Booking(store, cases, capacity, offers, clock, limits)
     return Maintenance(
         limits=limits,
         clock=clock,
@@ -78,4 +97,9 @@ def build(
         intake=intake,
         reactions=Reactions(cases, intake, rules, counting),
         due=Due(cases, rules, counting),
+        garages=garages,
+        capacity=capacity,
+        offers=offers,
+        booking=booking,
+        appointing=Appointing(cases, booking, index, rules),
     )
