@@ -37,6 +37,9 @@ class CaseLimits(_Limits):
         default="active", description="rule: medium ones that were not taken go to an agent later"
     )
     repeat: Mode = Field(default="active", description="rule: critical ones that are offered are told again")
+    news_life: timedelta = Field(
+        default=timedelta(days=3), description="news about a case that could not be delivered ends after this"
+    )
     faults_kept: int = Field(
         default=1000, ge=10, description="faults remembered of one vehicle; long mended ones make room first"
     )
