@@ -80,8 +80,7 @@ class BookingLinks:
         case, now = CaseId(link.reference["case"]), self._clock.now()
         raw = case.encode() + b"\0" + secrets.token_bytes(_SECRET)
         token, subject = urlsafe_b64encode(raw).decode().rstrip("="), subject_of(case)
-        until = min(link.until, now + self._limits.link_life)
-        kept = _Kept(hash=_hash(token), person=link.person, n=int(link.reference["n"]), until=until)
+        kept = _Kept(hash=_hash(token), person=link.person, n=int(link.reference["n"]), until=link.until)
 
         def decide(saved: Mapping[str, Saved]) -> Change:
             living = [one for one in _LinksBody.of(saved[subject]).links if one.until > now]

@@ -91,20 +91,16 @@ class Capacity:
         saved = await self._store.load_many(ids)
         return [found for one in ids if (found := Slot.of(saved[one])) is not None]
 
-    async def free(self, garage: Garage, *, case: str = "", most: int, soonest: bool = True) -> list[Slot]:
+    async def free(self, garage: Garage, *, case: str = "", most: int, notice: bool = True) -> list[Slot]:
         """The next free slots, one for each start, soonest first; also the one that ``case`` holds itself."""
         now, found = self._clock.now(), dict[datetime, Slot]()
-        named = await self._named(garage, now + (garage.details.notice if soonest else timedelta()))
+        named = await self._named(garage, now + (garage.details.notice if notice else timedelta()))
         for first in range(0, len(named), _BATCH):
             part = [slot for _, _, slot in named[first : first + _BATCH]]
             saved = await self._store.load_many(part)
             for one in part:
                 slot = Slot.of(saved[one])
-                if (
-                    slot is not None
-                    and slot.free_for(case, now)
-                    and slot.in_time(garage, now, notice=soonest)
-                ):
+                if slot is not None and slot.free_for(case, now) and slot.in_time(garage, now, notice=notice):
                     found.setdefault(slot.body.start, slot)
             if len(found) >= most:
                 break

@@ -14,9 +14,8 @@ from maintenance.words import texts, told
 from people.cars import Cars as CarPeople
 from people.model import RoleOnCar
 from spine.ids import AppointmentId, CaseId, PersonId
-from spine.log import order
 from webhooks.dispatch import Brief
-from webhooks.envelope import News
+from webhooks.envelope import News, sequence_of
 from webhooks.mail import Letter, Link
 
 _SUBJECTS: Final = {
@@ -56,9 +55,8 @@ class Composing:
         data = await self._data(brief, read)
         if data is None:
             return None
-        sequence = order(brief.reference["position"])
         subject = brief.reference.get("appointment", read.id)
-        return News(data=data, subject=subject, sequence=sequence[0] * 1000 + min(sequence[1], 999))
+        return News(data=data, subject=subject, sequence=sequence_of(brief.reference["position"]))
 
     async def _data(self, brief: Brief, read: Read) -> dict[str, Any] | None:
         named = brief.reference.get("appointment")

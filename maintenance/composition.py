@@ -2,31 +2,46 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
+from urllib.parse import urlsplit
 
+import webhooks.envelope
+from maintenance import ports
 from maintenance.appointing import Appointing
 from maintenance.booking import Booking
+from maintenance.booking_links import BookingLinks
 from maintenance.capacity import Capacity
 from maintenance.choosing import Choosing
+from maintenance.composing import Composing
 from maintenance.counting import Counting, StoredCounting
 from maintenance.due import Due
 from maintenance.explaining import Language
+from maintenance.garage_desk import GarageDesk
+from maintenance.garage_links import GarageLinks
 from maintenance.garages import Garages
 from maintenance.intake import Intake
 from maintenance.limits import MaintenanceLimits
+from maintenance.news import News
 from maintenance.offers import Offers
 from maintenance.owner import OwnerCases
+from maintenance.owner_booking import OwnerBooking
 from maintenance.reactions import Reactions
 from maintenance.service import Cases
 from maintenance.severity import Severity
 from maintenance.starting import Starting, plain_promise
+from maintenance.visit_composing import VisitComposing
+from maintenance.visit_news import Engine, VisitNews
 from people.service import People
 from spine.clock import Clock
 from spine.counters import Counters
 from spine.dead_letters import DeadLetters
+from spine.expiring import Expiring
 from spine.ids import PersonId, VehicleId
 from spine.index import Index
 from spine.store import Store
 from spine.timers import OnDue
+from webhooks.dispatch import Brief, Composer
+from webhooks.mail import Letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +65,47 @@ class Maintenance:
     offers: Offers
     booking: Booking
     appointing: Appointing
+    booking_links: BookingLinks
+    garage_links: GarageLinks
+    garage_desk: GarageDesk
+    owner_booking: OwnerBooking
+    public_url: str
+
+    def news(self, engine: ports.Engine, endpoints: ports.Endpoints, subscribers: ports.Subscribers) -> News:
+        """Who hears of cases, and systems of appointments; apart, because the engine composes with ``composing``."""
+        return News(self.cases, self.people.cars, engine, endpoints, subscribers)
+
+    def composing(self, *, sender: str) -> Composer:
+        """Writes all of that, and the mails about appointments."""
+        cases = Composing(
+            self.cases, self.people.cars, self.people.persons, self.choosing, public_url=self.public_url
+        )
+        visits = self.visit_composing(sender=sender)
+
+        async def compose(brief: Brief) -> webhooks.envelope.News | Letter | None:
+            mail_of_a_visit = brief.type.startswith("appointment.") and brief.person is not None
+            return await (visits if mail_of_a_visit else cases)(brief)
+
+        return compose
+
+    def visit_news(self, engine: Engine) -> VisitNews:
+        """The other half of bookings, and mails about appointments; for process `work`."""
+        limits = self.limits.garages
+        return VisitNews(self.appointing, self.booking, self.people.cars, engine, self.clock, limits)
+
+    def visit_composing(self, *, sender: str) -> VisitComposing:
+        """Writes those mails. ``sender``: where letters come from, a mailbox with or without a name."""
+        host = urlsplit(self.people.origin).hostname or "localhost"
+        return VisitComposing(
+            self.cases.store,
+            self.garages,
+            self.people.cars,
+            self.people.persons,
+            self.clock,
+            self.limits.garages,
+            host=host,
+            sender=parseaddr(sender)[1] or f"no-reply@{host}",
+        )
 
     async def language_of(self, person: PersonId, vehicle: VehicleId) -> Language:
         """The language a person chose for this car's calls; English where it is another's choice, or none."""
@@ -63,6 +119,7 @@ class Maintenance:
             "gar": self.capacity.on_due,
             "slt": self.booking.on_due,
             "apt": self.appointing.on_due,
+            "bkl": self.booking_links.on_due,
         }
 
 
@@ -73,8 +130,9 @@ def build(
     limits: MaintenanceLimits,
     people: People,
     maker: Mapping[str, Severity] | None = None,
+    public_url: str = "",
 ) -> Maintenance:
-    """Wire the package. ``maker``: an imported severity table, by code."""
+    """Wire the package. ``maker``: an imported severity table, by code. ``public_url``: of our pages, without a slash."""
     cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
     choosing = Choosing(store, clock, people.cars)
     counting = StoredCounting(Counters(store.valkey))
@@ -84,6 +142,8 @@ def build(
     capacity = Capacity(store, garages, clock, limits.garages)
     offers = Offers(store, garages, capacity, limits.garages)
     booking = Booking(store, cases, capacity, offers, clock, limits)
+    appointing = Appointing(cases, booking, index, rules)
+    links = BookingLinks(store, people.cars, clock, limits.garages, public_url=public_url)
     return Maintenance(
         limits=limits,
         clock=clock,
@@ -101,5 +161,12 @@ def build(
         capacity=capacity,
         offers=offers,
         booking=booking,
-        appointing=Appointing(cases, booking, index, rules),
+        appointing=appointing,
+        booking_links=links,
+        garage_links=GarageLinks(
+            Expiring(store.valkey), garages, clock, limits.garages, public_url=public_url
+        ),
+        garage_desk=GarageDesk(store, garages, capacity, booking, appointing, index),
+        owner_booking=OwnerBooking(store, cases, people.cars, garages, offers, booking, appointing, links),
+        public_url=public_url,
     )

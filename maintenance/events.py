@@ -83,9 +83,9 @@ _TYPES: Final[Mapping[type[Base], str]] = {
     f.AppointmentDone: "appointment.done",
 }  # fmt: skip
 
-KINDS: Final = frozenset(
-    str(fact.model_fields["kind"].default) for fact in (*_TYPES, f.TriggerOffered)
-)  # the facts that anybody hears of
+_HEARD: Final[tuple[type[Base], ...]] = (f.TriggerOffered, *_TYPES)
+KINDS: Final = frozenset(str(fact.model_fields["kind"].default) for fact in _HEARD)
+"""The facts that anybody hears of."""
 
 
 def type_of(fact: Base) -> str | None:
@@ -146,7 +146,12 @@ def types() -> Iterator[EventType]:
 _CASE: Final = "cse_3k7m9qxd4hwe2a5t.brakes.1"
 _APPOINTMENT: Final = "apt_3k7m9qxd4hwe2a5t.brakes.1.1"
 _PAGE: Final = f"https://trunkline.example/cases/{_CASE}"
-_STATES: Final = {"case.closed": "ended", "case.called": "leased", "case.unreached": "unreached", "case.declined": "declined"}  # fmt: skip
+_STATES: Final = {
+    "case.closed": "ended",
+    "case.called": "leased",
+    "case.unreached": "unreached",
+    "case.declined": "declined",
+}
 
 
 def _case(name: str) -> dict[str, Any]:

@@ -96,8 +96,15 @@ class TooEarly(Problem):
     kind: ClassVar[Kind] = Kind.CONFLICT
 
 
+class LinkUsed(Problem):
+    """The link was for an appointment that is over, or for another one: it only shows how things stand."""
+
+    code: ClassVar[str] = "booking.link_used"
+    kind: ClassVar[Kind] = Kind.GONE
+
+
 class LinkNotGood(Problem):
     """The link is not known, too old, or newer ones replaced it."""
 
-    code: ClassVar[str] = "link.unknown"
+    code: ClassVar[str] = "booking.link"
     kind: ClassVar[Kind] = Kind.NOT_FOUND

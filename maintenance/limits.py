@@ -102,6 +102,9 @@ class GarageLimits(_Limits):
     garages_offered: int = Field(
         default=5, ge=1, le=50, description="garages whose free slots are looked through at most"
     )
+    told_within: timedelta = Field(
+        default=timedelta(days=2), description="a mail about an appointment is not sent later than this"
+    )
     link_life: timedelta = Field(
         default=timedelta(days=14), description="how long a mail's link to the booking page is good"
     )

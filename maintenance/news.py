@@ -57,15 +57,7 @@ class News:
             read = await self._cases.read(fact.case)
         except NoSuchCase:
             return
-        if read.body.what == "canary":
-            return
-        now = self._cases.clock.now()
-        roles = await self._people.people_of(read.body.vehicle, now=now)
-        concerned = [
-            one
-            for one in roles
-            if one.visible_from <= fact.at and (one.role is Role.OWNER or type_ not in _OWNERS_ALONE)
-        ]
+        concerned = await self._concerned(fact, read, type_)
         # People first, and an address that is full holds up nobody else.
         if _mailed(type_, fact, read):
             for role in concerned:
@@ -73,10 +65,27 @@ class News:
                     await self._queue(fact, received.position, type_, read, person=role.person)
         for role in concerned:
             await self._tell(role, fact, received.position, type_)
+        await self._to_systems(concerned, fact, received.position, type_, read)
+
+    async def _concerned(self, fact: CaseFact | AppointmentFact, read: Read, type_: str) -> list[RoleOnCar]:
+        if read.body.what == "canary":
+            return []
+        roles = await self._people.people_of(read.body.vehicle, now=self._cases.clock.now())
+        whole = type_ not in _OWNERS_ALONE
+        return [one for one in roles if one.visible_from <= fact.at and (whole or one.role is Role.OWNER)]
+
+    async def _to_systems(
+        self,
+        concerned: list[RoleOnCar],
+        fact: CaseFact | AppointmentFact,
+        position: str,
+        type_: str,
+        read: Read,
+    ) -> None:
         for role in concerned:
             for endpoint in await self._endpoints.for_subscriber(role.person, type_):
                 try:
-                    await self._queue(fact, received.position, type_, read, endpoint=endpoint)
+                    await self._queue(fact, position, type_, read, endpoint=endpoint)
                 except BacklogFull:
                     log.warning("news.address_full", extra={"endpoint": endpoint, "case": fact.case})
 
@@ -139,4 +148,3 @@ def _reference(fact: CaseFact | AppointmentFact, position: str) -> dict[str, str
     """What a body is composed from when it is sent or read: ids and codes only."""
     reference = {"case": fact.case, "position": position}
     return {**reference, "appointment": fact.appointment} if isinstance(fact, AppointmentFact) else reference
-

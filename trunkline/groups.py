@@ -4,7 +4,10 @@ from typing import Final
 
 from delivery import lists as delivery_lists
 from maintenance import lists as maintenance_lists
+from maintenance import lists_garages as garage_lists
+from maintenance.news import GROUP as CASE_NEWS
 from maintenance.reactions import GROUP as MAINTENANCE
+from maintenance.visit_news import GROUP as APPOINTMENTS
 from people import lists as people_lists
 from spine.archive import Archive
 from spine.index import Index
@@ -23,6 +26,8 @@ GROUPS: Final = (
     "delivery",
     "delivery-news",
     MAINTENANCE,
+    CASE_NEWS,
+    APPOINTMENTS,
     "people",
     "renewal",
     GATEWAY,
@@ -43,6 +48,7 @@ async def rebuild_lists(desk: Desk) -> int:
             (
                 *delivery_lists.NAMES,
                 *maintenance_lists.NAMES,
+                *garage_lists.NAMES,
                 *people_lists.NAMES,
                 vehicle_list.VEHICLES,
                 webhook_lists.ADDRESSES,
@@ -50,6 +56,7 @@ async def rebuild_lists(desk: Desk) -> int:
             (
                 delivery_lists.places,
                 maintenance_lists.places,
+                garage_lists.places,
                 people_lists.places,
                 vehicle_list.places,
                 webhook_lists.places,
