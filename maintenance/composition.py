@@ -116,6 +116,7 @@ class Maintenance:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
         return {
             "cse": self.due.on_due,
+            "flt": self.intake.on_due,
             "gar": self.capacity.on_due,
             "slt": self.booking.on_due,
             "apt": self.appointing.on_due,
