@@ -8,6 +8,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 
 import delivery.events
 import maintenance.centers_composing
+import maintenance.events
 import webhooks.api_events
 import webhooks.operational
 from people.access import Access, CarrierPrincipal, PersonPrincipal
@@ -24,6 +25,7 @@ def catalogue() -> Catalogue:
     every: list[Iterable[EventType]] = [
         delivery.events.types(),
         maintenance.centers_composing.types(),
+        maintenance.events.types(),
         webhooks.operational.types(),
     ]
     return Catalogue(one for types in every for one in types)

@@ -8,6 +8,7 @@ from maintenance import lists as maintenance_lists
 from maintenance import lists_garages as garage_lists
 from maintenance.centers_reactions import GROUP as CENTERS
 from maintenance.desk_reactions import GROUP as DESK
+from maintenance.news import GROUP as CASE_NEWS
 from maintenance.reactions import GROUP as MAINTENANCE
 from maintenance.visit_news import GROUP as APPOINTMENTS
 from people import lists as people_lists
@@ -29,6 +30,7 @@ GROUPS: Final = (
     "delivery-news",
     MAINTENANCE,
     CENTERS,
+    CASE_NEWS,
     APPOINTMENTS,
     "people",
     "renewal",
