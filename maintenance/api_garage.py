@@ -211,7 +211,7 @@ def _by_link(parts: Maintenance) -> APIRouter:
         """To another slot of this garage."""
 
         async def work(link: GarageLink) -> GarageAppointmentOut:
-            return await desk.move(link.garage, _allowed(link, wanted.appointment), wanted.slot)
+            return await desk.move(link.garage, allowed(link, wanted.appointment), wanted.slot)
 
         return await guarded(request, wanted.token, work)
 
@@ -221,7 +221,7 @@ def _by_link(parts: Maintenance) -> APIRouter:
             """The same again is fine."""
 
             async def work(link: GarageLink) -> GarageAppointmentOut:
-                return await desk.act(link.garage, _allowed(link, wanted.appointment), act)
+                return await desk.act(link.garage, allowed(link, wanted.appointment), act)
 
             return await guarded(request, wanted.token, work)
 
@@ -232,7 +232,7 @@ def _by_link(parts: Maintenance) -> APIRouter:
     return router
 
 
-def _allowed(link: GarageLink, appointment: AppointmentId) -> AppointmentId:
+def allowed(link: GarageLink, appointment: AppointmentId) -> AppointmentId:
     """A link of one appointment never touches another."""
     if link.appointment is not None and link.appointment != appointment:
         raise NoSuchAppointment("there is no such appointment")
