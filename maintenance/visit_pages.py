@@ -29,7 +29,7 @@ from spine.ids import AppointmentId, CaseId, SlotId
 from spine.problems import Problem
 
 A = AppointmentState
-_TOKEN: Final = r"^[A-Za-z0-9_-]{0,400}$"
+_SHAPE: Final = r"^[A-Za-z0-9_-]{0,400}$"
 _MOODS: Final = {A.BOOKED: "wait", A.RECEIVED: "wait", A.DONE: "good", A.CANCELLED: "", A.NO_SHOW: "bad"}
 _DID: Final = {"book": "said_booked", "move": "said_moved", "cancel": "said_cancelled"}
 _WHY: Final = {
@@ -50,7 +50,7 @@ OwnAct = Literal["", "book", "move", "cancel"]
 class VisitForm(In):
     """What a browser sends from the booking page. Without ``act`` it only looks."""
 
-    token: Annotated[str, Field(pattern=_TOKEN, repr=False)] = ""
+    token: Annotated[str, Field(pattern=_SHAPE, repr=False)] = ""
     act: OwnAct = ""
     slot: Annotated[SlotId, Field(pattern=SLOT)] | None = None
 
@@ -58,7 +58,7 @@ class VisitForm(In):
 class GarageForm(In):
     """What a browser sends from a garage's page."""
 
-    token: Annotated[str, Field(pattern=_TOKEN, repr=False)]
+    token: Annotated[str, Field(pattern=_SHAPE, repr=False)]
     act: Act | Literal["", "move"] = ""
     appointment: Annotated[AppointmentId, Field(pattern=r"^apt_[0-9a-z._]{16,90}$")] | None = None
     slot: Annotated[SlotId, Field(pattern=SLOT)] | None = None

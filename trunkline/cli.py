@@ -12,6 +12,7 @@ from trunkline.commands import (
     demo,
     evidence,
     faults,
+    garages,
     install,
     linked,
     logs,
@@ -70,6 +71,7 @@ owner_keys.register(people.owners)
 owner_passkeys.register(people.owners)
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(faults.app, name="faults")
+app.add_typer(garages.app, name="garage")
 app.add_typer(logs.app, name="log")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(webhooks.app, name="webhooks")
