@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
+import webhooks.envelope
+from maintenance import ports
 from maintenance.appointing import Appointing
 from maintenance.booking import Booking
 from maintenance.booking_links import BookingLinks
 from maintenance.capacity import Capacity
 from maintenance.choosing import Choosing
+from maintenance.composing import Composing
 from maintenance.counting import Counting, StoredCounting
 from maintenance.due import Due
 from maintenance.explaining import Language
@@ -18,6 +21,7 @@ from maintenance.garage_links import GarageLinks
 from maintenance.garages import Garages
 from maintenance.intake import Intake
 from maintenance.limits import MaintenanceLimits
+from maintenance.news import News
 from maintenance.offers import Offers
 from maintenance.owner import OwnerCases
 from maintenance.owner_booking import OwnerBooking
@@ -36,6 +40,8 @@ from spine.ids import PersonId, VehicleId
 from spine.index import Index
 from spine.store import Store
 from spine.timers import OnDue
+from webhooks.dispatch import Brief, Composer
+from webhooks.mail import Letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,24 @@ class Maintenance:
     garage_links: GarageLinks
     garage_desk: GarageDesk
     owner_booking: OwnerBooking
+    public_url: str
+
+    def news(self, engine: ports.Engine, endpoints: ports.Endpoints, subscribers: ports.Subscribers) -> News:
+        """Who hears of cases, and systems of appointments; apart, because the engine composes with ``composing``."""
+        return News(self.cases, self.people.cars, engine, endpoints, subscribers)
+
+    def composing(self, *, sender: str) -> Composer:
+        """Writes all of that, and the mails about appointments."""
+        cases = Composing(
+            self.cases, self.people.cars, self.people.persons, self.choosing, public_url=self.public_url
+        )
+        visits = self.visit_composing(sender=sender)
+
+        async def compose(brief: Brief) -> webhooks.envelope.News | Letter | None:
+            mail_of_a_visit = brief.type.startswith("appointment.") and brief.person is not None
+            return await (visits if mail_of_a_visit else cases)(brief)
+
+        return compose
 
     def visit_news(self, engine: Engine) -> VisitNews:
         """The other half of bookings, and mails about appointments; for process `work`."""
@@ -92,6 +116,7 @@ class Maintenance:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
         return {
             "cse": self.due.on_due,
+            "flt": self.intake.on_due,
             "gar": self.capacity.on_due,
             "slt": self.booking.on_due,
             "apt": self.appointing.on_due,
@@ -145,4 +170,5 @@ def build(
         ),
         garage_desk=GarageDesk(store, garages, capacity, booking, appointing, index),
         owner_booking=OwnerBooking(store, cases, owner, garages, offers, booking, appointing, links),
+        public_url=public_url,
     )

@@ -37,6 +37,17 @@ class CaseLimits(_Limits):
         default="active", description="rule: medium ones that were not taken go to an agent later"
     )
     repeat: Mode = Field(default="active", description="rule: critical ones that are offered are told again")
+    pads_worn: float = Field(
+        default=90, gt=0, le=100, description="wear of a brake pad, in percent, that is a fault"
+    )
+    pads_new: float = Field(default=50, ge=0, lt=100, description="at or below this it was replaced")
+    condition_healthy_for: timedelta = Field(
+        default=timedelta(days=1),
+        description="a condition without a code is mended when it stayed healthy so long",
+    )
+    news_life: timedelta = Field(
+        default=timedelta(days=3), description="news about a case that could not be delivered ends after this"
+    )
     faults_kept: int = Field(
         default=1000, ge=10, description="faults remembered of one vehicle; long mended ones make room first"
     )

@@ -19,6 +19,8 @@ from maintenance import composition as maintenance
 from maintenance import lists as maintenance_lists
 from maintenance import lists_garages as garage_lists
 from maintenance.code_table import kept
+from maintenance.news import GROUP as CASE_NEWS
+from maintenance.news import KINDS as CASE_NEWS_KINDS
 from maintenance.reactions import GROUP as MAINTENANCE
 from maintenance.reactions import KINDS as MAINTENANCE_KINDS
 from maintenance.visit_news import GROUP as APPOINTMENTS
@@ -214,12 +216,14 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         return view.email if view else None
 
     operational = OperationalComposing(endpoints, mail_of)
+    of_cases = cared_for.composing(sender=settings.mail_from)
     composers: dict[str, Composer] = {
         "endpoint": operational,
         "message": operational,
         "people": people_composer(people.letters, settings.people),
         "delivery": delivery.composing,
-        "appointment": cared_for.visit_composing(sender=settings.mail_from),
+        "case": of_cases,
+        "appointment": of_cases,
     }
     async with HttpSender(settings.webhooks, guard) as sender:
         engine = Engine(
@@ -306,6 +310,7 @@ def readers(parts: Services) -> list[Reader]:
     authority = Pki.open(base.settings.pki_dir, base.settings.gateway)
     renewal = Renewals(base.store, base.clock, base.settings.gateway, authority, parts.commands)
     news = parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions)
+    case_news = parts.maintenance.news(parts.engine, parts.endpoints, parts.subscriptions)
 
     def reader(group: str, handle: object, kinds: frozenset[str] | None = None) -> Reader:
         return Reader(
@@ -324,6 +329,7 @@ def readers(parts: Services) -> list[Reader]:
         reader("delivery", parts.delivery.reactions.handle, DELIVERY_KINDS),
         reader("delivery-news", news.handle, NEWS_KINDS),
         reader(MAINTENANCE, parts.maintenance.reactions.handle, MAINTENANCE_KINDS),
+        reader(CASE_NEWS, case_news.handle, CASE_NEWS_KINDS),
         reader(APPOINTMENTS, parts.maintenance.visit_news(parts.engine).handle, APPOINTMENT_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),

@@ -5,6 +5,7 @@ from typing import Final
 from delivery import lists as delivery_lists
 from maintenance import lists as maintenance_lists
 from maintenance import lists_garages as garage_lists
+from maintenance.news import GROUP as CASE_NEWS
 from maintenance.reactions import GROUP as MAINTENANCE
 from maintenance.visit_news import GROUP as APPOINTMENTS
 from people import lists as people_lists
@@ -25,6 +26,7 @@ GROUPS: Final = (
     "delivery",
     "delivery-news",
     MAINTENANCE,
+    CASE_NEWS,
     APPOINTMENTS,
     "people",
     "renewal",
