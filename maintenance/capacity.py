@@ -46,8 +46,12 @@ class Capacity:
 
         Raises ``SlotUnfit`` for one that lies in the past or too far ahead, or overlaps another of its bay.
         """
-        now, start = self._clock.now(), start.astimezone(UTC).replace(microsecond=0)
-        until = end.astimezone(UTC).replace(microsecond=0) if end else start + garage.details.length
+        now = self._clock.now()
+        try:
+            start = start.astimezone(UTC).replace(microsecond=0)
+            until = end.astimezone(UTC).replace(microsecond=0) if end else start + garage.details.length
+        except OverflowError:
+            raise SlotUnfit("that is no time of this age") from None
         if not 1 <= bay <= garage.details.bays:
             raise SlotUnfit(f"this garage has the bays 1 to {garage.details.bays}")
         if not now < start <= now + self._limits.published_ahead:

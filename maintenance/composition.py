@@ -155,6 +155,7 @@ def build(
     capacity = Capacity(store, garages, clock, limits.garages)
     offers = Offers(store, garages, capacity, limits.garages)
     booking = Booking(store, cases, capacity, offers, clock, limits)
+    owner = OwnerCases(cases, people.cars, choosing, index)
     appointing = Appointing(cases, booking, index, rules)
     desk = build_desk(cases, people, index)
     centers = build_centers(
@@ -177,7 +178,7 @@ def build(
         counting=counting,
         rules=rules,
         choosing=choosing,
-        owner=OwnerCases(cases, people.cars, choosing, index),
+        owner=owner,
         intake=intake,
         reactions=Reactions(cases, intake, rules, counting),
         due=Due(cases, rules, counting, not_claimed=centers.handing.lease_over),
@@ -193,6 +194,6 @@ def build(
             Expiring(store.valkey), garages, clock, limits.garages, public_url=public_url
         ),
         garage_desk=GarageDesk(store, garages, capacity, booking, appointing, index),
-        owner_booking=OwnerBooking(store, cases, people.cars, garages, offers, booking, appointing, links),
+        owner_booking=OwnerBooking(store, cases, owner, garages, offers, booking, appointing, links),
         public_url=public_url,
     )

@@ -3,13 +3,15 @@
 from maintenance.appointing import Appointing
 from maintenance.appointments import Appointment, appointment_of, number_of
 from maintenance.booking import Booking
-from maintenance.booking_links import BookingLink, BookingLinks, vehicle_of
+from maintenance.booking_links import BookingLink, BookingLinks
 from maintenance.garage_problems import LinkUsed, NoSuchAppointment
 from maintenance.garages import Garages
+from maintenance.model import Read
 from maintenance.offers import Offers
+from maintenance.owner import OwnerCases
 from maintenance.service import Cases, NoSuchCase
 from maintenance.visit_views import VisitOut, visit_out
-from people.cars import Cars
+from people.model import RoleOnCar
 from people.problems import NotYours
 from spine.ids import CaseId, GarageId, PersonId, SlotId
 from spine.store import Store
@@ -22,7 +24,7 @@ class OwnerBooking:
         self,
         store: Store,
         cases: Cases,
-        cars: Cars,
+        owner: OwnerCases,
         garages: Garages,
         offers: Offers,
         booking: Booking,
@@ -31,7 +33,7 @@ class OwnerBooking:
     ) -> None:
         self._store = store
         self._cases = cases
-        self._cars = cars
+        self._owner = owner
         self._garages = garages
         self._offers = offers
         self._booking = booking
@@ -42,11 +44,10 @@ class OwnerBooking:
         self, person: PersonId, case: CaseId, *, garage: GarageId | None = None, n: int | None = None
     ) -> VisitOut:
         """A case, its newest appointment and what is free. Raises ``NoSuchCase``, ``NotYours``, ``NoSuchGarage``."""
-        await self._may(person, case)
-        read = await self._cases.read(case)
-        if read.body.what != "fault":
-            raise NoSuchCase("there is no such case")
+        read, role = await self._may(person, case)
         found = await self._newest(case, read.body.trigger.appointments)
+        if found is not None and found.body.booked_at < role.visible_from:
+            found = None  # of an earlier owner's time
         there = await self._garages.view(found.body.garage) if found is not None else None
         offers = await self._offers.of(read, garage=garage) if read.open else []
         return visit_out(read, found, there, offers, n=n)
@@ -98,13 +99,14 @@ class OwnerBooking:
         await self._appointing.cancel((await self._its_own(link)).id, by=link.person, why="owner")
         return await self.open(token)
 
-    async def _may(self, person: PersonId, case: CaseId) -> None:
+    async def _may(self, person: PersonId, case: CaseId) -> tuple[Read, RoleOnCar]:
         """Raises ``NoSuchCase`` alike for no such case and for another car's, ``NotYours`` for who is only told."""
-        role = await self._cars.role_of(person, vehicle_of(case), now=self._cases.clock.now())
-        if role is None:
+        read, role = await self._owner.read(person, case)
+        if read.body.what != "fault":
             raise NoSuchCase("there is no such case")
         if not role.may_approve:
             raise NotYours("You are told about this car, and do not decide about it.")
+        return read, role
 
     async def _newest(self, case: CaseId, n: int) -> Appointment | None:
         return None if n < 1 else Appointment.of(await self._store.load(appointment_of(case, n)))
