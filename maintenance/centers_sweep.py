@@ -1,5 +1,7 @@
 """Nothing is lost at a contact center: each hand-out and its case are compared, and what fell apart is put right."""
 
+import asyncio
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,6 +23,9 @@ from spine.facts import maintenance as f
 from spine.ids import CaseId
 from spine.index import Index, Place
 from spine.log import Entry
+from spine.problems import Problem
+
+log = logging.getLogger("trunkline.maintenance")
 
 OUT: Final = "cases_at_centers"
 ALL: Final = "all"
@@ -78,6 +83,16 @@ class Sweep:
         self._cases = cases
         self._handing = handing
         self._index = index
+
+    async def keep(self) -> None:
+        """Again and again, until cancelled: for process `work`. What is found is an error in the log."""
+        while True:
+            await asyncio.sleep(self._cases.limits.centers.sweep_every.total_seconds())
+            try:
+                for case, wrong in (await self.run()).items():
+                    log.error("center.violation", extra={"case": case, "wrong": wrong})
+            except Problem as why:  # the next round does it
+                log.warning("center.sweep_waits", extra={"reason": why.code})
 
     async def run(self) -> dict[str, str]:
         """Violations found, by case; each is put right at once."""

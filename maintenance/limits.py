@@ -207,6 +207,9 @@ class CenterLimits(_Limits):
     vendor_cancels: int = Field(
         default=8, ge=1, description="tries to end a vendor's task that is no longer wanted"
     )
+    sweep_every: timedelta = Field(
+        default=timedelta(minutes=5), description="how often hand-outs and their cases are compared"
+    )
     cancel_life: timedelta = Field(
         default=timedelta(hours=1),
         description="how long we try to tell a center that a case is not its any more",

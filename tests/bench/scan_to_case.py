@@ -214,5 +214,10 @@ def _message(vehicle: VehicleId, n: int, boot: int, seq: int, at: datetime) -> l
     }  # fmt: skip
     topic = up(partition_of(vehicle), UnitId("vu_" + vehicle[4:]), "dtc")
     return link.Incoming(
-        topic=topic, payload=json.dumps(envelope, separators=(",", ":")).encode(), qos=1, retain=False, generation=1, mid=1
+        topic=topic,
+        payload=json.dumps(envelope, separators=(",", ":")).encode(),
+        qos=1,
+        retain=False,
+        generation=1,
+        mid=1,
     )
