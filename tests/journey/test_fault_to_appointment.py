@@ -232,7 +232,7 @@ async def test_an_owner_books_what_an_elm327_read_and_a_clean_scan_closes_it(
         await drive(house, "elm")
         case = await case_in(people, vehicle, "offered")
         assert ([one["code"] for one in case["codes"]], case["severity"]) == (["P0301"], "high")
-        letter = await people.owner.mail.wait(people.owner.address, "car", seconds=30)
+        letter = await people.owner.mail.wait(people.owner.address, "Your car reports", seconds=30)
         token = link_token(letter)
         shown = await people.owner.api.call("POST", "/v1/booking/open", {"token": token})
         slot = shown["offers"][0]["slots"][0]["slot"]
