@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from people.api_parts import In
 from spine.ids import AppointmentId, CaseId, GarageId, SlotId
@@ -20,6 +20,7 @@ GaragePath = Annotated[GarageId, Path(pattern=f"^gar_{_BODY}$", examples=["gar_2
 SLOT = rf"^slt_{_BODY}\.[0-9]{{1,2}}\.[0-9]{{1,12}}$"
 SlotPath = Annotated[SlotId, Path(pattern=SLOT, examples=["slt_2m4x7k9d1w8hq3e6.1.1904292000"])]
 GarageQuery = Annotated[GarageId | None, Query(pattern=f"^gar_{_BODY}$", description="Only of this garage.")]
+Start = Annotated[AwareDatetime | None, Query(description="Free slots from then on.")]
 Token = Annotated[str, StringConstraints(min_length=40, max_length=400, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -33,6 +34,12 @@ class LinkIn(In):
     """The token of a mail's link."""
 
     token: Annotated[Token, Field(repr=False)]
+
+
+class LinkLookIn(LinkIn):
+    """A link, and from when on free slots are wanted."""
+
+    start: AwareDatetime | None = None
 
 
 class LinkSlotIn(LinkIn, SlotIn):

@@ -1,5 +1,7 @@
 """What the people of a car do about an appointment: look, book, move, cancel; in a session or by a mail's link."""
 
+from datetime import datetime
+
 from maintenance.appointing import Appointing
 from maintenance.appointments import Appointment, appointment_of, number_of
 from maintenance.booking import Booking
@@ -41,15 +43,24 @@ class OwnerBooking:
         self._links = links
 
     async def visit(
-        self, person: PersonId, case: CaseId, *, garage: GarageId | None = None, n: int | None = None
+        self,
+        person: PersonId,
+        case: CaseId,
+        *,
+        garage: GarageId | None = None,
+        start: datetime | None = None,
+        n: int | None = None,
     ) -> VisitOut:
-        """A case, its newest appointment and what is free. Raises ``NoSuchCase``, ``NotYours``, ``NoSuchGarage``."""
+        """A case, its newest appointment and what is free, from ``start`` on.
+
+        Raises ``NoSuchCase``, ``NotYours``, ``NoSuchGarage``.
+        """
         read, role = await self._may(person, case)
         found = await self._newest(case, read.body.trigger.appointments)
         if found is not None and found.body.booked_at < role.visible_from:
             found = None  # of an earlier owner's time
         there = await self._garages.view(found.body.garage) if found is not None else None
-        offers = await self._offers.of(read, garage=garage) if read.open else []
+        offers = await self._offers.of(read, garage=garage, start=start) if read.open else []
         return visit_out(read, found, there, offers, n=n)
 
     async def book(self, person: PersonId, case: CaseId, slot: SlotId) -> VisitOut:
@@ -70,10 +81,10 @@ class OwnerBooking:
         await self._appointing.cancel((await self._current(case)).id, by=person, why="owner")
         return await self.visit(person, case)
 
-    async def open(self, token: str) -> VisitOut:
+    async def open(self, token: str, *, start: datetime | None = None) -> VisitOut:
         """What a link shows. Looking changes nothing. Raises ``LinkNotGood``."""
         link = await self._links.open(token)
-        return await self.visit(link.person, link.case, n=link.n)
+        return await self.visit(link.person, link.case, start=start, n=link.n)
 
     async def book_by_link(self, token: str, slot: SlotId) -> VisitOut:
         """Makes the one appointment the link is for; the same again is fine. Raises ``LinkNotGood``, ``LinkUsed``."""

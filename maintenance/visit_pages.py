@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from maintenance import booking_links, garage_links
 from maintenance.api_garage import allowed
-from maintenance.api_visits_parts import SLOT, CasePath
+from maintenance.api_visits_parts import SLOT, CasePath, Start
 from maintenance.composition import Maintenance
 from maintenance.explaining import LANGUAGES, Language
 from maintenance.garage_desk import Act
@@ -53,6 +53,7 @@ class VisitForm(In):
     token: Annotated[str, Field(pattern=_SHAPE, repr=False)] = ""
     act: OwnAct = ""
     slot: Annotated[SlotId, Field(pattern=SLOT)] | None = None
+    start: AwareDatetime | None = None
 
 
 class GarageForm(In):
@@ -124,7 +125,7 @@ def _by_link(desk: Maintenance, templates: Environment) -> APIRouter:
                     return None
 
         said, tone = await _tried(work, form.act, language)
-        one = await mine.open(form.token)
+        one = await mine.open(form.token, start=form.start)
         about = {"action": booking_links.PAGE, "token": form.token, "back": ""}
         return _visit(templates, one, language, said, tone, about)
 
@@ -136,8 +137,8 @@ def _in_session(desk: Maintenance, templates: Environment) -> APIRouter:
     Me = Annotated[PersonPrincipal, Depends(signed_in(desk))]  # noqa: N806 - a type
 
     @router.get("/cases/{case}/book")
-    async def look(me: Me, case: CasePath, said: str = "") -> HTMLResponse:
-        one = await mine.visit(me.id, case)
+    async def look(me: Me, case: CasePath, said: str = "", start: Start = None) -> HTMLResponse:
+        one = await mine.visit(me.id, case, start=start)
         language = await desk.language_of(me.id, booking_links.vehicle_of(case))
         words = every(language)["page"]
         tone = "good" if said in _DID.values() else "bad"
@@ -222,9 +223,15 @@ def _visit(
 
     page = templates.get_template("visit.html").render(
         say=words["page"], states=words["state"], language=language, one=one, said=said, tone=tone,
-        moment=here, mood=_MOODS.__getitem__, **about,
+        moment=here, mood=_MOODS.__getitem__, later=_later(one), **about,
     )  # fmt: skip
     return HTMLResponse(page)
+
+
+def _later(one: VisitOut) -> str:
+    """From when on further slots are looked for: after the last that is shown of the garage that shows least far."""
+    ends = [offer.slots[-1].end for offer in one.offers if offer.slots]
+    return min(ends).isoformat() if ends else ""
 
 
 async def _tried(work: Callable[[], Awaitable[object]], act: str, language: Language) -> tuple[str, str]:

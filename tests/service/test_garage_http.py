@@ -210,6 +210,11 @@ async def test_an_owner_books_moves_and_cancels(scene: Scene) -> None:
     ):
         said = await scene.ask("GET", f"/v1/owner/cases/{wrong}/slots", scene.session)
         assert said.status_code == 422
+    later = await scene.ask("GET", f"{path}/slots?start=2030-05-08T00:00:00Z", scene.session)
+    assert later.json()["offers"][0]["slots"][0]["start"] >= "2030-05-08"
+    for start in ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00%2B14:00"):
+        said = await scene.ask("GET", f"{path}/slots?start={start}", scene.session)
+        assert said.status_code in {200, 422}, said.text
     unknown = await scene.ask("GET", f"{path}/slots?garage=gar_2m4x7k9d1w8hq3e6", scene.session)
     assert (unknown.status_code, unknown.json()["code"]) == (404, "garage.not_found")
 
