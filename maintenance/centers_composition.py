@@ -21,6 +21,7 @@ from maintenance.centers_task import Places
 from maintenance.centers_twilio import PlainHttp, TaskRouter
 from maintenance.centers_twilio_events import TwilioDoor
 from maintenance.centers_vendors import Vendor
+from maintenance.counting import Counting
 from maintenance.desk_days import Days
 from maintenance.limits import CenterLimits
 from maintenance.service import Cases
@@ -35,12 +36,13 @@ from spine.timers import OnDue
 class Abroad:
     """What is outside: which cases go where, where centers hear, and whose own API is asked.
 
-    ``vendors``: by the source of their center; None: those that the table names.
+    ``vendors``: by the source of their center; None: those that the table names. ``public_url``: where we are found.
     """
 
     table: Centers = field(default_factory=Centers)
     endpoints: Endpoints = field(default_factory=NoEndpoints)
     vendors: Mapping[str, Vendor] | None = None
+    public_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +77,16 @@ def build_centers(
     days: Days,
     booking: Booking,
     rules: Starting,
-    public_url: str,
+    counting: Counting,
 ) -> ContactCenters:
     """Wire it. Raises ``CentersUnreadable`` where a secret's file cannot be read."""
-    table = abroad.table
+    table, public_url = abroad.table, abroad.public_url
     desk, places = DeskRules(days, cases.limits.desk), Places(public_url)
     tokens: dict[str, SecretStr] = {
         each.source: each.twilio.auth_token() for each in table.center if each.twilio is not None
     }
     asked = abroad.vendors if abroad.vendors is not None else _vendors(table, tokens, cases.limits.centers)
-    handing = Handing(cases, table, abroad.endpoints, desk.window, desk, desk, rules)
+    handing = Handing(cases, table, abroad.endpoints, desk.window, desk, desk, rules, counting)
     reports = Reports(cases, desk, BookingDoor(booking), desk)
 
     async def mail_of(person: PersonId) -> str | None:
@@ -103,7 +105,7 @@ def build_centers(
         reports=reports,
         twilio=TwilioDoor(cases, reports, tokens, public_url=public_url),
         composing=Composing(cases, table, places, mail_of, concerns),
-        sweep=Sweep(cases, handing, index),
+        sweep=Sweep(cases, handing, index, counting),
     )
 
 

@@ -27,6 +27,7 @@ from maintenance.centers_states import (
     subject_of,
     write,
 )
+from maintenance.counting import Counting
 from maintenance.model import LEVELS, Calls, Lease, Read
 from maintenance.service import Cases, NoSuchCase, Turn, told
 from maintenance.starting import Starting, Story
@@ -54,6 +55,7 @@ class Handing:
         days: Days,
         conclude: Conclude,
         rules: Starting,
+        counting: Counting,
     ) -> None:
         self._cases = cases
         self._centers = centers
@@ -62,6 +64,7 @@ class Handing:
         self._days = days
         self._conclude = conclude
         self._rules = rules
+        self._counting = counting
         self._limits = cases.limits.centers
 
     async def look(self, case: CaseId) -> None:
@@ -116,6 +119,7 @@ class Handing:
             return False
         for last in ended:
             log.warning("center.fell_back", extra={"case": case, "center": last.center, "why": why})
+            await self._counting.count("handouts_back", f"handouts_back:{why}")
             await self._settle_day(read, last)
         return bool(ended)
 
@@ -278,7 +282,10 @@ class Handing:
 
         after = await self._cases.change(case, decide, also=[subject, cal])
         lease = after.body.trigger.lease
-        return lease is not None and lease.token == token
+        handed = lease is not None and lease.token == token
+        if handed:
+            await self._counting.count("handouts")
+        return handed
 
     # ---- what is out
 
@@ -331,6 +338,8 @@ class Handing:
 
         read = await self._cases.change(case, decide, also=[subject])
         for last in ended:
+            if read.state is TriggerState.QUEUED:
+                await self._counting.count("handouts_back", "handouts_back:lost")
             await self._settle_day(read, last)
 
 

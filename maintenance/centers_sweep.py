@@ -16,6 +16,7 @@ from maintenance.centers_states import (
     state_of,
     subject_of,
 )
+from maintenance.counting import Counting
 from maintenance.model import Read
 from maintenance.service import Cases, NoSuchCase
 from maintenance.states import TriggerState
@@ -79,10 +80,11 @@ _NOBODY: Final = _Nobody()
 class Sweep:
     """Looks at every case that is at a contact center, and at whatever it finds wrong once more."""
 
-    def __init__(self, cases: Cases, handing: Handing, index: Index) -> None:
+    def __init__(self, cases: Cases, handing: Handing, index: Index, counting: Counting) -> None:
         self._cases = cases
         self._handing = handing
         self._index = index
+        self._counting = counting
 
     async def keep(self) -> None:
         """Again and again, until cancelled: for process `work`. What is found is an error in the log."""
@@ -115,6 +117,8 @@ class Sweep:
             return None
         saved = await self._cases.store.load(subject_of(case))
         wrong = violation(read, state_of(saved), handouts_of(saved), self._cases.clock.now())
+        if wrong is not None:
+            await self._counting.count(f"handout_violations:{wrong}")
         if wrong == "leased_without_handout":
             await self._handing.lease_over(read)
         elif wrong in {"overdue", "told_nobody"}:

@@ -1,7 +1,7 @@
 """The package put together once: everything that routes, readers and timers of maintenance need."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
@@ -160,13 +160,13 @@ def build(
     desk = build_desk(cases, people, index)
     centers = build_centers(
         cases,
-        abroad or Abroad(),
+        replace(abroad or Abroad(), public_url=public_url),
         people=people,
         index=index,
         days=desk.days,
         booking=booking,
         rules=rules,
-        public_url=public_url,
+        counting=counting,
     )
     links = BookingLinks(store, people.cars, clock, limits.garages, public_url=public_url)
     return Maintenance(

@@ -267,6 +267,8 @@ async def test_accepted_is_not_handled(home: CentersHouse) -> None:
         "idempotency_key": "hnd_3k7m9qxd4hwe2a5t.brakes.1.1", "case": CASE, "vehicle": CAR, "why": "unclaimed",
     }  # fmt: skip
     assert await home.day_is_free()
+    counted = await home.counted()
+    assert (counted["handouts"], counted["handouts_back"], counted["handouts_back:unclaimed"]) == (1, 1, 1)
     await home.later(2 * DAY)
     assert home.post.types().count("created") == 1, "from here on our own people do it"
     await sound(home)
