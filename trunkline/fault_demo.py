@@ -73,7 +73,7 @@ async def _play(
     shown = await api.call("POST", "/v1/booking/open", {"token": token})
     slot = shown["offers"][0]["slots"][0]
     booked = await api.call("POST", "/v1/booking/book", {"token": token, "slot": slot["slot"]})
-    appointment = booked["appointment"]["appointment"]
+    appointment = booked["appointment"]["id"]
     await _case(owner, vehicle, "booked")
     say("owner", f"books {slot['start']}; nobody else can have that hour")
     path = await _invitation(stage, OWNER)
@@ -84,8 +84,7 @@ async def _play(
         await api.call("POST", f"/v1/garage/appointments/{appointment}/{act}", {}, token=workshop.token)
         say("garage", what)
     elm.has([])
-    await _drive(stage)
-    closed = await _case(owner, vehicle, "ended")
+    closed = await _mended(stage, owner, vehicle)
     say("car", "the lamp is off, no code, every monitor complete: one clean scan is enough after a repair")
     say("case", f"closed: {closed['says']}")
     return path
@@ -106,9 +105,21 @@ async def _drive(stage: Stage) -> None:
         await asyncio.to_thread(stage.command, "unit", "tell", f'{{"ignition": {on}}}', "--dir", directory)
 
 
-async def _case(owner: Owner, vehicle: str, state: str) -> dict[str, Any]:
-    """The car's newest case, once its trigger stands there."""
-    until = time.monotonic() + _WITHIN
+async def _mended(stage: Stage, owner: Owner, vehicle: str) -> dict[str, Any]:
+    """Drive until the case is closed: a scan that overtakes the news of the repair counts as one of three."""
+    for _ in range(2):
+        await _drive(stage)
+        try:
+            return await _case(owner, vehicle, "ended", within=_WITHIN / 4)
+        except NotPlayed:
+            continue
+    await _drive(stage)
+    return await _case(owner, vehicle, "ended")
+
+
+async def _case(owner: Owner, vehicle: str, state: str, *, within: float = _WITHIN) -> dict[str, Any]:
+    """The car's newest case, once its trigger stands there. Raises ``NotPlayed``."""
+    until = time.monotonic() + within
     while True:
         try:
             seen = await owner.api.call("GET", f"/v1/owner/cars/{vehicle}/cases", token=owner.token)
