@@ -2,34 +2,54 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
+from urllib.parse import urlsplit
 
+import webhooks.envelope
+from maintenance import ports
+from maintenance.appointing import Appointing
+from maintenance.booking import Booking
+from maintenance.booking_links import BookingLinks
+from maintenance.capacity import Capacity
 from maintenance.choosing import Choosing
+from maintenance.composing import Composing
 from maintenance.counting import Counting, StoredCounting
 from maintenance.desk import Desk, build_desk
 from maintenance.desk_days import PREFIX as DAYS
 from maintenance.desk_rules import promise
 from maintenance.due import Due
 from maintenance.explaining import Language
+from maintenance.garage_desk import GarageDesk
+from maintenance.garage_links import GarageLinks
+from maintenance.garages import Garages
 from maintenance.intake import Intake
 from maintenance.limits import MaintenanceLimits
+from maintenance.news import News
+from maintenance.offers import Offers
 from maintenance.owner import OwnerCases
+from maintenance.owner_booking import OwnerBooking
 from maintenance.reactions import Reactions
 from maintenance.service import Cases
 from maintenance.severity import Severity
 from maintenance.starting import Starting
+from maintenance.visit_composing import VisitComposing
+from maintenance.visit_news import Engine, VisitNews
 from people.service import People
 from spine.clock import Clock
 from spine.counters import Counters
 from spine.dead_letters import DeadLetters
+from spine.expiring import Expiring
 from spine.ids import PersonId, VehicleId
 from spine.index import Index
 from spine.store import Store
 from spine.timers import OnDue
+from webhooks.dispatch import Brief, Composer
+from webhooks.mail import Letter
 
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """Cases, ready to use. ``reactions`` and ``timers`` are for the process ``work``."""
+    """Cases, garages and appointments, ready to use. ``reactions`` and ``timers`` are for the process ``work``."""
 
     limits: MaintenanceLimits
     clock: Clock
@@ -44,6 +64,52 @@ class Maintenance:
     reactions: Reactions
     due: Due
     desk: Desk
+    garages: Garages
+    capacity: Capacity
+    offers: Offers
+    booking: Booking
+    appointing: Appointing
+    booking_links: BookingLinks
+    garage_links: GarageLinks
+    garage_desk: GarageDesk
+    owner_booking: OwnerBooking
+    public_url: str
+
+    def news(self, engine: ports.Engine, endpoints: ports.Endpoints, subscribers: ports.Subscribers) -> News:
+        """Who hears of cases, and systems of appointments; apart, because the engine composes with ``composing``."""
+        return News(self.cases, self.people.cars, engine, endpoints, subscribers)
+
+    def composing(self, *, sender: str) -> Composer:
+        """Writes all of that, and the mails about appointments."""
+        cases = Composing(
+            self.cases, self.people.cars, self.people.persons, self.choosing, public_url=self.public_url
+        )
+        visits = self.visit_composing(sender=sender)
+
+        async def compose(brief: Brief) -> webhooks.envelope.News | Letter | None:
+            mail_of_a_visit = brief.type.startswith("appointment.") and brief.person is not None
+            return await (visits if mail_of_a_visit else cases)(brief)
+
+        return compose
+
+    def visit_news(self, engine: Engine) -> VisitNews:
+        """The other half of bookings, and mails about appointments; for process `work`."""
+        limits = self.limits.garages
+        return VisitNews(self.appointing, self.booking, self.people.cars, engine, self.clock, limits)
+
+    def visit_composing(self, *, sender: str) -> VisitComposing:
+        """Writes those mails. ``sender``: where letters come from, a mailbox with or without a name."""
+        host = urlsplit(self.people.origin).hostname or "localhost"
+        return VisitComposing(
+            self.cases.store,
+            self.garages,
+            self.people.cars,
+            self.people.persons,
+            self.clock,
+            self.limits.garages,
+            host=host,
+            sender=parseaddr(sender)[1] or f"no-reply@{host}",
+        )
 
     async def language_of(self, person: PersonId, vehicle: VehicleId) -> Language:
         """The language a person chose for this car's calls; English where it is another's choice, or none."""
@@ -52,7 +118,15 @@ class Maintenance:
 
     def timers(self) -> Mapping[str, OnDue]:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
-        return {"cse": self.due.on_due, DAYS: self.desk.days.on_due}
+        return {
+            "cse": self.due.on_due,
+            DAYS: self.desk.days.on_due,
+            "flt": self.intake.on_due,
+            "gar": self.capacity.on_due,
+            "slt": self.booking.on_due,
+            "apt": self.appointing.on_due,
+            "bkl": self.booking_links.on_due,
+        }
 
 
 def build(
@@ -62,13 +136,20 @@ def build(
     limits: MaintenanceLimits,
     people: People,
     maker: Mapping[str, Severity] | None = None,
+    public_url: str = "",
 ) -> Maintenance:
-    """Wire the package. ``maker``: an imported severity table, by code."""
+    """Wire the package. ``maker``: an imported severity table, by code. ``public_url``: of our pages, without a slash."""
     cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
     choosing = Choosing(store, clock, people.cars)
     counting = StoredCounting(Counters(store.valkey))
     rules = Starting(limits.cases, promise(limits.cases))
     intake = Intake(cases, rules, maker or {}, DeadLetters(store.valkey, store.house), counting)
+    garages = Garages(store, index, limits.garages)
+    capacity = Capacity(store, garages, clock, limits.garages)
+    offers = Offers(store, garages, capacity, limits.garages)
+    booking = Booking(store, cases, capacity, offers, clock, limits)
+    appointing = Appointing(cases, booking, index, rules)
+    links = BookingLinks(store, people.cars, clock, limits.garages, public_url=public_url)
     return Maintenance(
         limits=limits,
         clock=clock,
@@ -83,4 +164,16 @@ def build(
         reactions=Reactions(cases, intake, rules, counting),
         due=Due(cases, rules, counting),
         desk=build_desk(cases, people, index),
+        garages=garages,
+        capacity=capacity,
+        offers=offers,
+        booking=booking,
+        appointing=appointing,
+        booking_links=links,
+        garage_links=GarageLinks(
+            Expiring(store.valkey), garages, clock, limits.garages, public_url=public_url
+        ),
+        garage_desk=GarageDesk(store, garages, capacity, booking, appointing, index),
+        owner_booking=OwnerBooking(store, cases, people.cars, garages, offers, booking, appointing, links),
+        public_url=public_url,
     )

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from maintenance import calls as choice
-from maintenance import hearing, memory, starting
+from maintenance import conditions, hearing, memory, starting
 from maintenance.cases import Case, CaseState, Happening, Known, Vehicle
 from maintenance.counting import Counting
 from maintenance.faults import Fault
@@ -27,8 +27,9 @@ from maintenance.states import TriggerState
 from spine.dead_letters import DeadLetters
 from spine.facts import Fact
 from spine.facts import maintenance as f
-from spine.facts.vehicle import UnitScan
-from spine.ids import CaseId, VehicleId, partition_of
+from spine.facts.vehicle import SignalChanged, UnitScan
+from spine.ids import CaseId, VehicleId, named_after, partition_of
+from spine.log import order
 from spine.store import Ack, Change, Overtaken, Saved
 
 log = logging.getLogger("trunkline.maintenance")
@@ -92,6 +93,26 @@ class Intake:
         about = About(hearing.odometer_of(fact.scan), hearing.freeze_of(fact.scan))
         await self.step(fact.vehicle, lambda known: self._after(known, scan), about, ack)
 
+    async def signal(self, fact: SignalChanged, position: str, ack: Ack | None) -> None:
+        """A condition without a code began, or ended."""
+        if fact.path.rpartition(".")[2] not in conditions.KNOWN:
+            return
+        rules, limits = self._cases.limits.faults, self._cases.limits.cases
+        place = order(position)
+
+        def after(known: Memory) -> tuple[Memory, list[Happening]]:
+            return conditions.after_signal(known, fact.path, fact.value, fact.at, place, rules, limits)
+
+        await self.step(fact.vehicle, after, ack=ack)
+
+    async def on_due(self, saved: Saved) -> None:
+        """Timer of ``flt_``: a condition has been healthy long enough. Called late or twice it does the same."""
+        now, rules, limits = self._cases.clock.now(), self._cases.limits.faults, self._cases.limits.cases
+        if saved.wake_at is None or saved.wake_at > now:
+            return
+        vehicle = VehicleId(named_after("veh", saved.id))
+        await self.step(vehicle, lambda known: conditions.after_a_while(known, now, rules, limits))
+
     def _after(self, known: Memory, scan: Scan) -> tuple[Memory, list[Happening]]:
         limits = self._cases.limits
         if len(known.vehicle.faults) >= limits.cases.faults_kept:
@@ -107,8 +128,6 @@ class Intake:
         after: Step,
         about: About = About(),
         ack: Ack | None = None,
-        *,
-        wake: Callable[[Memory], datetime | None] = lambda _: None,
     ) -> None:
         """Take a word of the car and commit all that follows from it. Raises ``Overtaken``, ``StoreDown``."""
         subject = memory.subject_of(vehicle)
@@ -134,7 +153,7 @@ class Intake:
 
             def decide(saved: Mapping[str, Saved]) -> Change | None:
                 would.clear()
-                return self._decide(vehicle, saved, stepped(saved[subject]), about, wake, would)
+                return self._decide(vehicle, saved, stepped(saved[subject]), about, would)
 
             try:
                 await self._store.change([subject, *names], decide, ack=ack, loaded=loaded)
@@ -151,13 +170,13 @@ class Intake:
         saved: Mapping[str, Saved],
         stepped: "_Stepped",
         about: About,
-        wake: Callable[[Memory], datetime | None],
         would: list[str],
     ) -> Change | None:
         if not stepped.changed:
             return None
+        wake_at = conditions.wake(stepped.after, self._cases.limits.cases)
         now_known, happened, touched = stepped.after, stepped.happened, stepped.touched
-        writes = {memory.subject_of(vehicle): memory.write(now_known, wake_at=wake(now_known))}
+        writes = {memory.subject_of(vehicle): memory.write(now_known, wake_at=wake_at)}
         if not touched and not happened:
             return Change(writes)
         would += [f"monitor:{one.kind}" for one in happened if one.monitor]

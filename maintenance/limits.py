@@ -37,6 +37,17 @@ class CaseLimits(_Limits):
         default="active", description="rule: medium ones that were not taken go to an agent later"
     )
     repeat: Mode = Field(default="active", description="rule: critical ones that are offered are told again")
+    pads_worn: float = Field(
+        default=90, gt=0, le=100, description="wear of a brake pad, in percent, that is a fault"
+    )
+    pads_new: float = Field(default=50, ge=0, lt=100, description="at or below this it was replaced")
+    condition_healthy_for: timedelta = Field(
+        default=timedelta(days=1),
+        description="a condition without a code is mended when it stayed healthy so long",
+    )
+    news_life: timedelta = Field(
+        default=timedelta(days=3), description="news about a case that could not be delivered ends after this"
+    )
     faults_kept: int = Field(
         default=1000, ge=10, description="faults remembered of one vehicle; long mended ones make room first"
     )
@@ -113,6 +124,61 @@ class GarageLimits(_Limits):
     """Garages, slots and appointments."""
 
     hold: timedelta = Field(default=timedelta(minutes=10), description="how long a slot is held for a case")
+    settled_within: timedelta = Field(
+        default=timedelta(minutes=1),
+        description="a booked slot is compared with its appointment after this, and freed if it has none",
+    )
+    ahead: timedelta = Field(
+        default=timedelta(days=28), description="slots are made of the opening hours this far ahead"
+    )
+    published_ahead: timedelta = Field(
+        default=timedelta(days=365), description="a slot published by hand starts at most this far ahead"
+    )
+    slot_shortest: timedelta = Field(default=timedelta(minutes=10), description="length of a slot at least")
+    slot_longest: timedelta = Field(default=timedelta(hours=12), description="length of a slot at most")
+    slot_kept: timedelta = Field(
+        default=timedelta(days=7), description="a slot that is over is kept this long"
+    )
+    appointment_kept: timedelta = Field(
+        default=timedelta(days=365), description="an appointment that is over is kept this long"
+    )
+    early: timedelta = Field(
+        default=timedelta(hours=12),
+        description="a garage can say that a car has come this long before the appointment's start at most",
+    )
+    unheard_booked: timedelta = Field(
+        default=timedelta(days=3),
+        description="an appointment of which the garage says nothing counts as missed this long after its end",
+    )
+    unheard_received: timedelta = Field(
+        default=timedelta(days=14),
+        description="a car that was received and of which nothing more is said counts as done after this",
+    )
+    bays_most: int = Field(default=20, ge=1, le=99, description="bays of one garage at most")
+    slots_most: int = Field(default=2000, ge=1, description="slots that one bay has ahead at most")
+    shown: int = Field(default=20, ge=1, le=200, description="free slots offered at once at most")
+    alternatives: int = Field(
+        default=5, ge=0, le=50, description="free slots named to whoever came too late at most"
+    )
+    garages_offered: int = Field(
+        default=5, ge=1, le=50, description="garages whose free slots are looked through at most"
+    )
+    told_within: timedelta = Field(
+        default=timedelta(days=2), description="a mail about an appointment is not sent later than this"
+    )
+    link_life: timedelta = Field(
+        default=timedelta(days=14), description="how long a mail's link to the booking page is good"
+    )
+    links_most: int = Field(
+        default=10, ge=1, description="links of a case that are good at once; newer ones replace the oldest"
+    )
+    garage_link_life: timedelta = Field(
+        default=timedelta(days=30),
+        description="a link in a garage's mail about an appointment is good this long after its start",
+    )
+    garage_day_link_life: timedelta = Field(
+        default=timedelta(hours=12), description="a link to all of a garage's appointments is good this long"
+    )
 
 
 class CenterLimits(_Limits):

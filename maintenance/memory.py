@@ -34,6 +34,8 @@ class Memory:
 
     vehicle: Vehicle = field(default_factory=Vehicle)
     conditions: Mapping[str, Condition] = field(default_factory=dict)
+    signal: tuple[int, int] | None = None
+    """Where in the log the newest signal stood that changed a condition."""
 
 
 def subject_of(vehicle: VehicleId) -> str:
@@ -71,6 +73,7 @@ def read(saved: Saved) -> Memory:
             },
         ),
         {path: Condition(bool(row[0]), _time(row[1])) for path, row in raw.get("v", {}).items()},
+        None if raw.get("s") is None else (raw["s"][0], raw["s"][1]),
     )
 
 
@@ -96,6 +99,8 @@ def write(memory: Memory, *, wake_at: datetime | None = None) -> Write:
             path: (int(one.there), one.healthy_since and one.healthy_since.isoformat())
             for path, one in memory.conditions.items()
         }
+    if memory.signal is not None:
+        raw["s"] = memory.signal
     return Write(KEPT, to_json(raw).decode(), wake_at)
 
 

@@ -111,6 +111,8 @@ class Trigger(Frozen):
     """Suppressed until then; None: for good."""
     was: TriggerState | None = None
     """Ended: where it stood, and where it goes on if the case opens again."""
+    held: SlotId | None = None
+    """The slot that is held for it while somebody chooses: one at a time."""
     told: int = 0
     """How often the owner was told of it by mail."""
     center: str | None = None
@@ -208,6 +210,12 @@ class SlotBody(Frozen):
     held_until: AwareDatetime | None = None
     appointment: AppointmentId | None = None
     by: str = ""
+    sequence: int = 0
+    """Booked: of which change of the appointment this is the place (0: its booking)."""
+    settle_at: AwareDatetime | None = None
+    """Booked, and not yet compared with its appointment: when that is done at the latest."""
+    single: bool = False
+    """Published by hand: a change of the opening hours leaves it alone."""
 
 
 class AppointmentBody(Frozen):

@@ -21,7 +21,7 @@ from people.cars import subject_of as people_of
 from people.roles import owners
 from spine.facts import maintenance as f
 from spine.facts.people import CarReleased
-from spine.facts.vehicle import UnitScan
+from spine.facts.vehicle import SignalChanged, UnitScan
 from spine.ids import AppointmentId, CaseId, VehicleId, partition_of
 from spine.readers import Received
 from spine.store import Ack, Change, Saved
@@ -31,6 +31,7 @@ KINDS: Final = frozenset(
     str(fact.model_fields["kind"].default)
     for fact in (
         UnitScan,
+        SignalChanged,
         f.AppointmentBooked,
         f.AppointmentCancelled,
         f.AppointmentNoShow,
@@ -65,6 +66,8 @@ class Reactions:
         match fact:
             case UnitScan():
                 await self._intake.scan(fact, received.position, ack)
+            case SignalChanged():
+                await self._intake.signal(fact, received.position, ack)
             case f.AppointmentBooked():
                 await self._booked(fact, ack)
             case f.AppointmentCancelled() | f.AppointmentNoShow():

@@ -14,14 +14,19 @@ from delivery.news import KINDS as NEWS_KINDS
 from delivery.reactions import KINDS as DELIVERY_KINDS
 from keys.issue import Keys
 from keys.signing import SigningKeys
+from maintenance import booking_links, desk_index, garage_links
 from maintenance import composition as maintenance
-from maintenance import desk_index
 from maintenance import lists as maintenance_lists
+from maintenance import lists_garages as garage_lists
 from maintenance.code_table import kept
 from maintenance.desk_reactions import GROUP as DESK
 from maintenance.desk_reactions import KINDS as DESK_KINDS
+from maintenance.news import GROUP as CASE_NEWS
+from maintenance.news import KINDS as CASE_NEWS_KINDS
 from maintenance.reactions import GROUP as MAINTENANCE
 from maintenance.reactions import KINDS as MAINTENANCE_KINDS
+from maintenance.visit_news import GROUP as APPOINTMENTS
+from maintenance.visit_news import KINDS as APPOINTMENT_KINDS
 from people import lists as people_lists
 from people.reactions import GROUP as PEOPLE_GROUP
 from people.reactions import KINDS as PEOPLE_KINDS
@@ -186,8 +191,26 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         authorities=[vehicle_ca(settings)],
         jwks=PublicKeys(settings),
     )
+    cared_for = maintenance.build(
+        store,
+        clock=clock,
+        limits=settings.maintenance,
+        people=people,
+        maker=kept(settings.data_dir).severities,
+        public_url=settings.public_url,
+    )
     mail = Mail(
-        mail_door(settings), minter(people.links, delivery.deciding.mint, clock), sender=settings.mail_from
+        mail_door(settings),
+        minter(
+            people.links,
+            {
+                booking_links.PAGE: cared_for.booking_links.mint,
+                garage_links.PAGE: cared_for.garage_links.mint,
+            },
+            delivery.deciding.mint,
+            clock,
+        ),
+        sender=settings.mail_from,
     )
 
     async def mail_of(person: PersonId) -> str | None:
@@ -195,11 +218,14 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         return view.email if view else None
 
     operational = OperationalComposing(endpoints, mail_of)
+    of_cases = cared_for.composing(sender=settings.mail_from)
     composers: dict[str, Composer] = {
         "endpoint": operational,
         "message": operational,
         "people": people_composer(people.letters, settings.people),
         "delivery": delivery.composing,
+        "case": of_cases,
+        "appointment": of_cases,
     }
     async with HttpSender(settings.webhooks, guard) as sender:
         engine = Engine(
@@ -225,13 +251,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
                 engine=engine,
                 subscriptions=Subscriptions(Streams(base.valkey), clock, settings.webhooks, composers),
                 delivery=delivery,
-                maintenance=maintenance.build(
-                    store,
-                    clock=clock,
-                    limits=settings.maintenance,
-                    people=people,
-                    maker=kept(settings.data_dir).severities,
-                ),
+                maintenance=cared_for,
             )
         finally:
             await engine.close()
@@ -292,6 +312,7 @@ def readers(parts: Services) -> list[Reader]:
     authority = Pki.open(base.settings.pki_dir, base.settings.gateway)
     renewal = Renewals(base.store, base.clock, base.settings.gateway, authority, parts.commands)
     news = parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions)
+    case_news = parts.maintenance.news(parts.engine, parts.endpoints, parts.subscriptions)
 
     def reader(group: str, handle: object, kinds: frozenset[str] | None = None) -> Reader:
         return Reader(
@@ -310,6 +331,8 @@ def readers(parts: Services) -> list[Reader]:
         reader("delivery", parts.delivery.reactions.handle, DELIVERY_KINDS),
         reader("delivery-news", news.handle, NEWS_KINDS),
         reader(MAINTENANCE, parts.maintenance.reactions.handle, MAINTENANCE_KINDS),
+        reader(CASE_NEWS, case_news.handle, CASE_NEWS_KINDS),
+        reader(APPOINTMENTS, parts.maintenance.visit_news(parts.engine).handle, APPOINTMENT_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
         reader(DESK, parts.maintenance.desk.reactions.handle, DESK_KINDS),
@@ -324,6 +347,7 @@ def readers(parts: Services) -> list[Reader]:
             base.index.reaction(
                 delivery_lists.places,
                 maintenance_lists.places,
+                garage_lists.places,
                 people_lists.places,
                 vehicle_list.places,
                 webhook_lists.places,

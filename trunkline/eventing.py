@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 import delivery.events
+import maintenance.events
 import webhooks.api_events
 import webhooks.operational
 from people.access import Access, CarrierPrincipal, PersonPrincipal
@@ -20,7 +21,11 @@ from webhooks.catalogue import Catalogue, EventType
 
 def catalogue() -> Catalogue:
     """Every type of event that a subscriber of this installation can hear."""
-    every: list[Iterable[EventType]] = [delivery.events.types(), webhooks.operational.types()]
+    every: list[Iterable[EventType]] = [
+        delivery.events.types(),
+        maintenance.events.types(),
+        webhooks.operational.types(),
+    ]
     return Catalogue(one for types in every for one in types)
 
 

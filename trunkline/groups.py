@@ -5,8 +5,11 @@ from typing import Final
 from delivery import lists as delivery_lists
 from maintenance import desk_index
 from maintenance import lists as maintenance_lists
+from maintenance import lists_garages as garage_lists
 from maintenance.desk_reactions import GROUP as DESK
+from maintenance.news import GROUP as CASE_NEWS
 from maintenance.reactions import GROUP as MAINTENANCE
+from maintenance.visit_news import GROUP as APPOINTMENTS
 from people import lists as people_lists
 from spine.archive import Archive
 from spine.index import Index
@@ -25,6 +28,8 @@ GROUPS: Final = (
     "delivery",
     "delivery-news",
     MAINTENANCE,
+    CASE_NEWS,
+    APPOINTMENTS,
     "people",
     "renewal",
     GATEWAY,
@@ -46,6 +51,7 @@ async def rebuild_lists(desk: Desk) -> int:
             (
                 *delivery_lists.NAMES,
                 *maintenance_lists.NAMES,
+                *garage_lists.NAMES,
                 *people_lists.NAMES,
                 *desk_index.NAMES,
                 vehicle_list.VEHICLES,
@@ -54,6 +60,7 @@ async def rebuild_lists(desk: Desk) -> int:
             (
                 delivery_lists.places,
                 maintenance_lists.places,
+                garage_lists.places,
                 people_lists.places,
                 desk_index.places,
                 vehicle_list.places,

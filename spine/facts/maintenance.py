@@ -217,10 +217,12 @@ class SlotBooked(_Slot):
     case: CaseId
     appointment: AppointmentId
     by: str
+    sequence: int = 0
+    """0: a new appointment; n: the existing one moves here, with its n-th change."""
 
 
 class SlotFreed(_Slot):
-    """``why``: ``expired``, ``released``, ``moved``, ``cancelled``."""
+    """``why``: ``expired``, ``released``, ``moved``, ``cancelled``, ``refused`` (its case has another one)."""
 
     kind: Literal["slot.freed"] = "slot.freed"
     case: CaseId
