@@ -14,6 +14,9 @@ from maintenance.capacity import Capacity
 from maintenance.choosing import Choosing
 from maintenance.composing import Composing
 from maintenance.counting import Counting, StoredCounting
+from maintenance.desk import Desk, build_desk
+from maintenance.desk_days import PREFIX as DAYS
+from maintenance.desk_rules import promise
 from maintenance.due import Due
 from maintenance.explaining import Language
 from maintenance.garage_desk import GarageDesk
@@ -28,7 +31,7 @@ from maintenance.owner_booking import OwnerBooking
 from maintenance.reactions import Reactions
 from maintenance.service import Cases
 from maintenance.severity import Severity
-from maintenance.starting import Starting, plain_promise
+from maintenance.starting import Starting
 from maintenance.visit_composing import VisitComposing
 from maintenance.visit_news import Engine, VisitNews
 from people.service import People
@@ -60,6 +63,7 @@ class Maintenance:
     intake: Intake
     reactions: Reactions
     due: Due
+    desk: Desk
     garages: Garages
     capacity: Capacity
     offers: Offers
@@ -121,6 +125,7 @@ class Maintenance:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
         return {
             "cse": self.due.on_due,
+            DAYS: self.desk.days.on_due,
             "flt": self.intake.on_due,
             "gar": self.garage_day,
             "slt": self.booking.on_due,
@@ -142,7 +147,7 @@ def build(
     cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
     choosing = Choosing(store, clock, people.cars)
     counting = StoredCounting(Counters(store.valkey))
-    rules = Starting(limits.cases, plain_promise(limits.cases))
+    rules = Starting(limits.cases, promise(limits.cases))
     intake = Intake(cases, rules, maker or {}, DeadLetters(store.valkey, store.house), counting)
     garages = Garages(store, index, limits.garages)
     capacity = Capacity(store, garages, clock, limits.garages)
@@ -164,6 +169,7 @@ def build(
         intake=intake,
         reactions=Reactions(cases, intake, rules, counting),
         due=Due(cases, rules, counting),
+        desk=build_desk(cases, people, index),
         garages=garages,
         capacity=capacity,
         offers=offers,

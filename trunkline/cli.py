@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 import typer
 
 from trunkline.commands import (
+    agents,
     at_the_car,
     cars,
     demo,
@@ -69,6 +70,7 @@ at_the_car.register(people.couriers)
 linked.register(people.owners)
 owner_keys.register(people.owners)
 owner_passkeys.register(people.owners)
+app.add_typer(agents.app, name="agent")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(faults.app, name="faults")
 app.add_typer(garages.app, name="garage")
