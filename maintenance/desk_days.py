@@ -10,9 +10,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
-from maintenance.desk_outcomes import GIVES_BACK
 from maintenance.desk_problems import CalledToday
-from maintenance.desk_rules import Day
+from maintenance.desk_rules import GIVES_BACK, Day
 from maintenance.limits import DeskLimits
 from maintenance.model import Read
 from maintenance.states import TriggerState

@@ -1,8 +1,10 @@
 """Help with a delivery: whoever stands in front of a car and does not get on opens a case that comes first."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
+
+from pydantic import AwareDatetime
 
 from maintenance.cases import CaseState
 from maintenance.desk_work import closed
@@ -20,7 +22,10 @@ SYSTEM: Final = "help"
 
 
 class _Count(Frozen):
-    n: int
+    """``heard_at``: the newest trouble of the delivery that was answered; read again it opens nothing."""
+
+    n: int = 0
+    heard_at: AwareDatetime | None = None
 
 
 def count_of(delivery: str) -> str:
@@ -58,7 +63,7 @@ class Help:
         """The open help case of a delivery, or a new one on the list at once. Again: the same."""
         while True:
             count = count_of(delivery)
-            n = await self._newest(count)
+            n = _count(await self._cases.store.load(count)).n
             newest, following = case_of(delivery, n), case_of(delivery, n + 1)
             found = Read.of(await self._cases.store.load(newest)) if n else None
             if found is not None and found.open:
@@ -67,9 +72,22 @@ class Help:
             if opened is not None:
                 return opened
 
+    async def trouble(self, delivery: DeliveryId, vehicle: VehicleId, why: str, at: datetime) -> None:
+        """The car left a delivery in doubt at this moment. Heard again: nothing."""
+        count = count_of(delivery)
+        known = _count(await self._cases.store.load(count))
+        if known.heard_at is not None and at <= known.heard_at:
+            return
+        await self.open(delivery, vehicle, by="system", why=why)
+
+        def heard(saved: Mapping[str, Saved]) -> Change:
+            return Change({count: _kept(_count(saved[count]).but(heard_at=at))})
+
+        await self._cases.store.change([count], heard)
+
     async def resolved(self, delivery: DeliveryId) -> None:
         """The delivery is well again: what only the system asked for, and nobody works on, is closed."""
-        n = await self._newest(count_of(delivery))
+        n = _count(await self._cases.store.load(count_of(delivery))).n
         if not n:
             return
         now = self._cases.clock.now()
@@ -79,10 +97,6 @@ class Help:
             return closed(read, now, "resolved") if idle and read.body.asked_by == "system" else None
 
         await self._cases.change(case_of(delivery, n), decide)
-
-    async def _newest(self, count: str) -> int:
-        saved = await self._cases.store.load(count)
-        return _Count.model_validate_json(saved.body).n if saved.version and not saved.ended else 0
 
     async def _asked_again(self, found: Read, call_at: str | None) -> Read:
         """A person asks for what the system, or they, asked before: their number counts."""
@@ -114,12 +128,19 @@ class Help:
         ]
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
-            before = saved[count]
-            known = _Count.model_validate_json(before.body).n if before.version and not before.ended else 0
-            if known != n or saved[case].version:
+            known = _count(saved[count])
+            if known.n != n or saved[case].version:
                 return None
             written = self._cases.written(TriggerState.NEW, body, facts, now)
-            return Change({count: Write("kept", _Count(n=n + 1).model_dump_json()), case: written}, facts)
+            return Change({count: _kept(known.but(n=n + 1)), case: written}, facts)
 
         done = await self._cases.store.change([count, case], decide)
         return Read.of(done.saved[case]) if done.changed else None
+
+
+def _count(saved: Saved) -> _Count:
+    return _Count.model_validate_json(saved.body) if saved.version and not saved.ended else _Count()
+
+
+def _kept(count: _Count) -> Write:
+    return Write("kept", count.model_dump_json(exclude_none=True))

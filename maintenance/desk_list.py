@@ -60,11 +60,13 @@ class WorkList:
                 break
         return found[:limit]
 
-    async def pages(self, role: Role, languages: frozenset[str]) -> AsyncIterator[list[Waiting]]:
+    async def pages(
+        self, role: Role, languages: frozenset[str], *, size: int = _PAGE
+    ) -> AsyncIterator[list[Waiting]]:
         """Page by page, each in order."""
         now, after = self._clock.now(), None
         while True:
-            page = await self._index.page(QUEUE, DESK, after=after, limit=_PAGE)
+            page = await self._index.page(QUEUE, DESK, after=after, limit=size)
             reads = await self._reads([CaseId(member) for member in page.members], now)
             waiting = await self.looked_at(reads, now)
             yield [one for one in waiting if for_agent(one.read, one.calls, role, languages)]

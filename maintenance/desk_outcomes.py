@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
 
 from maintenance.desk_problems import DialFirst, NotBooked, OutcomeUnfit
-from maintenance.desk_rules import is_safety
+from maintenance.desk_rules import GIVES_BACK, is_safety
 from maintenance.desk_windows import Window
 from maintenance.limits import DeskLimits
 from maintenance.model import Call, Calls, CaseBody, Dialled, Read, Trigger
@@ -35,6 +35,17 @@ Disposition = Literal[
     "declined_not_now", "already_repaired", "sold_vehicle", "language", "do_not_call", "escalated_supervisor",
     "emergency",
 ]  # fmt: skip
+__all__ = [
+    "DISPOSITIONS",
+    "GIVES_BACK",
+    "OF_HELP",
+    "WITHOUT_A_CALL",
+    "Disposition",
+    "Outcome",
+    "Said",
+    "outcome",
+]
+
 DISPOSITIONS: Final[tuple[Disposition, ...]] = get_args(Disposition)
 
 WITHOUT_A_CALL: Final = frozenset({"booked", "escalated_supervisor", "emergency"})
@@ -47,9 +58,6 @@ OF_HELP: Final = frozenset(
     }
 )  # fmt: skip
 """What may come of a call about help; it ends by being closed, or by its delivery's end."""
-
-GIVES_BACK: Final = frozenset({"no_answer", "busy", "wrong_number"})
-"""Nobody was spoken to: the person keeps their one call of the day."""
 
 
 @dataclass(frozen=True, slots=True)

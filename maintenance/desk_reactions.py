@@ -59,7 +59,7 @@ class DeskReactions:
             case CallMade():
                 await self._settle(fact, received.ack)
             case delivery.DeliveryUnsure() | delivery.DeliveryLeftOpen() if fact.vehicle is not None:
-                await self._help.open(fact.delivery, fact.vehicle, by="system", why=_TROUBLE[type(fact)])
+                await self._help.trouble(fact.delivery, fact.vehicle, _TROUBLE[type(fact)], fact.at)
             case CarReleased() if fact.role == "owner":
                 await self._erase(fact.vehicle, fact.at)
             case PersonErased():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import AwareDatetime
 
@@ -18,6 +18,10 @@ from spine.ids import CaseId
 Role = Literal["agent", "supervisor"]
 Bar = Literal["", "calls_off", "no_phone", "calls_used", "window", "called_today"]
 """Why nobody may be called about a case now; empty where somebody may."""
+
+
+GIVES_BACK: Final = frozenset({"no_answer", "busy", "wrong_number"})
+"""Nobody was spoken to: the person keeps their one call of the day."""
 
 
 class Day(Frozen):
@@ -58,8 +62,15 @@ def bar_to_call(
         return ""
     if not window.is_open(now):
         return "window"
-    mine = day is not None and day.case == read.id and day.n == len(read.body.trigger.calls) + 1
-    return "called_today" if day is not None and not mine else ""
+    return "called_today" if day is not None and not _is_ours(read, day) else ""
+
+
+def _is_ours(read: Read, day: Day) -> bool:
+    """The day is this case's next call's, or its last one's that gives it back although nobody has heard yet."""
+    calls = read.body.trigger.calls
+    if day.case != read.id:
+        return False
+    return day.n == len(calls) + 1 or any(one.n == day.n and one.disposition in GIVES_BACK for one in calls)
 
 
 def on_the_list(read: Read, now: datetime) -> bool:

@@ -44,6 +44,10 @@ from spine.store import Saved
 __all__ = ["AgentDesk", "At", "Number"]
 
 
+_CLAIM_PAGE = 25
+"""Cases that a claim looks at together: nearly always the first is taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class At:
     """An agent at work. ``languages``: those they speak."""
@@ -79,7 +83,7 @@ class AgentDesk:
         again = True
         while again:
             again = False
-            async for page in self._list.pages(agent.role, agent.languages):
+            async for page in self._list.pages(agent.role, agent.languages, size=_CLAIM_PAGE):
                 for one in page:
                     if one.bar in {"window", "called_today"}:
                         continue

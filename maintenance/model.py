@@ -1,6 +1,7 @@
 """What is kept of a vehicle's faults, of a case with its trigger, of a slot and of an appointment."""
 
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
@@ -21,8 +22,14 @@ Hours = tuple[Clock, Clock]
 """Local time, from and to."""
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """Read once: the database is a tree of files."""
+    return frozenset(available_timezones())
+
+
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError("this is no time zone of the IANA database")
     return name
 

@@ -10,6 +10,7 @@ from trunkline.commands.exchange import AsJson, show, show_line
 
 if TYPE_CHECKING:
     from maintenance.composition import Maintenance
+    from maintenance.garage_model import Garage
 
 app = typer.Typer(help="Garages: make, change, token, link to their page, remove.", no_args_is_help=True)
 
@@ -58,6 +59,13 @@ def _run(work: "Callable[[Maintenance], Awaitable[Any]]") -> Any:
     return asyncio.run(inside())
 
 
+async def _filled(parts: "Maintenance", garage: "Garage") -> int:
+    """Make what the opening hours say (so may the process `work` at this moment); how many slots there are ahead."""
+    await parts.capacity.fill(garage)
+    now, ahead = parts.clock.now(), parts.limits.garages.published_ahead
+    return len(await parts.capacity.of_garage(garage, now, now + ahead))
+
+
 @app.command("make")
 def make(
     name: Annotated[str, typer.Argument(help="What owners read.")],
@@ -94,7 +102,7 @@ def make(
 
         token = await parts.garages.make(wanted, now=parts.clock.now())
         garage = GarageId(token.subject)
-        slots = await parts.capacity.fill(await parts.garages.read(garage))
+        slots = await _filled(parts, await parts.garages.read(garage))
         return {"garage": garage, "token": token.text, "slots": slots}
 
     show(_run(work), as_json=as_json)
@@ -126,7 +134,7 @@ def hours_command(
 
         there = await parts.garages.read(GarageId(garage))
         changed = await parts.garages.change(there.id, there.details.but(hours=wanted), now=parts.clock.now())
-        return {"garage": garage, "slots": await parts.capacity.fill(changed)}
+        return {"garage": garage, "slots": await _filled(parts, changed)}
 
     show(_run(work), as_json=as_json)
 
