@@ -29,6 +29,7 @@ from maintenance.reactions import Reactions
 from maintenance.service import Cases
 from maintenance.severity import Severity
 from maintenance.starting import Starting, plain_promise
+from maintenance.sweeping import Sweeping
 from maintenance.visit_composing import VisitComposing
 from maintenance.visit_news import Engine, VisitNews
 from people.service import People
@@ -70,6 +71,7 @@ class Maintenance:
     garage_desk: GarageDesk
     owner_booking: OwnerBooking
     public_url: str
+    sweeping: Sweeping
 
     def news(self, engine: ports.Engine, endpoints: ports.Endpoints, subscribers: ports.Subscribers) -> News:
         """Who hears of cases, and systems of appointments; apart, because the engine composes with ``composing``."""
@@ -170,4 +172,5 @@ def build(
         garage_desk=GarageDesk(store, garages, capacity, booking, appointing, index),
         owner_booking=OwnerBooking(store, cases, people.cars, garages, offers, booking, appointing, links),
         public_url=public_url,
+        sweeping=Sweeping(cases, index, Counters(store.valkey)),
     )

@@ -14,7 +14,9 @@ from cryptography import x509
 
 from keys.car.bundle import first_bundle
 from keys.car.jws import Unacceptable
+from maintenance.sweeping import GAUGES
 from spine.clock import SystemClock
+from spine.counters import Counters
 from spine.dead_letters import DeadLetters
 from spine.house import House, open_house
 from spine.keyspace import Keyspace
@@ -39,6 +41,8 @@ READERS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway": (GATEWAY,),
 }
 _BEHIND: Final = timedelta(minutes=1)
+_SWEPT_WITHIN: Final = 3_600
+"""Seconds after which nobody sweeps any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,16 @@ async def _contents(valkey: Valkey, house: House) -> list[Finding]:
     parked = sum([len(await Parked(valkey, house).list(group)) for group in GROUPS])
     late = len(await LateTimers(valkey, house).list())
     poison = await DeadLetters(valkey, house).count()
+    gauges = await Counters(valkey).all(GAUGES)
+    lost, age = gauges.get("sweep_violations", 0), SystemClock().now().timestamp() - gauges.get("sweep_at", 0)
+    swept = f"{lost} violations" if "sweep_at" in gauges else "not yet looked through"
     return [
+        Finding(
+            "cases",
+            lost == 0 and (age < _SWEPT_WITHIN or "sweep_at" not in gauges),
+            swept,
+            "the log of `work` names them (sweep.violation); `work` looks every few minutes",
+        ),
         Finding("store", True, f"{house.partitions} partitions, every commit is fsynced"),
         Finding("parked entries", parked == 0, str(parked), "`trunkline log parked`, then `retry` or `skip`"),
         Finding("late timers", late == 0, str(late), "the log of `work` says why they fail"),
