@@ -28,6 +28,7 @@ from maintenance.owner_booking import OwnerBooking
 from maintenance.reactions import Reactions
 from maintenance.service import Cases
 from maintenance.severity import Severity
+from maintenance.singing import Singing
 from maintenance.starting import Starting, plain_promise
 from maintenance.sweeping import Sweeping
 from maintenance.visit_composing import VisitComposing
@@ -72,6 +73,7 @@ class Maintenance:
     owner_booking: OwnerBooking
     public_url: str
     sweeping: Sweeping
+    singing: Singing
 
     def news(self, engine: ports.Engine, endpoints: ports.Endpoints, subscribers: ports.Subscribers) -> News:
         """Who hears of cases, and systems of appointments; apart, because the engine composes with ``composing``."""
@@ -173,4 +175,5 @@ def build(
         owner_booking=OwnerBooking(store, cases, people.cars, garages, offers, booking, appointing, links),
         public_url=public_url,
         sweeping=Sweeping(cases, index, Counters(store.valkey)),
+        singing=Singing(store, clock, Counters(store.valkey)),
     )

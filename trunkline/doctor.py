@@ -169,7 +169,7 @@ async def _store(settings: Settings, wanted: Collection[str]) -> list[Finding]:
     valkey = Valkey.at(settings.store_url, cluster=settings.store_cluster)
     try:
         house = await open_house(valkey, allow_everysec=settings.allow_everysec)
-        found = await _contents(valkey, house) if "store" in wanted else []
+        found = await _contents(settings, valkey, house) if "store" in wanted else []
         for process, groups in READERS.items():
             if process in wanted:
                 found += await _readers(valkey, house, process, groups)
@@ -182,7 +182,22 @@ async def _store(settings: Settings, wanted: Collection[str]) -> list[Finding]:
     return found
 
 
-async def _contents(valkey: Valkey, house: House) -> list[Finding]:
+def _canary(settings: Settings, gauges: Mapping[str, int]) -> list[Finding]:
+    """Whether the made-up fault of a canary came out lately; nothing where there is no canary."""
+    limits = settings.maintenance.cases
+    if not limits.canaries:
+        return []
+    age = SystemClock().now().timestamp() - gauges.get("canary_at", 0)
+    heard = (
+        f"{age:.0f} s ago, {gauges['canary_took_ms']} ms on its way"
+        if "canary_at" in gauges
+        else "never heard"
+    )
+    mend = "is `trunkline unit --canary` running? then `gateway`, `work` and the broker"
+    return [Finding("canary", age < limits.canary_silent_after.total_seconds(), heard, mend)]
+
+
+async def _contents(settings: Settings, valkey: Valkey, house: House) -> list[Finding]:
     parked = sum([len(await Parked(valkey, house).list(group)) for group in GROUPS])
     late = len(await LateTimers(valkey, house).list())
     poison = await DeadLetters(valkey, house).count()
@@ -196,6 +211,7 @@ async def _contents(valkey: Valkey, house: House) -> list[Finding]:
             swept,
             "the log of `work` names them (sweep.violation); `work` looks every few minutes",
         ),
+        *_canary(settings, gauges),
         Finding("store", True, f"{house.partitions} partitions, every commit is fsynced"),
         Finding("parked entries", parked == 0, str(parked), "`trunkline log parked`, then `retry` or `skip`"),
         Finding("late timers", late == 0, str(late), "the log of `work` says why they fail"),

@@ -7,6 +7,7 @@ from maintenance import lists as maintenance_lists
 from maintenance import lists_garages as garage_lists
 from maintenance.news import GROUP as CASE_NEWS
 from maintenance.reactions import GROUP as MAINTENANCE
+from maintenance.singing import GROUP as CANARY
 from maintenance.visit_news import GROUP as APPOINTMENTS
 from people import lists as people_lists
 from spine.archive import Archive
@@ -27,6 +28,7 @@ GROUPS: Final = (
     "delivery-news",
     MAINTENANCE,
     CASE_NEWS,
+    CANARY,
     APPOINTMENTS,
     "people",
     "renewal",
