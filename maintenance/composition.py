@@ -39,9 +39,9 @@ from spine.clock import Clock
 from spine.counters import Counters
 from spine.dead_letters import DeadLetters
 from spine.expiring import Expiring
-from spine.ids import PersonId, VehicleId
+from spine.ids import GarageId, PersonId, VehicleId
 from spine.index import Index
-from spine.store import Store
+from spine.store import Saved, Store
 from spine.timers import OnDue
 from webhooks.dispatch import Brief, Composer
 from webhooks.mail import Letter
@@ -116,13 +116,18 @@ class Maintenance:
         calls = await self.choosing.of(vehicle)
         return calls.language if calls is not None and calls.person == person else "en"
 
+    async def garage_day(self, saved: Saved) -> None:
+        """Timer of ``gar_``: once a day the next slots are made, and slots compared with their appointments."""
+        await self.appointing.sweep(GarageId(saved.id))
+        await self.capacity.on_due(saved)
+
     def timers(self) -> Mapping[str, OnDue]:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
         return {
             "cse": self.due.on_due,
             DAYS: self.desk.days.on_due,
             "flt": self.intake.on_due,
-            "gar": self.capacity.on_due,
+            "gar": self.garage_day,
             "slt": self.booking.on_due,
             "apt": self.appointing.on_due,
             "bkl": self.booking_links.on_due,
@@ -148,7 +153,8 @@ def build(
     capacity = Capacity(store, garages, clock, limits.garages)
     offers = Offers(store, garages, capacity, limits.garages)
     booking = Booking(store, cases, capacity, offers, clock, limits)
-    appointing = Appointing(cases, booking, index, rules)
+    owner = OwnerCases(cases, people.cars, choosing, index)
+    appointing = Appointing(cases, booking, capacity, index, rules)
     links = BookingLinks(store, people.cars, clock, limits.garages, public_url=public_url)
     return Maintenance(
         limits=limits,
@@ -159,7 +165,7 @@ def build(
         counting=counting,
         rules=rules,
         choosing=choosing,
-        owner=OwnerCases(cases, people.cars, choosing, index),
+        owner=owner,
         intake=intake,
         reactions=Reactions(cases, intake, rules, counting),
         due=Due(cases, rules, counting),
@@ -174,6 +180,6 @@ def build(
             Expiring(store.valkey), garages, clock, limits.garages, public_url=public_url
         ),
         garage_desk=GarageDesk(store, garages, capacity, booking, appointing, index),
-        owner_booking=OwnerBooking(store, cases, people.cars, garages, offers, booking, appointing, links),
+        owner_booking=OwnerBooking(store, cases, owner, garages, offers, booking, appointing, links),
         public_url=public_url,
     )

@@ -17,8 +17,9 @@ from maintenance.cases import Case, CaseState, Happening, Known, Vehicle
 from maintenance.counting import Counting
 from maintenance.faults import Fault
 from maintenance.memory import Memory
-from maintenance.model import LEVELS, Calls, CaseBody, Read
+from maintenance.model import LEVELS, Calls, CaseBody
 from maintenance.policy import after_scan
+from maintenance.remembered import Remembered
 from maintenance.scans import Scan
 from maintenance.service import Cases
 from maintenance.severity import Severity
@@ -78,6 +79,7 @@ class Intake:
         self._maker = maker or None
         self._dead = dead
         self._counting = counting
+        self._remembered = Remembered(cases.store, most=cases.limits.cases.remembered)
 
     async def scan(self, fact: UnitScan, position: str, ack: Ack | None) -> None:
         """A ``unit.scan`` of the log. What cannot be read goes to the dead letters with its reason."""
@@ -131,7 +133,6 @@ class Intake:
     ) -> None:
         """Take a word of the car and commit all that follows from it. Raises ``Overtaken``, ``StoreDown``."""
         subject = memory.subject_of(vehicle)
-        loaded = await self._store.load_many([subject])
         would: list[str] = []
         known: dict[int, _Stepped] = {}
 
@@ -139,29 +140,42 @@ class Intake:
             """Worked out once for each version."""
             found = known.get(saved.version)
             if found is None:
-                before = memory.read(saved)
+                before = self._remembered.memory(saved)
                 now_known, happened = after(before)
                 touched = _touched(before.vehicle, now_known.vehicle)
                 found = known[saved.version] = _Stepped(now_known, happened, touched, now_known != before)
             return found
 
-        for _ in range(_TRIES):
-            names = [memory.case_of(vehicle, system, n) for system, n in stepped(loaded[subject]).touched]
-            if names:
-                names.append(CaseId(choice.subject_of(vehicle)))
-                loaded = await self._store.load_many([subject, *names])
+        names: list[str] = []
+        try:
+            for _ in range(_TRIES):
+                loaded = await self._remembered.of([subject])
+                at_hand = stepped(loaded[subject])
+                names = [memory.case_of(vehicle, system, n) for system, n in at_hand.touched]
+                if names:
+                    names.append(choice.subject_of(vehicle))
+                    new = [
+                        memory.case_of(vehicle, one.system, one.n) for one in at_hand.happened if _opens(one)
+                    ]
+                    loaded |= await self._remembered.of(names, new=new)
 
-            def decide(saved: Mapping[str, Saved]) -> Change | None:
-                would.clear()
-                return self._decide(vehicle, saved, stepped(saved[subject]), about, would)
+                def decide(saved: Mapping[str, Saved]) -> Change | None:
+                    would.clear()
+                    return self._decide(vehicle, saved, stepped(saved[subject]), about, would)
 
-            try:
-                await self._store.change([subject, *names], decide, ack=ack, loaded=loaded)
-            except _MoreCases:
-                loaded = await self._store.load_many([subject])
-                continue
-            await self._counting.count(*would)
-            return
+                try:
+                    done = await self._store.change([subject, *names], decide, ack=ack, loaded=loaded)
+                except _MoreCases:
+                    self._remembered.drop([subject, *names])
+                    continue
+                self._remembered.keep(done.saved)
+                if done.changed and (last := known.get(done.saved[subject].version - 1)) is not None:
+                    self._remembered.keep_memory(done.saved[subject], last.after)
+                await self._counting.count(*would)
+                return
+        except BaseException:
+            self._remembered.drop([subject, *names])
+            raise
         raise Overtaken(subject)
 
     def _decide(
@@ -206,7 +220,7 @@ class Intake:
         about: About,
     ) -> Story | None:
         """One case after what happened to it; None where its subject is gone."""
-        now, read = self._cases.clock.now(), Read.of(saved)
+        now, read = self._cases.clock.now(), self._remembered.case(saved)
         opened = next((one for one in happened if one.kind == "case.opened"), None)
         if read is not None:
             story = Story(name, read.body, read.state, now)
@@ -245,6 +259,10 @@ class Intake:
         raw = json.dumps(fact.scan, separators=(",", ":")).encode()[:_RAW_MOST]
         await self._dead.put(partition_of(fact.vehicle), f"{source} {position}", raw, "scan", detail=detail)
         await self._counting.count("scans_parked")
+
+
+def _opens(one: Happening) -> bool:
+    return one.kind == "case.opened" and not one.monitor
 
 
 def _new(vehicle: VehicleId, opened: Happening, about: About, now: datetime) -> CaseBody:

@@ -51,6 +51,11 @@ class CaseLimits(_Limits):
     faults_kept: int = Field(
         default=1000, ge=10, description="faults remembered of one vehicle; long mended ones make room first"
     )
+    remembered: int = Field(
+        default=20_000,
+        ge=1,
+        description="subjects that a process keeps in memory to spare reading them again",
+    )
     codes_taken: int = Field(
         default=300,
         ge=1,

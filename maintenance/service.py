@@ -115,7 +115,7 @@ def with_history(body: CaseBody, facts: Sequence[CaseFact]) -> CaseBody:
     if not facts:
         return body
     first, *rest = (*body.history, *(_happened(fact) for fact in facts))
-    return body.but(history=(first, *rest[-HISTORY_KEPT:]))
+    return body.model_copy(update={"history": (first, *rest[-HISTORY_KEPT:])})
 
 
 def _happened(fact: CaseFact) -> Happened:

@@ -80,12 +80,12 @@ class Story:
         self.facts.append(fact)  # type: ignore[arg-type]  # the table has case facts alone
 
     def change(self, **changes: object) -> None:
-        """Change the body."""
-        self.body = self.body.but(**changes)
+        """Change the body. What comes here is of our own making, and checked when it is read again."""
+        self.body = self.body.model_copy(update=changes)
 
     def trigger(self, **changes: object) -> None:
         """Change the trigger."""
-        self.change(trigger=self.body.trigger.but(**changes))
+        self.change(trigger=self.body.trigger.model_copy(update=changes))
 
 
 def begin(story: Story, calls: Calls | None, rules: Starting, why: str) -> None:

