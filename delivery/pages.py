@@ -16,6 +16,7 @@ _SCRIPTS: Final = (
     "cosign.js",
     "decide.js",
     "delivery.js",
+    "help.js",
     "question.js",
     "words.js",
 )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from maintenance.api_visits_parts import CasePath, GarageQuery, LinkIn, LinkSlotIn, SlotIn
+from maintenance.api_visits_parts import CasePath, GarageQuery, LinkIn, LinkLookIn, LinkSlotIn, SlotIn, Start
 from maintenance.composition import Maintenance
 from maintenance.garage_problems import LinkNotGood
 from maintenance.visit_views import VisitOut
@@ -27,9 +27,9 @@ def _in_session(parts: Maintenance) -> APIRouter:
     said = problems(401, 403, 404, 409, 422)
 
     @router.get("/slots", responses=problems(401, 403, 404, 422), summary="What is free for a case")
-    async def slots(me: Me, case: CasePath, garage: GarageQuery = None) -> VisitOut:
+    async def slots(me: Me, case: CasePath, garage: GarageQuery = None, start: Start = None) -> VisitOut:
         """Of the garages that work on it, the one you chose first; with the case's newest appointment."""
-        return await mine.visit(me.id, case, garage=garage)
+        return await mine.visit(me.id, case, garage=garage, start=start)
 
     @router.post("/book", responses=said, summary="Book a slot")
     async def book(me: Me, case: CasePath, wanted: SlotIn) -> VisitOut:
@@ -62,9 +62,9 @@ def _by_link(parts: Maintenance) -> APIRouter:
             raise
 
     @router.post("/open", responses=said, summary="What a booking link shows")
-    async def open_(wanted: LinkIn, request: Request) -> VisitOut:
+    async def open_(wanted: LinkLookIn, request: Request) -> VisitOut:
         """Looking changes nothing, and does not use the link up."""
-        return await guarded(request, lambda: mine.open(wanted.token))
+        return await guarded(request, lambda: mine.open(wanted.token, start=wanted.start))
 
     @router.post("/book", responses=said, summary="Book by link")
     async def book(wanted: LinkSlotIn, request: Request) -> VisitOut:

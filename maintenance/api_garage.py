@@ -1,7 +1,7 @@
 """JSON routes of a garage: with its token under ``/v1/garage``, or by a mail's link under ``/v1/garage-link``."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Security
@@ -12,7 +12,7 @@ from maintenance.api_visits_parts import AppointmentPath, LinkIn, SlotIn, SlotPa
 from maintenance.composition import Maintenance
 from maintenance.garage_desk import Act
 from maintenance.garage_links import GarageLink
-from maintenance.garage_problems import LinkNotGood, NoSuchAppointment
+from maintenance.garage_problems import LinkNotGood, NoSuchAppointment, SlotUnfit
 from maintenance.garages import GaragePrincipal
 from maintenance.visit_views import (
     GarageAppointmentOut,
@@ -158,7 +158,11 @@ def _slots(parts: Maintenance) -> APIRouter:
     ) -> GarageSlotsOut:
         """From ``start`` (default: now), so many days."""
         begins = start or parts.clock.now()
-        found = await desk.slots(who.id, begins, begins + timedelta(days=days))
+        try:
+            ends = begins.astimezone(UTC) + timedelta(days=days)
+        except OverflowError:
+            raise SlotUnfit("that is no time of this age") from None
+        found = await desk.slots(who.id, begins, ends)
         return GarageSlotsOut(data=[garage_slot_out(one) for one in found])
 
     @router.post("", status_code=201, responses=problems(401, 422), summary="Publish a slot")
@@ -211,7 +215,7 @@ def _by_link(parts: Maintenance) -> APIRouter:
         """To another slot of this garage."""
 
         async def work(link: GarageLink) -> GarageAppointmentOut:
-            return await desk.move(link.garage, _allowed(link, wanted.appointment), wanted.slot)
+            return await desk.move(link.garage, allowed(link, wanted.appointment), wanted.slot)
 
         return await guarded(request, wanted.token, work)
 
@@ -221,7 +225,7 @@ def _by_link(parts: Maintenance) -> APIRouter:
             """The same again is fine."""
 
             async def work(link: GarageLink) -> GarageAppointmentOut:
-                return await desk.act(link.garage, _allowed(link, wanted.appointment), act)
+                return await desk.act(link.garage, allowed(link, wanted.appointment), act)
 
             return await guarded(request, wanted.token, work)
 
@@ -232,7 +236,7 @@ def _by_link(parts: Maintenance) -> APIRouter:
     return router
 
 
-def _allowed(link: GarageLink, appointment: AppointmentId) -> AppointmentId:
+def allowed(link: GarageLink, appointment: AppointmentId) -> AppointmentId:
     """A link of one appointment never touches another."""
     if link.appointment is not None and link.appointment != appointment:
         raise NoSuchAppointment("there is no such appointment")

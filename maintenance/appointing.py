@@ -1,13 +1,15 @@
 """What becomes of an appointment: cancelled, missed, received, done; its slot is given back through the log."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
 from maintenance import calls as choice
-from maintenance import starting
-from maintenance.appointments import Appointment, Why, changed, write
+from maintenance import memory, starting
+from maintenance.appointments import Appointment, Verdict, Why, changed, write
 from maintenance.booking import Booking
+from maintenance.capacity import Capacity
 from maintenance.garage_problems import AppointmentChanged, NoSuchAppointment, TooEarly
 from maintenance.lists_garages import OF_CAR, OF_GARAGE
 from maintenance.model import AppointmentBody, Read
@@ -23,6 +25,7 @@ from spine.index import Index
 from spine.store import Change, Saved, Write
 
 A = AppointmentState
+log = logging.getLogger("trunkline.maintenance")
 _PAGE: Final = 100
 _Decide = Callable[[Appointment, datetime], tuple[AppointmentBody, f.AppointmentFact] | None]
 
@@ -30,10 +33,13 @@ _Decide = Callable[[Appointment, datetime], tuple[AppointmentBody, f.Appointment
 class Appointing:
     """Changes an appointment together with its case's trigger (one partition); ``by`` is who asked for it."""
 
-    def __init__(self, cases: Cases, booking: Booking, index: Index, rules: Starting) -> None:
+    def __init__(
+        self, cases: Cases, booking: Booking, capacity: Capacity, index: Index, rules: Starting
+    ) -> None:
         self._store = cases.store
         self._cases = cases
         self._booking = booking
+        self._capacity = capacity
         self._index = index
         self._rules = rules
         self._clock = cases.clock
@@ -132,39 +138,75 @@ class Appointing:
                     await self._booking.free(
                         fact.former, fact.appointment, "moved", sequence=fact.sequence - 1
                     )
-                await self._has_its_slot(fact)
+                await self._has_its_slot(fact.appointment)
             case f.AppointmentCancelled():
                 await self._booking.free(fact.slot, fact.appointment, "cancelled")
             case f.GarageRemoved():
-                await self._cancel_all(OF_GARAGE, fact.garage, "garage_closed", fact.at)
+                await self._close(fact.garage)
             case CarReleased() if fact.role == "owner":
-                await self._cancel_all(OF_CAR, fact.vehicle, "car_released", fact.at)
+                await self._release(fact.vehicle, fact.at)
             case _:
                 pass
 
-    async def _has_its_slot(self, fact: f.AppointmentBooked | f.AppointmentMoved) -> None:
+    async def sweep(self, garage: GarageId) -> int:
+        """Compare a garage's booked slots with their appointments, and the reverse, and mend; how many did not fit.
+
+        The log's reader and the slots' timers leave nothing to be found here: what is found is worth a look.
+        """
+        wrong = 0
+        for slot in await self._capacity.booked(garage):
+            if slot.body.settle_at is not None and slot.body.settle_at > self._clock.now():
+                continue  # on its way: its own timer looks at it
+            verdict = await self._booking.settle(slot.id)
+            wrong += verdict not in {Verdict.STANDS, Verdict.NOTHING}
+        after: str | None = None
+        while True:
+            page = await self._index.page(OF_GARAGE, garage, after=after, limit=_PAGE)
+            for member in page.members:
+                wrong += not await self._has_its_slot(AppointmentId(member))
+            if page.next is None:
+                break
+            after = page.next
+        if wrong:
+            log.error("garage.swept", extra={"garage": garage, "wrong": wrong})
+        return wrong
+
+    async def _has_its_slot(self, appointment: AppointmentId) -> bool:
         """An appointment whose slot is another's does not stand: nobody drives to a bay that is taken."""
-        found = Appointment.of(await self._store.load(fact.appointment))
-        if found is None or found.state is not A.BOOKED or found.body.slot != fact.slot:
-            return
-        if found.body.start <= self._clock.now():
-            return
-        slot = Slot.of(await self._store.load(fact.slot))
+        found = Appointment.of(await self._store.load(appointment))
+        if found is None or found.state is not A.BOOKED or found.body.start <= self._clock.now():
+            return True
+        slot = Slot.of(await self._store.load(found.body.slot))
         has = slot is not None and slot.state is SlotState.BOOKED and slot.body.appointment == found.id
         if not has:
             await self.cancel(found.id, by="system", why="slot_lost")
+        return has
 
-    async def _cancel_all(self, name: str, owner: GarageId | VehicleId, why: Why, until: datetime) -> None:
-        after: str | None = None
-        while True:
-            page = await self._index.page(name, owner, after=after, limit=_PAGE)
-            for member in page.members:
-                found = Appointment.of(await self._store.load(member))
-                if found is not None and found.state is A.BOOKED and found.body.booked_at <= until:
-                    await self.cancel(found.id, by="system", why=why)
-            if page.next is None:
-                return
-            after = page.next
+    async def _close(self, garage: GarageId) -> None:
+        """By the garage's own slots, which are of one piece with its end: what was taken before it is all there."""
+        for slot in await self._capacity.booked(garage):
+            await self._booking.settle(slot.id)
+            if slot.body.appointment is not None:
+                await self._fall(slot.body.appointment, "garage_closed")
+
+    async def _release(self, vehicle: VehicleId, until: datetime) -> None:
+        """By the policy's memory, which is of one piece with the cases; the list, which follows the log, for the rest."""
+        known = memory.read(await self._store.load(memory.subject_of(vehicle))).vehicle
+        cases = [
+            memory.case_of(vehicle, system, one.n) for system in known.cases for one in known.cases[system]
+        ]
+        saved = await self._store.load_many(cases)
+        reads = [Read.of(saved[case]) for case in cases]
+        named = {read.body.trigger.appointment for read in reads if read is not None}
+        page = await self._index.page(OF_CAR, vehicle, limit=_PAGE)
+        for member in sorted({str(one) for one in named if one is not None} | set(page.members)):
+            await self._fall(AppointmentId(member), "car_released", until=until)
+
+    async def _fall(self, appointment: AppointmentId, why: Why, *, until: datetime | None = None) -> None:
+        found = Appointment.of(await self._store.load(appointment))
+        if found is None or found.state is not A.BOOKED or (until and found.body.booked_at > until):
+            return
+        await self.cancel(appointment, by="system", why=why)
 
     def _at_hand(self, found: Appointment, now: datetime) -> None:
         if found.state is not A.BOOKED:

@@ -46,8 +46,12 @@ class Capacity:
 
         Raises ``SlotUnfit`` for one that lies in the past or too far ahead, or overlaps another of its bay.
         """
-        now, start = self._clock.now(), start.astimezone(UTC).replace(microsecond=0)
-        until = end.astimezone(UTC).replace(microsecond=0) if end else start + garage.details.length
+        now = self._clock.now()
+        try:
+            start = start.astimezone(UTC).replace(microsecond=0)
+            until = end.astimezone(UTC).replace(microsecond=0) if end else start + garage.details.length
+        except OverflowError:
+            raise SlotUnfit("that is no time of this age") from None
         if not 1 <= bay <= garage.details.bays:
             raise SlotUnfit(f"this garage has the bays 1 to {garage.details.bays}")
         if not now < start <= now + self._limits.published_ahead:
@@ -91,10 +95,22 @@ class Capacity:
         saved = await self._store.load_many(ids)
         return [found for one in ids if (found := Slot.of(saved[one])) is not None]
 
-    async def free(self, garage: Garage, *, case: str = "", most: int, notice: bool = True) -> list[Slot]:
-        """The next free slots, one for each start, soonest first; also the one that ``case`` holds itself."""
+    async def free(
+        self,
+        garage: Garage,
+        *,
+        case: str = "",
+        most: int,
+        notice: bool = True,
+        start: datetime | None = None,
+    ) -> list[Slot]:
+        """The next free slots, one for each start, soonest first; also the one that ``case`` holds itself.
+
+        ``start``: none that starts sooner.
+        """
         now, found = self._clock.now(), dict[datetime, Slot]()
-        named = await self._named(garage, now + (garage.details.notice if notice else timedelta()))
+        soonest = now + (garage.details.notice if notice else timedelta())
+        named = await self._named(garage, max(soonest, start) if start else soonest)
         for first in range(0, len(named), _BATCH):
             part = [slot for _, _, slot in named[first : first + _BATCH]]
             saved = await self._store.load_many(part)

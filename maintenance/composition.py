@@ -14,6 +14,9 @@ from maintenance.capacity import Capacity
 from maintenance.choosing import Choosing
 from maintenance.composing import Composing
 from maintenance.counting import Counting, StoredCounting
+from maintenance.desk import Desk, build_desk
+from maintenance.desk_days import PREFIX as DAYS
+from maintenance.desk_rules import promise
 from maintenance.due import Due
 from maintenance.explaining import Language
 from maintenance.garage_desk import GarageDesk
@@ -29,7 +32,7 @@ from maintenance.reactions import Reactions
 from maintenance.service import Cases
 from maintenance.severity import Severity
 from maintenance.singing import Singing
-from maintenance.starting import Starting, plain_promise
+from maintenance.starting import Starting
 from maintenance.sweeping import Sweeping
 from maintenance.visit_composing import VisitComposing
 from maintenance.visit_news import Engine, VisitNews
@@ -38,9 +41,9 @@ from spine.clock import Clock
 from spine.counters import Counters
 from spine.dead_letters import DeadLetters
 from spine.expiring import Expiring
-from spine.ids import PersonId, VehicleId
+from spine.ids import GarageId, PersonId, VehicleId
 from spine.index import Index
-from spine.store import Store
+from spine.store import Saved, Store
 from spine.timers import OnDue
 from webhooks.dispatch import Brief, Composer
 from webhooks.mail import Letter
@@ -62,6 +65,7 @@ class Maintenance:
     intake: Intake
     reactions: Reactions
     due: Due
+    desk: Desk
     garages: Garages
     capacity: Capacity
     offers: Offers
@@ -116,12 +120,18 @@ class Maintenance:
         calls = await self.choosing.of(vehicle)
         return calls.language if calls is not None and calls.person == person else "en"
 
+    async def garage_day(self, saved: Saved) -> None:
+        """Timer of ``gar_``: once a day the next slots are made, and slots compared with their appointments."""
+        await self.appointing.sweep(GarageId(saved.id))
+        await self.capacity.on_due(saved)
+
     def timers(self) -> Mapping[str, OnDue]:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
         return {
             "cse": self.due.on_due,
+            DAYS: self.desk.days.on_due,
             "flt": self.intake.on_due,
-            "gar": self.capacity.on_due,
+            "gar": self.garage_day,
             "slt": self.booking.on_due,
             "apt": self.appointing.on_due,
             "bkl": self.booking_links.on_due,
@@ -141,13 +151,14 @@ def build(
     cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
     choosing = Choosing(store, clock, people.cars)
     counting = StoredCounting(Counters(store.valkey))
-    rules = Starting(limits.cases, plain_promise(limits.cases))
+    rules = Starting(limits.cases, promise(limits.cases))
     intake = Intake(cases, rules, maker or {}, DeadLetters(store.valkey, store.house), counting)
     garages = Garages(store, index, limits.garages)
     capacity = Capacity(store, garages, clock, limits.garages)
     offers = Offers(store, garages, capacity, limits.garages)
     booking = Booking(store, cases, capacity, offers, clock, limits)
-    appointing = Appointing(cases, booking, index, rules)
+    owner = OwnerCases(cases, people.cars, choosing, index)
+    appointing = Appointing(cases, booking, capacity, index, rules)
     links = BookingLinks(store, people.cars, clock, limits.garages, public_url=public_url)
     return Maintenance(
         limits=limits,
@@ -158,10 +169,11 @@ def build(
         counting=counting,
         rules=rules,
         choosing=choosing,
-        owner=OwnerCases(cases, people.cars, choosing, index),
+        owner=owner,
         intake=intake,
         reactions=Reactions(cases, intake, rules, counting),
         due=Due(cases, rules, counting),
+        desk=build_desk(cases, people, index),
         garages=garages,
         capacity=capacity,
         offers=offers,
@@ -172,7 +184,7 @@ def build(
             Expiring(store.valkey), garages, clock, limits.garages, public_url=public_url
         ),
         garage_desk=GarageDesk(store, garages, capacity, booking, appointing, index),
-        owner_booking=OwnerBooking(store, cases, people.cars, garages, offers, booking, appointing, links),
+        owner_booking=OwnerBooking(store, cases, owner, garages, offers, booking, appointing, links),
         public_url=public_url,
         sweeping=Sweeping(cases, index, Counters(store.valkey)),
         singing=Singing(store, clock, Counters(store.valkey)),

@@ -84,6 +84,59 @@ class DeskLimits(_Limits):
         default=timedelta(seconds=60), description="an agent's lease on a case, renewed by its heartbeat"
     )
     calls_per_case: int = Field(default=3, ge=1, description="at most so many calls about one case")
+    shift: timedelta = Field(
+        default=timedelta(hours=12), description="an agent shows a passkey at least this often"
+    )
+    unanswered_again: timedelta = Field(
+        default=timedelta(hours=2), description="nobody answered the first call: the next one after this"
+    )
+    busy_again: timedelta = Field(
+        default=timedelta(minutes=15), description="the line was busy: the next call after this"
+    )
+    last_again_days: int = Field(
+        default=3,
+        ge=1,
+        description="days between the third call and a fourth, or after a second message left",
+    )
+    help_again: timedelta = Field(
+        default=timedelta(minutes=5),
+        description="somebody who asked for help did not answer: again after this",
+    )
+    callback_most: timedelta = Field(
+        default=timedelta(days=30), description="how far ahead a callback may be agreed"
+    )
+    quiet_critical: timedelta = Field(
+        default=timedelta(days=1), description="not now: how long a critical case is left alone"
+    )
+    quiet_high: timedelta = Field(
+        default=timedelta(days=3), description="not now: how long a high one is left alone"
+    )
+    quiet: timedelta = Field(
+        default=timedelta(days=14),
+        description="not now: how long others are left alone; also what is said to be repaired",
+    )
+    quiet_sold: timedelta = Field(
+        default=timedelta(days=30),
+        description="the car is said to be sold: how long its case waits before it is offered to its owner again",
+    )
+    critical_any_hour: bool = Field(
+        default=True,
+        description="a critical case may be called about outside the window and the one call a day; the audit says so",
+    )
+    dial_settled: timedelta = Field(
+        default=timedelta(minutes=10),
+        description="a person's call of the day that was reserved is compared with its case after this",
+    )
+    after_call: timedelta = Field(
+        default=timedelta(minutes=2), description="time to write up a call, shown on the desk"
+    )
+    list_most: int = Field(default=100, ge=1, description="cases on the list of the desk's page")
+    help_per_hour: int = Field(
+        default=6, ge=1, description="how often a person or courier may ask for help in an hour"
+    )
+    wallboard_kept: timedelta = Field(
+        default=timedelta(seconds=3), description="how old what the wallboard shows may be"
+    )
 
 
 class GarageLimits(_Limits):

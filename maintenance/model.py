@@ -1,6 +1,7 @@
 """What is kept of a vehicle's faults, of a case with its trigger, of a slot and of an appointment."""
 
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
@@ -21,8 +22,14 @@ Hours = tuple[Clock, Clock]
 """Local time, from and to."""
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """Read once: the database is a tree of files."""
+    return frozenset(available_timezones())
+
+
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError("this is no time zone of the IANA database")
     return name
 
@@ -63,6 +70,19 @@ class Lease(Frozen):
     since: AwareDatetime
     until: AwareDatetime
     heartbeat: AwareDatetime | None = None
+    drafted: bool = False
+    """Answers or a note were saved under it: told once in the audit."""
+
+
+class Dialled(Frozen):
+    """The number was given to an agent and no outcome was written down yet: the person may have been called."""
+
+    n: int
+    by: str
+    person: PersonId | None = None
+    at: AwareDatetime
+    safety: bool = False
+    """Outside the calling window or the person's one call a day, because the case is critical."""
 
 
 class Trigger(Frozen):
@@ -78,6 +98,12 @@ class Trigger(Frozen):
     why: str = ""
     lease: Lease | None = None
     calls: tuple[Call, ...] = ()
+    dialled: Dialled | None = None
+    """Outlives a lease that ran out: whoever comes next sees that somebody may have called."""
+    supervisor: bool = False
+    """On the supervisors' list alone."""
+    language: Language | None = None
+    """What the person speaks, as an agent heard; before what the owner chose."""
     appointment: AppointmentId | None = None
     appointments: int = 0
     """How many there were: the number of the next one."""
@@ -133,6 +159,8 @@ class CaseBody(Frozen):
     trigger: Trigger
     answers: dict[str, str] = Field(default_factory=dict)
     """The call script's answers as they were given, by question."""
+    call_at: Phone | None = Field(default=None, repr=False)
+    """Help: the number that whoever asked wants to be called at."""
     note: Annotated[str, Field(max_length=4000)] = ""
     released_at: AwareDatetime | None = None
     """The newest release of the car of which what was said before is erased here."""

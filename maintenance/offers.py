@@ -1,6 +1,7 @@
 """Which garages and free slots a case is offered: the owner's own garage first, then the others, soonest first."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from maintenance import calls as choice
@@ -32,12 +33,22 @@ class Offers:
         self._capacity = capacity
         self._limits = limits
 
-    async def of(self, read: Read, *, garage: GarageId | None = None, most: int | None = None) -> list[Offer]:
-        """Free slots for a case, by garage. ``garage``: only of this one. Raises ``NoSuchGarage``."""
+    async def of(
+        self,
+        read: Read,
+        *,
+        garage: GarageId | None = None,
+        most: int | None = None,
+        start: datetime | None = None,
+    ) -> list[Offer]:
+        """Free slots for a case, by garage. ``garage``: only of this one; ``start``: none sooner.
+
+        Raises ``NoSuchGarage``.
+        """
         chosen = [await self._garages.read(garage)] if garage else await self._suited(read)
         most = self._limits.shown if most is None else min(most, self._limits.shown)
         found = [
-            Offer(one, tuple(await self._capacity.free(one, case=read.id, most=most)))
+            Offer(one, tuple(await self._capacity.free(one, case=read.id, most=most, start=start)))
             for one in chosen
             if one.details.serves(read.body.system)
         ]

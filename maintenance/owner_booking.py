@@ -1,15 +1,19 @@
 """What the people of a car do about an appointment: look, book, move, cancel; in a session or by a mail's link."""
 
+from datetime import datetime
+
 from maintenance.appointing import Appointing
 from maintenance.appointments import Appointment, appointment_of, number_of
 from maintenance.booking import Booking
-from maintenance.booking_links import BookingLink, BookingLinks, vehicle_of
+from maintenance.booking_links import BookingLink, BookingLinks
 from maintenance.garage_problems import LinkUsed, NoSuchAppointment
 from maintenance.garages import Garages
+from maintenance.model import Read
 from maintenance.offers import Offers
+from maintenance.owner import OwnerCases
 from maintenance.service import Cases, NoSuchCase
 from maintenance.visit_views import VisitOut, visit_out
-from people.cars import Cars
+from people.model import RoleOnCar
 from people.problems import NotYours
 from spine.ids import CaseId, GarageId, PersonId, SlotId
 from spine.store import Store
@@ -22,7 +26,7 @@ class OwnerBooking:
         self,
         store: Store,
         cases: Cases,
-        cars: Cars,
+        owner: OwnerCases,
         garages: Garages,
         offers: Offers,
         booking: Booking,
@@ -31,7 +35,7 @@ class OwnerBooking:
     ) -> None:
         self._store = store
         self._cases = cases
-        self._cars = cars
+        self._owner = owner
         self._garages = garages
         self._offers = offers
         self._booking = booking
@@ -39,16 +43,24 @@ class OwnerBooking:
         self._links = links
 
     async def visit(
-        self, person: PersonId, case: CaseId, *, garage: GarageId | None = None, n: int | None = None
+        self,
+        person: PersonId,
+        case: CaseId,
+        *,
+        garage: GarageId | None = None,
+        start: datetime | None = None,
+        n: int | None = None,
     ) -> VisitOut:
-        """A case, its newest appointment and what is free. Raises ``NoSuchCase``, ``NotYours``, ``NoSuchGarage``."""
-        await self._may(person, case)
-        read = await self._cases.read(case)
-        if read.body.what != "fault":
-            raise NoSuchCase("there is no such case")
+        """A case, its newest appointment and what is free, from ``start`` on.
+
+        Raises ``NoSuchCase``, ``NotYours``, ``NoSuchGarage``.
+        """
+        read, role = await self._may(person, case)
         found = await self._newest(case, read.body.trigger.appointments)
+        if found is not None and found.body.booked_at < role.visible_from:
+            found = None  # of an earlier owner's time
         there = await self._garages.view(found.body.garage) if found is not None else None
-        offers = await self._offers.of(read, garage=garage) if read.open else []
+        offers = await self._offers.of(read, garage=garage, start=start) if read.open else []
         return visit_out(read, found, there, offers, n=n)
 
     async def book(self, person: PersonId, case: CaseId, slot: SlotId) -> VisitOut:
@@ -69,10 +81,10 @@ class OwnerBooking:
         await self._appointing.cancel((await self._current(case)).id, by=person, why="owner")
         return await self.visit(person, case)
 
-    async def open(self, token: str) -> VisitOut:
+    async def open(self, token: str, *, start: datetime | None = None) -> VisitOut:
         """What a link shows. Looking changes nothing. Raises ``LinkNotGood``."""
         link = await self._links.open(token)
-        return await self.visit(link.person, link.case, n=link.n)
+        return await self.visit(link.person, link.case, start=start, n=link.n)
 
     async def book_by_link(self, token: str, slot: SlotId) -> VisitOut:
         """Makes the one appointment the link is for; the same again is fine. Raises ``LinkNotGood``, ``LinkUsed``."""
@@ -98,13 +110,14 @@ class OwnerBooking:
         await self._appointing.cancel((await self._its_own(link)).id, by=link.person, why="owner")
         return await self.open(token)
 
-    async def _may(self, person: PersonId, case: CaseId) -> None:
+    async def _may(self, person: PersonId, case: CaseId) -> tuple[Read, RoleOnCar]:
         """Raises ``NoSuchCase`` alike for no such case and for another car's, ``NotYours`` for who is only told."""
-        role = await self._cars.role_of(person, vehicle_of(case), now=self._cases.clock.now())
-        if role is None:
+        read, role = await self._owner.read(person, case)
+        if read.body.what != "fault":
             raise NoSuchCase("there is no such case")
         if not role.may_approve:
             raise NotYours("You are told about this car, and do not decide about it.")
+        return read, role
 
     async def _newest(self, case: CaseId, n: int) -> Appointment | None:
         return None if n < 1 else Appointment.of(await self._store.load(appointment_of(case, n)))

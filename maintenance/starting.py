@@ -128,10 +128,13 @@ def queue(
         rules.promise("critical" if what == "help" else level, story.now, calls) if what != "canary" else None
     )
     began = since or (story.now if story.state in {T.NEW, T.OFFERED} else story.body.trigger.since)
+    due = story.now
+    if story.state is T.LEASED and story.body.trigger.due is not None:
+        due = min(due, story.body.trigger.due)  # a lease that ran out loses nobody their place
     story.trigger(
-        since=began, due=story.now, claim_by=promised, lease=None, why=why, was=None, center=None, center_ref=None
+        since=began, due=due, claim_by=promised, lease=None, why=why, was=None, center=None, center_ref=None
     )  # fmt: skip
-    story.tell(f.TriggerQueued, severity=level, since=began, due=story.now, why=why)
+    story.tell(f.TriggerQueued, severity=level, since=began, due=due, why=why)
 
 
 def more_urgent(story: Story, calls: Calls | None, rules: Starting, level: Level, why: str) -> None:
@@ -226,8 +229,8 @@ def released(story: Story, rules: Starting, at: datetime) -> None:
     if story.state is T.LEASED:  # its agent loses it: the fence of the lease is gone
         queue(story, None, rules, "released", since=story.body.trigger.since)
     calls = tuple(call.but(person=None) for call in story.body.trigger.calls)
-    story.change(answers={}, note="", draft_n=story.body.draft_n + 1, released_at=at)
-    story.trigger(calls=calls)
+    story.change(answers={}, note="", call_at=None, draft_n=story.body.draft_n + 1, released_at=at)
+    story.trigger(calls=calls, dialled=None, language=None)
     if story.state in {T.QUEUED, T.SCHEDULED, T.UNREACHED, T.DECLINED} and story.body.what != "help":
         offer(story, None, rules, "released")
     elif story.state is T.ENDED and story.body.trigger.was not in {None, T.BOOKED}:

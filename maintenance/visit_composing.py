@@ -76,8 +76,6 @@ class VisitComposing:
         """What to say now; None where there is nothing to say any more."""
         if brief.person is None:
             return None
-        if brief.type == "appointment.link":
-            return await self._day_link(brief)
         found = Appointment.of(await self._store.load(AppointmentId(brief.reference["appointment"])))
         if found is None:
             return None
@@ -151,15 +149,6 @@ class VisitComposing:
         entry = self._entry(visit, garage, said, summary, to, language)
         calendar = Invitation("CANCEL", invitation(entry, "CANCEL", host=self._host))
         return Letter(garage.details.mail, said.subject, said.lines, None, calendar, language)
-
-    async def _day_link(self, brief: Brief) -> Letter | None:
-        garage = await self._garages.view(GarageId(brief.reference["garage"]))
-        if garage is None:
-            return None
-        language = garage.details.languages[0]
-        said = say("garage.link", language, garage=garage, appointment=None, start=None, system="")
-        link = garage_links.wanted(word("all", language), garage.id, None, brief.expires_at)
-        return Letter(garage.details.mail, said.subject, said.lines, link, None, language)
 
     def _owners_link(
         self, found: Appointment, read: Read | None, person: PersonId, language: Language

@@ -13,7 +13,7 @@ from people.cars import Cars
 from spine.clock import Clock
 from spine.facts import maintenance as f
 from spine.facts.people import CarReleased
-from spine.ids import GarageId, PersonId
+from spine.ids import PersonId
 from spine.readers import Received
 from spine.store import Ack
 from webhooks.messages import Outgoing, message_id
@@ -99,19 +99,3 @@ class VisitNews:
                 order_key=fact.vehicle,
             )
         )
-
-
-async def mail_day_link(engine: Engine, garage: GarageId, *, now: datetime, life: GarageLimits) -> None:
-    """Mail a garage a link to all of its appointments, good for some hours."""
-    to = PersonId(garage)
-    await engine.queue(
-        Outgoing(
-            id=message_id(garage, f"link.{int(now.timestamp())}", to),
-            type="appointment.link",
-            at=now,
-            expires_at=now + life.garage_day_link_life,
-            reference={"garage": garage},
-            person=to,
-            interactive=True,
-        )
-    )

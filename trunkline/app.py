@@ -34,6 +34,7 @@ from spine.valkey import Valkey
 from trunkline import problems
 from trunkline.compose import Ground, Services, ground, services
 from trunkline.delivering import delivery_routes
+from trunkline.desking import desk_routes
 from trunkline.event_documents import describe_webhooks
 from trunkline.eventing import catalogue, event_routes
 from trunkline.headers import BodyLimit, SecurityHeaders
@@ -100,9 +101,11 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     app.include_router(people.api.routes(parts.people))
     app.include_router(people.pages.routes(pages))
     app.include_router(event_routes(parts))
-    for router in maintenance_routes(parts, pages):
-        app.include_router(router)
-    for router in operator_routes(parts, pages):
+    for router in (
+        *maintenance_routes(parts, pages),
+        *operator_routes(parts, pages),
+        *desk_routes(parts, pages),
+    ):
         app.include_router(router)
     app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
 

@@ -14,11 +14,13 @@ from delivery.news import KINDS as NEWS_KINDS
 from delivery.reactions import KINDS as DELIVERY_KINDS
 from keys.issue import Keys
 from keys.signing import SigningKeys
-from maintenance import booking_links, garage_links
+from maintenance import booking_links, desk_index, garage_links
 from maintenance import composition as maintenance
 from maintenance import lists as maintenance_lists
 from maintenance import lists_garages as garage_lists
 from maintenance.code_table import kept
+from maintenance.desk_reactions import GROUP as DESK
+from maintenance.desk_reactions import KINDS as DESK_KINDS
 from maintenance.news import GROUP as CASE_NEWS
 from maintenance.news import KINDS as CASE_NEWS_KINDS
 from maintenance.reactions import GROUP as MAINTENANCE
@@ -336,6 +338,7 @@ def readers(parts: Services) -> list[Reader]:
         reader(APPOINTMENTS, parts.maintenance.visit_news(parts.engine).handle, APPOINTMENT_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
+        reader(DESK, parts.maintenance.desk.reactions.handle, DESK_KINDS),
         reader(FORGETTING, Forgetting(parts.endpoints).handle, FORGOTTEN),
         reader(
             OPERATIONAL,
@@ -351,6 +354,7 @@ def readers(parts: Services) -> list[Reader]:
                 people_lists.places,
                 vehicle_list.places,
                 webhook_lists.places,
+                desk_index.places,
             ),
         ),
     ]

@@ -3,8 +3,10 @@
 from typing import Final
 
 from delivery import lists as delivery_lists
+from maintenance import desk_index
 from maintenance import lists as maintenance_lists
 from maintenance import lists_garages as garage_lists
+from maintenance.desk_reactions import GROUP as DESK
 from maintenance.news import GROUP as CASE_NEWS
 from maintenance.reactions import GROUP as MAINTENANCE
 from maintenance.singing import GROUP as CANARY
@@ -34,6 +36,7 @@ GROUPS: Final = (
     "renewal",
     GATEWAY,
     LISTS,
+    DESK,
     FORGETTING,
     WEBHOOK_NEWS,
 )
@@ -52,6 +55,7 @@ async def rebuild_lists(desk: Desk) -> int:
                 *maintenance_lists.NAMES,
                 *garage_lists.NAMES,
                 *people_lists.NAMES,
+                *desk_index.NAMES,
                 vehicle_list.VEHICLES,
                 webhook_lists.ADDRESSES,
             ),
@@ -60,6 +64,7 @@ async def rebuild_lists(desk: Desk) -> int:
                 maintenance_lists.places,
                 garage_lists.places,
                 people_lists.places,
+                desk_index.places,
                 vehicle_list.places,
                 webhook_lists.places,
             ),

@@ -3,8 +3,12 @@
 from fastapi import APIRouter
 from jinja2 import Environment
 
+import maintenance.api_booking
+import maintenance.api_garage
+import maintenance.api_garages
 import maintenance.api_owner
 import maintenance.pages
+import maintenance.visit_pages
 from trunkline.compose import Services
 
 
@@ -13,4 +17,8 @@ def maintenance_routes(parts: Services, pages: Environment) -> list[APIRouter]:
     desk = parts.maintenance
     api = APIRouter(prefix="/v1")
     api.include_router(maintenance.api_owner.routes(desk))
-    return [api, maintenance.pages.routes(desk, pages)]
+    api.include_router(maintenance.api_booking.routes(desk))
+    api.include_router(maintenance.api_garage.routes(desk))
+    api.include_router(maintenance.api_garages.routes(desk))
+    cases = maintenance.pages.routes(desk, pages, booking=maintenance.visit_pages.booking_path)
+    return [api, cases, maintenance.visit_pages.routes(desk, pages)]

@@ -371,6 +371,38 @@ async def test_a_garage_that_closes_and_a_car_that_is_sold(garages: GarageHouse)
     await garages.sound()
 
 
+async def test_the_sweep_mends_both_ways_and_finds_nothing_at_rest(garages: GarageHouse) -> None:
+    garage, one, two = await garages.garage(), await garages.case(), await garages.case()
+    slots = await garages.free(garage)
+    await garages.parts.booking.book(await garages.case(), slots[2], by=BY)
+    await garages.settle()
+    assert await garages.parts.appointing.sweep(garage) == 0
+    assert await garages.people.killed_after(1, lambda: garages.parts.booking.book(one, slots[0], by=BY))
+    assert await garages.parts.appointing.sweep(garage) == 0, "not before its own timer had its turn"
+    garages.clock.advance(timedelta(minutes=2))
+    assert await garages.parts.appointing.sweep(garage) == 1, "a slot without its appointment"
+    assert (await garages.read_case(one)).state is TriggerState.BOOKED
+    made = await garages.parts.booking.book(two, slots[1], by=BY)
+    await garages.settle()
+    await garages.parts.booking.free(slots[1], made.id, "cancelled")
+    assert await garages.parts.appointing.sweep(garage) == 1, "an appointment without its slot"
+    assert (await garages.parts.booking.read(made.id)).body.why == "slot_lost"
+    await garages.settle()
+    assert await garages.parts.appointing.sweep(garage) == 0
+    await garages.sound()
+
+
+async def test_a_garage_that_closes_between_the_steps_of_a_booking(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    slot = (await garages.free(garage))[0]
+    assert await garages.people.killed_after(1, lambda: garages.parts.booking.book(case, slot, by=BY))
+    await garages.parts.garages.remove(garage, now=garages.now)
+    await garages.settle()
+    assert (await garages.read_case(case)).state is TriggerState.OFFERED
+    assert (await garages.slot(slot)).state is SlotState.FREE
+    await garages.sound()
+
+
 async def _close(garages: GarageHouse, case: CaseId) -> None:
     def decide(read, _):
         now = garages.now
