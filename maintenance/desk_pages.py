@@ -9,6 +9,7 @@ from jinja2 import Environment
 
 _SCRIPTS: Final = (
     "desk.js",
+    "desk_booking.js",
     "desk_case.js",
     "desk_draft.js",
     "desk_entry.js",

@@ -108,7 +108,7 @@ class AgentDesk:
             claimed = await self._try(agent, case)
             if claimed is not None:
                 return claimed
-        raise CaseTaken("It is not to be taken (any more).", await self._next_best(agent))
+        raise CaseTaken("Somebody else has it, or it waits no longer.", await self._next_best(agent))
 
     async def _next_best(self, agent: At) -> CaseId | None:
         async for page in self._list.pages(agent.role, agent.languages):

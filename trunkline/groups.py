@@ -10,6 +10,7 @@ from maintenance.centers_reactions import GROUP as CENTERS
 from maintenance.desk_reactions import GROUP as DESK
 from maintenance.news import GROUP as CASE_NEWS
 from maintenance.reactions import GROUP as MAINTENANCE
+from maintenance.singing import GROUP as CANARY
 from maintenance.visit_news import GROUP as APPOINTMENTS
 from people import lists as people_lists
 from spine.archive import Archive
@@ -31,6 +32,7 @@ GROUPS: Final = (
     MAINTENANCE,
     CENTERS,
     CASE_NEWS,
+    CANARY,
     APPOINTMENTS,
     "people",
     "renewal",

@@ -3,6 +3,7 @@ import { during, element, lead, say } from "/static/controls.js";
 import { ask, once } from "/static/requests.js";
 import { second } from "/static/times.js";
 import { enter } from "/desk/desk_entry.js";
+import { hideOffers, showOffers } from "/desk/desk_booking.js";
 import { showCase, showOutcomes } from "/desk/desk_case.js";
 import { closeDraft, dropDraft, holdDraft, openDraft, save } from "/desk/desk_draft.js";
 import { age, barWords, name, outcomeWords, stateWords } from "/desk/desk_words.js";
@@ -100,6 +101,7 @@ async function open(id, token) {
   clearInterval(ticking);
   by("lost").hidden = true;
   showCase(read);
+  hideOffers();
   openDraft(read, { token });
   by("at").value = "";
   by("case").hidden = false;
@@ -185,6 +187,7 @@ async function dial() {
     by("number-says").hidden = false;
     const read = await ask("GET", path);
     showOutcomes(read.outcomes);
+    if (read.what === "fault") await showOffers(path, book);
     return "";
   });
   if (worked) by("outcomes").focus();
@@ -204,6 +207,23 @@ async function settle(disposition) {
     return "";
   });
   if (worked) leave(`${outcomeWords(disposition)}: the case ${stateWords(went.state)}${went.due ? ` until ${second(went.due)}` : ""}.`);
+}
+
+/** A time was pressed: the slot is booked, then the outcome told; both once. */
+async function book(slot, words) {
+  let went = null;
+  const worked = await act(async (path, body) => {
+    await save();
+    try {
+      await ask("POST", `${path}/book`, { body: { ...body, slot } });
+    } catch (problem) {
+      if (problem.status === 409) showOffers(path, book);
+      throw problem;
+    }
+    went = await ask("POST", `${path}/disposition`, { body: { ...body, disposition: "booked" }, wish: once() });
+    return "";
+  });
+  if (worked) leave(`Booked: ${words}. The case is ${stateWords(went.state)}; owner and garage get the invitation.`);
 }
 
 by("next").addEventListener("click", () => claim(null));

@@ -10,24 +10,20 @@ import pytest
 from fastapi import FastAPI
 
 from maintenance import calls as choice
-from maintenance import desk_api, desk_index, lists
-from maintenance.counting import StoredCounting
-from maintenance.desk import Desk, build_desk
+from maintenance import desk_api, desk_api_booking, desk_index, lists, lists_garages
+from maintenance.composition import Maintenance, build
+from maintenance.desk import Desk
 from maintenance.desk_ports import DeliveryGlance, HelpContext, Locked
-from maintenance.desk_rules import promise
 from maintenance.desk_work import At
 from maintenance.due import Due
 from maintenance.limits import MaintenanceLimits
 from maintenance.model import Calls, CaseBody, Read
-from maintenance.service import Cases, told
-from maintenance.starting import Starting
+from maintenance.service import told
 from maintenance.states import TriggerState
 from people import api as people_api
 from people.agents import AgentView, Role
-from spine.counters import Counters
 from spine.facts.maintenance import CaseOpened, TriggerQueued
 from spine.ids import CarrierId, CaseId, DeliveryId, PersonId, VehicleId
-from spine.index import Index
 from spine.log import Entry
 from spine.readers import Received
 from spine.store import Change
@@ -78,14 +74,21 @@ class Agent:
 
 @dataclass
 class DeskHouse:
-    desk: Desk
+    parts: Maintenance
     people: PeopleHouse
     http: httpx.AsyncClient
     played: PlayedDeliveries
-    due: Due
     owner: PersonId = field(default_factory=lambda: PersonId(""))
     heard: dict[int, str] = field(default_factory=dict)
     seen: list[Entry] = field(default_factory=list)
+
+    @property
+    def desk(self) -> Desk:
+        return self.parts.desk
+
+    @property
+    def due(self) -> Due:
+        return self.parts.due
 
     @property
     def now(self) -> datetime:
@@ -110,8 +113,12 @@ class DeskHouse:
                 await self.react(entry)
 
     async def react(self, entry: Entry) -> None:
-        await self.desk.index.place([*desk_index.places(entry), *lists.places(entry)])
-        await self.desk.reactions.handle(Received(entry.partition, entry.position, entry.fact, None))
+        received = Received(entry.partition, entry.position, entry.fact, None)
+        for places in (desk_index.places, lists.places, lists_garages.places):
+            await self.desk.index.place(places(entry))
+        await self.parts.appointing.handle(entry.fact)
+        await self.parts.reactions.handle(received)
+        await self.desk.reactions.handle(received)
 
     async def again(self) -> None:
         """Read the whole log a second time: nothing may change."""
@@ -182,17 +189,17 @@ class DeskHouse:
 async def desk_house(house_of_people: PeopleHouse) -> AsyncIterator[DeskHouse]:
     people = house_of_people.people
     house_of_people.clock.set(desk_cases.NOON)
-    cases = Cases(house_of_people.store, house_of_people.clock, MaintenanceLimits())
-    index = Index(house_of_people.store.valkey, house_of_people.store.house)
-    desk, played, app = build_desk(cases, people, index), PlayedDeliveries(), FastAPI()
+    limits = MaintenanceLimits()
+    parts = build(house_of_people.store, clock=house_of_people.clock, limits=limits, people=people)
+    played, app = PlayedDeliveries(), FastAPI()
     problems.install(app)
     app.include_router(people_api.routes(people))
-    app.include_router(desk_api.routes(desk, played), prefix="/v1")
+    app.include_router(desk_api.routes(parts.desk, played), prefix="/v1")
+    booking = desk_api_booking.routes(parts.desk, parts.booking, parts.offers, parts.garages)
+    app.include_router(booking, prefix="/v1")
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("192.0.2.7", 5555))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
-        rules = Starting(cases.limits.cases, promise(cases.limits.cases))
-        due = Due(cases, rules, StoredCounting(Counters(house_of_people.store.valkey)))
-        house = DeskHouse(desk, house_of_people, http, played, due)
+        house = DeskHouse(parts, house_of_people, http, played)
         house.owner = await house_of_people.owner("owner@example.org")
         await house.settle()
         yield house
