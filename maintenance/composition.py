@@ -31,7 +31,9 @@ from maintenance.owner_booking import OwnerBooking
 from maintenance.reactions import Reactions
 from maintenance.service import Cases
 from maintenance.severity import Severity
+from maintenance.singing import Singing
 from maintenance.starting import Starting
+from maintenance.sweeping import Sweeping
 from maintenance.visit_composing import VisitComposing
 from maintenance.visit_news import Engine, VisitNews
 from people.service import People
@@ -74,6 +76,8 @@ class Maintenance:
     garage_desk: GarageDesk
     owner_booking: OwnerBooking
     public_url: str
+    sweeping: Sweeping
+    singing: Singing
 
     def news(self, engine: ports.Engine, endpoints: ports.Endpoints, subscribers: ports.Subscribers) -> News:
         """Who hears of cases, and systems of appointments; apart, because the engine composes with ``composing``."""
@@ -182,4 +186,6 @@ def build(
         garage_desk=GarageDesk(store, garages, capacity, booking, appointing, index),
         owner_booking=OwnerBooking(store, cases, owner, garages, offers, booking, appointing, links),
         public_url=public_url,
+        sweeping=Sweeping(cases, index, Counters(store.valkey)),
+        singing=Singing(store, clock, Counters(store.valkey)),
     )

@@ -90,6 +90,17 @@ def _less(outcome: str) -> str:
     return "partial" if outcome == "complete" else outcome
 
 
+def without(scan: Scan, code: str) -> Scan:
+    """The same without this code."""
+    if not any(one.code == code for ecu in scan.ecus for one in ecu.codes):
+        return scan
+    ecus = tuple(
+        ecu.model_copy(update={"codes": tuple(one for one in ecu.codes if one.code != code)})
+        for ecu in scan.ecus
+    )
+    return scan.model_copy(update={"ecus": ecus})
+
+
 def odometer_of(raw: Mapping[str, Any]) -> int | None:
     """Metres, where the scan says so."""
     value = raw.get("odometer_m")

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from maintenance import calls as choice
 from maintenance import conditions, hearing, memory, starting
@@ -28,6 +28,7 @@ from maintenance.states import TriggerState
 from spine.dead_letters import DeadLetters
 from spine.facts import Fact
 from spine.facts import maintenance as f
+from spine.facts.maintenance import CanarySent
 from spine.facts.vehicle import SignalChanged, UnitScan
 from spine.ids import CaseId, VehicleId, named_after, partition_of
 from spine.log import order
@@ -35,6 +36,8 @@ from spine.store import Ack, Change, Overtaken, Saved
 
 log = logging.getLogger("trunkline.maintenance")
 
+CANARY: Final = "VSS-CANARY"
+"""The made-up code of a canary, of a system of its own."""
 _TRIES: Final = 20
 _RAW_MOST: Final = 16_000
 
@@ -48,6 +51,8 @@ class About:
 
     odometer_m: int | None = None
     freeze: hearing.Freeze | None = None
+    sung: CanarySent | None = None
+    """It is a canary's: told with the case that it opens, or opens again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,11 @@ class Intake:
         if said.left_out:
             await self._park(fact, position, "fault.scan.codes", f"{said.left_out} codes left out")
         scan = said.scan if said.scan.scan_id else said.scan.model_copy(update={"scan_id": f"log-{position}"})
-        about = About(hearing.odometer_of(fact.scan), hearing.freeze_of(fact.scan))
+        canary = fact.vehicle in limits.cases.canaries
+        if not canary:
+            scan = hearing.without(scan, CANARY)  # no car can sing in a canary's place
+        sung = CanarySent(at=scan.at, vehicle=fact.vehicle, n=scan.seq or 0) if canary else None
+        about = About(hearing.odometer_of(fact.scan), hearing.freeze_of(fact.scan), sung)
         await self.step(fact.vehicle, lambda known: self._after(known, scan), about, ack)
 
     async def signal(self, fact: SignalChanged, position: str, ack: Ack | None) -> None:
@@ -206,6 +215,8 @@ class Intake:
                 continue
             writes[name] = self._cases.written(story.began, story.body, story.facts, story.now)
             facts += story.facts
+            if about.sung is not None and story.state is TriggerState.QUEUED is not story.began:
+                facts.append(about.sung)
             would += [f"monitor:{each}" for each in story.would]
         return Change(writes, facts)
 
@@ -227,7 +238,7 @@ class Intake:
         elif opened is not None:
             story = Story(name, _new(vehicle, opened, about, now), TriggerState.NEW, now)
             story.tell(
-                f.CaseOpened, what="fault", system=opened.system, severity=opened.severity.word,
+                f.CaseOpened, what=_what(opened), system=opened.system, severity=opened.severity.word,
                 severity_source=opened.source, codes=opened.codes, why=opened.why,
             )  # fmt: skip
             starting.begin(story, calls, self._rules, opened.why)
@@ -261,13 +272,17 @@ class Intake:
         await self._counting.count("scans_parked")
 
 
+def _what(opened: Happening) -> Literal["fault", "canary"]:
+    return "canary" if opened.system == "canary" else "fault"
+
+
 def _opens(one: Happening) -> bool:
     return one.kind == "case.opened" and not one.monitor
 
 
 def _new(vehicle: VehicleId, opened: Happening, about: About, now: datetime) -> CaseBody:
     return CaseBody(
-        what="fault",
+        what=_what(opened),
         vehicle=vehicle,
         system=opened.system,
         n=opened.n,

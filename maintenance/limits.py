@@ -51,6 +51,20 @@ class CaseLimits(_Limits):
     faults_kept: int = Field(
         default=1000, ge=10, description="faults remembered of one vehicle; long mended ones make room first"
     )
+    canaries: tuple[str, ...] = Field(
+        default=(),
+        description="vehicles that are none: their units report made-up faults (`trunkline unit --canary`)",
+    )
+    canary_silent_after: timedelta = Field(
+        default=timedelta(minutes=15), description="`doctor` says so when no canary was heard for this long"
+    )
+    sweep_every: timedelta = Field(
+        default=timedelta(minutes=10), description="how often all cases are compared with their faults"
+    )
+    sweep_grace: timedelta = Field(
+        default=timedelta(minutes=5),
+        description="what is overdue, or missing on a list, for longer than this is a violation",
+    )
     remembered: int = Field(
         default=20_000,
         ge=1,

@@ -20,6 +20,9 @@ IN_STATE: Final = "cases_in"
 ALL: Final = "all"
 NAMES: Final = (OF_CAR, OPEN, IN_STATE)
 
+CANARYS: Final = ".canary."
+"""In the id of a canary's case, as its system."""
+
 _AFTER: Final = {
     f.TriggerOffered: TriggerState.OFFERED,
     f.TriggerQueued: TriggerState.QUEUED,
@@ -37,6 +40,8 @@ _STEP: Final = 1e11
 def places(entry: Entry) -> Iterable[Place]:
     """Where a fact puts a case."""
     fact = entry.fact
+    if isinstance(fact, f.CaseFact) and CANARYS in fact.case:
+        return  # nobody is to see it
     match fact:
         case f.CaseOpened():
             yield Place(OF_CAR, fact.vehicle, fact.case, fact.at.timestamp())

@@ -86,6 +86,7 @@ CONDITIONS: Final = {
     "VSS-ISFLUIDLEVELLOW": Severity.HIGH,
     "VSS-ISPRESSURELOW": Severity.HIGH,
     "VSS-ISSERVICEDUE": Severity.LOW,
+    "VSS-CANARY": Severity.LOW,
 }
 """Conditions without a code."""
 

@@ -91,7 +91,7 @@ class Story:
 def begin(story: Story, calls: Calls | None, rules: Starting, why: str) -> None:
     """Where a trigger starts, or starts anew: on the agents' list, or offered to the owner."""
     body, limits = story.body, rules.limits
-    if body.what == "help":
+    if body.what != "fault":
         queue(story, calls, rules, why)
         return
     wants_agent = body.severity in _NEEDS_AN_AGENT and may_call(calls)
@@ -123,7 +123,10 @@ def queue(
 ) -> None:
     """On the agents' list, with the age it has there (``since``; else from now on)."""
     level = story.body.severity
-    promised = rules.promise("critical" if story.body.what == "help" else level, story.now, calls)
+    what = story.body.what
+    promised = (
+        rules.promise("critical" if what == "help" else level, story.now, calls) if what != "canary" else None
+    )
     began = since or (story.now if story.state in {T.NEW, T.OFFERED} else story.body.trigger.since)
     due = story.now
     if story.state is T.LEASED and story.body.trigger.due is not None:
@@ -166,7 +169,7 @@ def resume(story: Story, calls: Calls | None, rules: Starting, why: str) -> None
     story.change(closed_at=None)
     story.tell(f.CaseReopened, why=why)
     match trigger.was:
-        case T.QUEUED if may_call(calls) or story.body.what == "help":
+        case T.QUEUED if may_call(calls) or story.body.what != "fault":
             queue(story, calls, rules, why, since=trigger.since)
         case T.BOOKED if trigger.appointment is not None:
             story.trigger(was=None)
@@ -207,7 +210,7 @@ def unbook(story: Story, calls: Calls | None, rules: Starting, why: str) -> None
 
 def chosen(story: Story, calls: Calls | None, rules: Starting) -> None:
     """The owner turned calls on or off: what is offered may now be called about, what waits no longer."""
-    if story.body.what == "help":
+    if story.body.what != "fault":
         return
     if may_call(calls):
         if story.state is T.OFFERED and story.body.severity in _NEEDS_AN_AGENT:

@@ -35,7 +35,7 @@ CONDITIONS: Final = {
     "PadWear": "brakes", "IsBrakesWorn": "brakes", "IsFluidLevelLow": "brakes", "Pressure": "tyres",
     "IsPressureLow": "tyres", "LifeRemaining": "service", "Level": "engine_control", "PressureStatus": "engine_control",
     "IsServiceDue": "service", "DistanceToService": "service", "TimeToService": "service",
-    "CurrentVoltage": "electrical",
+    "CurrentVoltage": "electrical", "Canary": "canary",
 }  # fmt: skip
 """Conditions without a code, by the last part of their COVESA VSS name."""
 

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 import people.api
 import people.api_parts
 import people.pages
+import trunkline.metrics
 import webhooks.api
 import webhooks.api_mending
 import webhooks.published
@@ -127,6 +128,8 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     async def log_checkpoints() -> dict[str, str]:
         """Signed hashes of each partition's log: whoever keeps them can tell a log that was rewritten."""
         return await Checkpoints(parts.ground.store).everywhere()
+
+    app.include_router(trunkline.metrics.routes(parts))
 
     @app.get("/healthz", include_in_schema=False)
     async def health() -> dict[str, str]:

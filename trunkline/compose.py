@@ -25,6 +25,8 @@ from maintenance.news import GROUP as CASE_NEWS
 from maintenance.news import KINDS as CASE_NEWS_KINDS
 from maintenance.reactions import GROUP as MAINTENANCE
 from maintenance.reactions import KINDS as MAINTENANCE_KINDS
+from maintenance.singing import GROUP as CANARY
+from maintenance.singing import KINDS as CANARY_KINDS
 from maintenance.visit_news import GROUP as APPOINTMENTS
 from maintenance.visit_news import KINDS as APPOINTMENT_KINDS
 from people import lists as people_lists
@@ -331,6 +333,7 @@ def readers(parts: Services) -> list[Reader]:
         reader("delivery", parts.delivery.reactions.handle, DELIVERY_KINDS),
         reader("delivery-news", news.handle, NEWS_KINDS),
         reader(MAINTENANCE, parts.maintenance.reactions.handle, MAINTENANCE_KINDS),
+        reader(CANARY, parts.maintenance.singing.handle, CANARY_KINDS),
         reader(CASE_NEWS, case_news.handle, CASE_NEWS_KINDS),
         reader(APPOINTMENTS, parts.maintenance.visit_news(parts.engine).handle, APPOINTMENT_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),

@@ -9,6 +9,7 @@ from maintenance import lists_garages as garage_lists
 from maintenance.desk_reactions import GROUP as DESK
 from maintenance.news import GROUP as CASE_NEWS
 from maintenance.reactions import GROUP as MAINTENANCE
+from maintenance.singing import GROUP as CANARY
 from maintenance.visit_news import GROUP as APPOINTMENTS
 from people import lists as people_lists
 from spine.archive import Archive
@@ -29,6 +30,7 @@ GROUPS: Final = (
     "delivery-news",
     MAINTENANCE,
     CASE_NEWS,
+    CANARY,
     APPOINTMENTS,
     "people",
     "renewal",
