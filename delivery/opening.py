@@ -272,8 +272,17 @@ class AtTheCar:
         """Flash the lights, so that the courier finds the car."""
         return await self._simple(device, delivery, Act.FLASH, Op.FLASH, wait)
 
+    async def lock_for_help(self, delivery: DeliveryId, *, wait: float) -> Answer:
+        """As ``lock``, for whoever helps by telephone: it makes the car safer, and needs neither key nor device."""
+        read = await self._deliveries.read(delivery)
+        read.require(Act.LOCK)
+        return await self._moved(read, Op.LOCK, wait)
+
     async def _simple(self, device: Device, delivery: DeliveryId, act: Act, op: Op, wait: float) -> Answer:
-        read = await self._at_work(device, delivery, act)
+        return await self._moved(await self._at_work(device, delivery, act), op, wait)
+
+    async def _moved(self, read: Read, op: Op, wait: float) -> Answer:
+        delivery = read.id
         await self._slowly(op.value, delivery, self._deliveries.limits.flashes_most)
         fact = await self._ask(read, _command(delivery, op.value), op, {"delivery": delivery}, wait)
         match fact:

@@ -17,6 +17,7 @@ _SCRIPTS: Final = (
     "cosign.js",
     "decide.js",
     "delivery.js",
+    "help.js",
     "question.js",
     "words.js",
 )

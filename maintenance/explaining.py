@@ -33,6 +33,12 @@ def explain(code: str, judged: Judged, language: Language = "en") -> Plain:
     return Plain(means, texts["drive"][word], texts["next"][word], by)  # type: ignore[arg-type]  # one of the three
 
 
+def about_system(system: str, language: Language = "en") -> str:
+    """One sentence about the part of the car that a case is about."""
+    sentences: dict[str, str] = _texts(language)["system"]
+    return sentences.get(system, sentences["vehicle"])
+
+
 def _ranged(language: Language, code: str) -> str | None:
     """The sentence of the range that holds a code: "P0300-P0312", both ends included, or several of them."""
     plain = code[:5]

@@ -1,15 +1,40 @@
 """What is kept of a vehicle's faults, of a case with its trigger, of a slot and of an appointment."""
 
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from maintenance.cases import CaseState
 from maintenance.states import OPEN, AppointmentState, SlotState, TriggerState
 from spine.facts.maintenance import Level
 from spine.ids import AppointmentId, CaseId, DeliveryId, GarageId, PersonId, SlotId, VehicleId
 from spine.store import Saved, Write
+
+Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+31612345678"])]
+"""E.164."""
+Language = Literal["en", "nl", "de", "sv"]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", examples=["NL"])]
+Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["18:30"])]
+Hours = tuple[Clock, Clock]
+"""Local time, from and to."""
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Read once: the database is a tree of files."""
+    return frozenset(available_timezones())
+
+
+def _zone(name: str) -> str:
+    if name not in _zones():
+        raise ValueError("this is no time zone of the IANA database")
+    return name
+
+
+Zone = Annotated[str, Field(max_length=64, examples=["Europe/Amsterdam"]), AfterValidator(_zone)]
 
 LEVELS: tuple[Level, ...] = ("low", "medium", "high", "critical")
 """Rising; ``maintenance.severity.Severity`` counts them from 1."""
@@ -45,6 +70,19 @@ class Lease(Frozen):
     since: AwareDatetime
     until: AwareDatetime
     heartbeat: AwareDatetime | None = None
+    drafted: bool = False
+    """Answers or a note were saved under it: told once in the audit."""
+
+
+class Dialled(Frozen):
+    """The number was given to an agent and no outcome was written down yet: the person may have been called."""
+
+    n: int
+    by: str
+    person: PersonId | None = None
+    at: AwareDatetime
+    safety: bool = False
+    """Outside the calling window or the person's one call a day, because the case is critical."""
 
 
 class Trigger(Frozen):
@@ -60,6 +98,12 @@ class Trigger(Frozen):
     why: str = ""
     lease: Lease | None = None
     calls: tuple[Call, ...] = ()
+    dialled: Dialled | None = None
+    """Outlives a lease that ran out: whoever comes next sees that somebody may have called."""
+    supervisor: bool = False
+    """On the supervisors' list alone."""
+    language: Language | None = None
+    """What the person speaks, as an agent heard; before what the owner chose."""
     appointment: AppointmentId | None = None
     appointments: int = 0
     """How many there were: the number of the next one."""
@@ -67,11 +111,27 @@ class Trigger(Frozen):
     """Suppressed until then; None: for good."""
     was: TriggerState | None = None
     """Ended: where it stood, and where it goes on if the case opens again."""
+    held: SlotId | None = None
+    """The slot that is held for it while somebody chooses: one at a time."""
     told: int = 0
     """How often the owner was told of it by mail."""
     center: str | None = None
     """The contact center (``src_``) it was handed to, while that one has it or may still claim it."""
     center_ref: Annotated[str, Field(max_length=128)] | None = None
+
+
+class Happened(Frozen):
+    """One step of a case's history, as its people see it: ids and codes, never what was said."""
+
+    at: AwareDatetime
+    kind: str
+    by: str = ""
+    why: str = ""
+    due: AwareDatetime | None = None
+
+
+HISTORY_KEPT = 80
+"""Newest steps that are kept beside the first."""
 
 
 class CaseBody(Frozen):
@@ -99,7 +159,13 @@ class CaseBody(Frozen):
     trigger: Trigger
     answers: dict[str, str] = Field(default_factory=dict)
     """The call script's answers as they were given, by question."""
+    call_at: Phone | None = Field(default=None, repr=False)
+    """Help: the number that whoever asked wants to be called at."""
     note: Annotated[str, Field(max_length=4000)] = ""
+    released_at: AwareDatetime | None = None
+    """The newest release of the car of which what was said before is erased here."""
+    history: tuple[Happened, ...] = ()
+    """What happened, oldest first; the first step and the newest are kept."""
     draft_n: int = 0
     """Grows with each saving of answers and note: a stale screen's saving is refused, not lost silently."""
 
@@ -144,6 +210,12 @@ class SlotBody(Frozen):
     held_until: AwareDatetime | None = None
     appointment: AppointmentId | None = None
     by: str = ""
+    sequence: int = 0
+    """Booked: of which change of the appointment this is the place (0: its booking)."""
+    settle_at: AwareDatetime | None = None
+    """Booked, and not yet compared with its appointment: when that is done at the latest."""
+    single: bool = False
+    """Published by hand: a change of the opening hours leaves it alone."""
 
 
 class AppointmentBody(Frozen):
@@ -170,15 +242,17 @@ class Calls(Frozen):
 
     person: PersonId
     on: bool
-    phone: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = None
-    language: Literal["en", "nl", "de", "sv"] = "en"
-    zone: str = "Europe/Amsterdam"
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "NL"
-    hours: tuple[str, str] | None = None
+    phone: Phone | None = None
+    language: Language = "en"
+    zone: Zone = "Europe/Amsterdam"
+    country: Country = "NL"
+    hours: Hours | None = None
     garage: GarageId | None = None
     do_not_call: bool = False
     """Said to an agent: nobody is called about this car until the owner turns it on again."""
     chosen_at: AwareDatetime
+    released_at: AwareDatetime | None = None
+    """When a former owner's choice was erased: that release is not done once more to this one."""
 
 
 def write_case(state: TriggerState, body: CaseBody, wake_at: datetime | None) -> Write:

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import ClassVar, TypeVar
 
 from maintenance.limits import MaintenanceLimits
-from maintenance.model import CaseBody, Read, write_case
+from maintenance.model import HISTORY_KEPT, CaseBody, Happened, Read, write_case
 from maintenance.states import TriggerState, step
 from maintenance.timing import next_wake
 from spine.clock import Clock
 from spine.facts import Fact
 from spine.facts.base import Base
-from spine.facts.maintenance import CaseFact, TriggerEnded
+from spine.facts.maintenance import CaseFact, TriggerEnded, TriggerScheduled
 from spine.ids import CaseId
 from spine.problems import Kind, Problem
 from spine.store import Ack, Change, Once, Saved, Store, Write
@@ -106,4 +106,22 @@ class Cases:
             if isinstance(fact, TriggerEnded) and body.trigger.was is None:
                 body = body.but(trigger=body.trigger.but(was=before, lease=None))
         state = step(before, *facts)
+        body = with_history(body, facts)
         return write_case(state, body, next_wake(state, body, now))
+
+
+def with_history(body: CaseBody, facts: Sequence[CaseFact]) -> CaseBody:
+    """A body that remembers these facts."""
+    if not facts:
+        return body
+    first, *rest = (*body.history, *(_happened(fact) for fact in facts))
+    return body.model_copy(update={"history": (first, *rest[-HISTORY_KEPT:])})
+
+
+def _happened(fact: CaseFact) -> Happened:
+    said = (getattr(fact, name, None) for name in ("disposition", "act", "why", "reason"))
+    due = getattr(fact, "due", None) if isinstance(fact, TriggerScheduled) else None
+    by = getattr(fact, "by", None)
+    return Happened(
+        at=fact.at, kind=fact.kind, by=by or "", why=next((one for one in said if one), ""), due=due
+    )

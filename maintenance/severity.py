@@ -80,6 +80,16 @@ RULES: Final[tuple[tuple[str, str, Severity], ...]] = (
 )
 """By code range, both ends included; the first that fits counts."""
 
+CONDITIONS: Final = {
+    "VSS-PADWEAR": Severity.MEDIUM,  # near its end; worn away is the vehicle's own word for more
+    "VSS-ISBRAKESWORN": Severity.HIGH,
+    "VSS-ISFLUIDLEVELLOW": Severity.HIGH,
+    "VSS-ISPRESSURELOW": Severity.HIGH,
+    "VSS-ISSERVICEDUE": Severity.LOW,
+    "VSS-CANARY": Severity.LOW,
+}
+"""Conditions without a code."""
+
 _CATEGORY: Final = {
     "P": Severity.MEDIUM,
     "U": Severity.MEDIUM,
@@ -100,6 +110,8 @@ def judge(code: Code, maker: Mapping[str, Severity] | None = None) -> Judged:
 
 def by_rule(code: str) -> Judged:
     """What we say of a code on which neither the vehicle nor its maker speaks."""
+    if code in CONDITIONS:
+        return Judged(CONDITIONS[code], "rule:condition")
     plain = code[:5]
     for low, high, severity in RULES:
         if low <= plain <= high:

@@ -61,7 +61,7 @@ _Row = tuple[Iterable[StrEnum], type[Base], StrEnum | None]
 
 _TRIGGER: Final[tuple[_Row, ...]] = (
     ({T.NEW}, f.CaseOpened, None),
-    ({T.NEW} | (OPEN - {T.LEASED}), f.TriggerOffered, T.OFFERED),
+    ({T.NEW} | OPEN, f.TriggerOffered, T.OFFERED),  # leased too: somebody on the phone wants no calls
     ({T.NEW, T.ENDED} | OPEN, f.TriggerQueued, T.QUEUED),
     ({T.QUEUED}, f.TriggerLeased, T.LEASED),
     ({T.LEASED}, f.TriggerLeased, T.LEASED),  # renewed under another name: a contact center claimed it
@@ -79,7 +79,8 @@ _TRIGGER: Final[tuple[_Row, ...]] = (
     ({T.ENDED}, f.TriggerSuppressed, T.SUPPRESSED),
     (OPEN, f.CaseReprioritised, None),
     (OPEN, f.CaseClosed, None),
-    ({T.LEASED}, f.CallMade, None),
+    ({T.QUEUED}, f.TriggerBreached, None),
+    ({T.LEASED, T.BOOKED}, f.CallMade, None),  # booked while the call went on
     (OPEN | {T.ENDED}, f.CaseSeen, None),
     (OPEN | {T.ENDED}, f.CaseActed, None),
 )

@@ -35,9 +35,13 @@ CONDITIONS: Final = {
     "PadWear": "brakes", "IsBrakesWorn": "brakes", "IsFluidLevelLow": "brakes", "Pressure": "tyres",
     "IsPressureLow": "tyres", "LifeRemaining": "service", "Level": "engine_control", "PressureStatus": "engine_control",
     "IsServiceDue": "service", "DistanceToService": "service", "TimeToService": "service",
-    "CurrentVoltage": "electrical",
+    "CurrentVoltage": "electrical", "Canary": "canary",
 }  # fmt: skip
 """Conditions without a code, by the last part of their COVESA VSS name."""
+
+VSS: Final = "VSS-"
+"""Before the name of a condition, in capitals, where a code would stand: ``VSS-PADWEAR``."""
+_CONDITION_SYSTEMS: Final = {f"{VSS}{name.upper()}": system for name, system in CONDITIONS.items()}
 
 SYSTEMS: Final = frozenset(
     {*_POWERTRAIN.values(), *_POWERTRAIN_2.values(), *CONDITIONS.values(), *(each[2] for each in _SPN_RANGES)}
@@ -46,7 +50,7 @@ SYSTEMS: Final = frozenset(
 
 
 def system_of(code: str) -> str:
-    """The system of a code: SAE J2012 (``P0301``), J1939 (``SPN3031-FMI9``) or the lamp alone."""
+    """The system of a code: SAE J2012 (``P0301``), J1939 (``SPN3031-FMI9``), a condition (``VSS-...``) or the lamp."""
     if (found := _J2012.match(code)) is not None:
         letter, kind, family, rest = found.groups()
         match letter:
@@ -61,7 +65,7 @@ def system_of(code: str) -> str:
     if (named := _SPN.match(code)) is not None:
         number = int(named.group(1))
         return next((system for low, high, system in _SPN_RANGES if low <= number <= high), "vehicle")
-    return "engine_control" if code == LAMP else "vehicle"
+    return "engine_control" if code == LAMP else _CONDITION_SYSTEMS.get(code, "vehicle")
 
 
 def _chassis(kind: str, family: str, rest: str) -> str:

@@ -2,13 +2,31 @@
 
 from fastapi import APIRouter
 
-from people import api_cars, api_couriers, api_oauth, api_operator, api_passkeys, api_recovery, api_sign_in
+from people import (
+    api_agents,
+    api_cars,
+    api_couriers,
+    api_oauth,
+    api_operator,
+    api_passkeys,
+    api_recovery,
+    api_sign_in,
+)
 from people.service import People
 
 
 def routes(people: People) -> APIRouter:
     """One router for all; every answer that is no success is a Problem (the token endpoint: RFC 6749)."""
     router = APIRouter()
-    for part in (api_sign_in, api_passkeys, api_recovery, api_cars, api_oauth, api_couriers, api_operator):
+    for part in (
+        api_sign_in,
+        api_passkeys,
+        api_recovery,
+        api_cars,
+        api_oauth,
+        api_couriers,
+        api_operator,
+        api_agents,
+    ):
         router.include_router(part.routes(people))
     return router

@@ -194,7 +194,7 @@ class Persons:
         A crash between the two commits is finished by the timer of ``erasing``.
         """
         sessions = named_after("sns", person)
-        others = [sessions, *(named_after(prefix, person) for prefix in ("emc", "psk", "dvc", "rcv"))]
+        others = [sessions, *(named_after(prefix, person) for prefix in ("emc", "psk", "dvc", "rcv", "agt"))]
         open_sessions: list[str] = []
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:

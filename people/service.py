@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from people.access import Access
 from people.addresses import Addresses
+from people.agents import Agents
 from people.carriers import Carriers
 from people.cars import Cars
 from people.challenges import Challenges
@@ -65,6 +66,7 @@ class People:
     couriers: Couriers
     courier_tokens: CourierTokens
     operators: Operators
+    agents: Agents
     access: Access
     idempotency: Idempotency
     reactions: Reactions
@@ -127,6 +129,7 @@ def build(
         couriers=couriers,
         courier_tokens=courier_tokens,
         operators=operators,
+        agents=Agents(store, persons),
         access=Access(sessions, carrier_tokens, courier_tokens, operators, clock, origin),
         idempotency=Idempotency(expiring, pseudonyms, limits),
         reactions=Reactions(

@@ -18,6 +18,7 @@ class Bearer(StrEnum):
     CARRIER = "tla"
     COURIER = "tlc"
     OPERATOR = "tlo"
+    GARAGE = "tlg"
 
 
 _SUBJECT: Final = {
@@ -25,8 +26,9 @@ _SUBJECT: Final = {
     Bearer.CARRIER: "car",
     Bearer.COURIER: "cou",
     Bearer.OPERATOR: "opr",
+    Bearer.GARAGE: "gar",
 }
-_TEXT: Final = re.compile(r"(tls|tla|tlc|tlo)_([0-9a-hjkmnp-tv-z]{16})\.([A-Za-z0-9_-]{43})", re.ASCII)
+_TEXT: Final = re.compile(r"(tls|tla|tlc|tlo|tlg)_([0-9a-hjkmnp-tv-z]{16})\.([A-Za-z0-9_-]{43})", re.ASCII)
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -70,7 +72,7 @@ class Token:
 
 
 def draw(bearer: Bearer, subject: str) -> Token:
-    """A new token of a person, carrier, courier or operator."""
+    """A new token of a person, carrier, courier, operator or garage."""
     return Token(bearer, subject, draw_secret())
 
 

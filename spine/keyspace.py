@@ -78,6 +78,10 @@ class Keyspace:
         """What every subject's key of a partition begins with."""
         return self.at(partition, "s", "")
 
+    def counters(self, group: str) -> str:
+        """Hash: what metrics count, by name."""
+        return self.loose("counters", group)
+
     def senders(self) -> str:
         """Hash: each life of a sender that may hold leases, with its name."""
         return self.loose("senders")

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 import people.api
 import people.api_parts
 import people.pages
+import trunkline.metrics
 import webhooks.api
 import webhooks.api_mending
 import webhooks.published
@@ -31,11 +32,14 @@ from spine.rates import Rates
 from spine.store import Store
 from spine.valkey import Valkey
 from trunkline import problems
+from trunkline.centering import center_routes
 from trunkline.compose import Ground, Services, ground, services
 from trunkline.delivering import delivery_routes
+from trunkline.desking import desk_routes
 from trunkline.event_documents import describe_webhooks
 from trunkline.eventing import catalogue, event_routes
 from trunkline.headers import BodyLimit, SecurityHeaders
+from trunkline.maintaining import maintenance_routes
 from trunkline.operating import operator_routes
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
@@ -43,7 +47,7 @@ from trunkline.trust import NoTrust, PublicKeys
 
 log = logging.getLogger("trunkline")
 
-_PAGES = ("trunkline", "people", "delivery", "webhooks")
+_PAGES = ("trunkline", "people", "delivery", "webhooks", "maintenance")
 """Packages with templates."""
 
 BODY_BYTES = 2 * 1024 * 1024
@@ -98,7 +102,8 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     app.include_router(people.api.routes(parts.people))
     app.include_router(people.pages.routes(pages))
     app.include_router(event_routes(parts))
-    for router in operator_routes(parts, pages):
+    cared_for = [*maintenance_routes(parts, pages), *desk_routes(parts, pages), center_routes(parts)]
+    for router in (*cared_for, *operator_routes(parts, pages)):
         app.include_router(router)
     app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
 
@@ -121,6 +126,8 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     async def log_checkpoints() -> dict[str, str]:
         """Signed hashes of each partition's log: whoever keeps them can tell a log that was rewritten."""
         return await Checkpoints(parts.ground.store).everywhere()
+
+    app.include_router(trunkline.metrics.routes(parts))
 
     @app.get("/healthz", include_in_schema=False)
     async def health() -> dict[str, str]:

@@ -7,11 +7,13 @@ from typing import Final, NoReturn
 import typer
 
 from trunkline.commands import (
+    agents,
     at_the_car,
     cars,
     demo,
     evidence,
     faults,
+    garages,
     install,
     linked,
     logs,
@@ -68,8 +70,10 @@ at_the_car.register(people.couriers)
 linked.register(people.owners)
 owner_keys.register(people.owners)
 owner_passkeys.register(people.owners)
+app.add_typer(agents.app, name="agent")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(faults.app, name="faults")
+app.add_typer(garages.app, name="garage")
 app.add_typer(logs.app, name="log")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(webhooks.app, name="webhooks")

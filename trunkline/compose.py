@@ -14,7 +14,26 @@ from delivery.news import KINDS as NEWS_KINDS
 from delivery.reactions import KINDS as DELIVERY_KINDS
 from keys.issue import Keys
 from keys.signing import SigningKeys
+from maintenance import booking_links, centers_sweep, desk_index, garage_links
 from maintenance import composition as maintenance
+from maintenance import lists as maintenance_lists
+from maintenance import lists_garages as garage_lists
+from maintenance.centers import Centers
+from maintenance.centers_composition import Abroad
+from maintenance.centers_reactions import GROUP as CENTERS
+from maintenance.centers_reactions import KINDS as CENTERS_KINDS
+from maintenance.centers_reactions import OURS as AT_CENTERS
+from maintenance.code_table import kept
+from maintenance.desk_reactions import GROUP as DESK
+from maintenance.desk_reactions import KINDS as DESK_KINDS
+from maintenance.news import GROUP as CASE_NEWS
+from maintenance.news import KINDS as CASE_NEWS_KINDS
+from maintenance.reactions import GROUP as MAINTENANCE
+from maintenance.reactions import KINDS as MAINTENANCE_KINDS
+from maintenance.singing import GROUP as CANARY
+from maintenance.singing import KINDS as CANARY_KINDS
+from maintenance.visit_news import GROUP as APPOINTMENTS
+from maintenance.visit_news import KINDS as APPOINTMENT_KINDS
 from people import lists as people_lists
 from people.reactions import GROUP as PEOPLE_GROUP
 from people.reactions import KINDS as PEOPLE_KINDS
@@ -49,14 +68,15 @@ from vehicle_gateway.registry import Vehicles
 from vehicle_gateway.renewal import KINDS as RENEWAL_KINDS
 from vehicle_gateway.renewal import Renewals
 from webhooks import lists as webhook_lists
-from webhooks.dispatch import Composer
+from webhooks.dispatch import Brief, Composer
 from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine
+from webhooks.envelope import News
 from webhooks.forgetting import GROUP as FORGETTING
 from webhooks.forgetting import KINDS as FORGOTTEN
 from webhooks.forgetting import Forgetting
 from webhooks.guard import Guard
-from webhooks.mail import Mail
+from webhooks.mail import Letter, Mail
 from webhooks.operational import GROUP as OPERATIONAL
 from webhooks.operational import KINDS as TOLD_OF
 from webhooks.operational import Composing as OperationalComposing
@@ -179,8 +199,27 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         authorities=[vehicle_ca(settings)],
         jwks=PublicKeys(settings),
     )
+    cared_for = maintenance.build(
+        store,
+        clock=clock,
+        limits=settings.maintenance,
+        people=people,
+        maker=kept(settings.data_dir).severities,
+        public_url=settings.public_url,
+        abroad=Abroad(Centers.read(settings.centers_file), endpoints),
+    )
     mail = Mail(
-        mail_door(settings), minter(people.links, delivery.deciding.mint, clock), sender=settings.mail_from
+        mail_door(settings),
+        minter(
+            people.links,
+            {
+                booking_links.PAGE: cared_for.booking_links.mint,
+                garage_links.PAGE: cared_for.garage_links.mint,
+            },
+            delivery.deciding.mint,
+            clock,
+        ),
+        sender=settings.mail_from,
     )
 
     async def mail_of(person: PersonId) -> str | None:
@@ -188,12 +227,15 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         return view.email if view else None
 
     operational = OperationalComposing(endpoints, mail_of)
+    of_cases = cared_for.composing(sender=settings.mail_from)
     composers: dict[str, Composer] = {
         "endpoint": operational,
         "message": operational,
         "people": people_composer(people.letters, settings.people),
         "recovery": PeopleComposing(people.recoveries, public_url=settings.public_url),
         "delivery": delivery.composing,
+        "case": of_cases,
+        "appointment": either(AT_CENTERS, cared_for.centers.composing, of_cases),
     }
     async with HttpSender(settings.webhooks, guard) as sender:
         engine = Engine(
@@ -220,10 +262,19 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
                 engine=engine,
                 subscriptions=subscriptions,
                 delivery=delivery,
-                maintenance=maintenance.build(store, clock=clock, limits=settings.maintenance, people=people),
+                maintenance=cared_for,
             )
         finally:
             await engine.close()
+
+
+def either(beginning: str, first: Composer, otherwise: Composer) -> Composer:
+    """The composer of types that begin so, and that of all others with the same first part."""
+
+    async def composed(brief: Brief) -> News | Letter | None:
+        return await (first if brief.type.startswith(beginning) else otherwise)(brief)
+
+    return composed
 
 
 def _people(settings: Settings, store: Store, clock: Clock, mailer: PeopleMailer) -> People:
@@ -273,6 +324,7 @@ def readers(parts: Services) -> list[Reader]:
     authority = Pki.open(base.settings.pki_dir, base.settings.gateway)
     renewal = Renewals(base.store, base.clock, base.settings.gateway, authority, parts.commands)
     news = parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions)
+    case_news = parts.maintenance.news(parts.engine, parts.endpoints, parts.subscriptions)
 
     def reader(group: str, handle: object, kinds: frozenset[str] | None = None) -> Reader:
         return Reader(
@@ -290,8 +342,14 @@ def readers(parts: Services) -> list[Reader]:
         reader("keys", parts.keys.react, Keys.KINDS),
         reader("delivery", parts.delivery.reactions.handle, DELIVERY_KINDS),
         reader("delivery-news", news.handle, NEWS_KINDS),
+        reader(MAINTENANCE, parts.maintenance.reactions.handle, MAINTENANCE_KINDS),
+        reader(CANARY, parts.maintenance.singing.handle, CANARY_KINDS),
+        reader(CASE_NEWS, case_news.handle, CASE_NEWS_KINDS),
+        reader(APPOINTMENTS, parts.maintenance.visit_news(parts.engine).handle, APPOINTMENT_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
+        reader(CENTERS, parts.maintenance.centers.reactions(parts.engine).handle, CENTERS_KINDS),
+        reader(DESK, parts.maintenance.desk.reactions.handle, DESK_KINDS),
         reader(FORGETTING, Forgetting(parts.endpoints).handle, FORGOTTEN),
         reader(
             OPERATIONAL,
@@ -301,7 +359,14 @@ def readers(parts: Services) -> list[Reader]:
         reader(
             "lists",
             base.index.reaction(
-                delivery_lists.places, people_lists.places, vehicle_list.places, webhook_lists.places
+                delivery_lists.places,
+                desk_index.places,
+                maintenance_lists.places,
+                centers_sweep.places,
+                garage_lists.places,
+                people_lists.places,
+                vehicle_list.places,
+                webhook_lists.places,
             ),
         ),
     ]

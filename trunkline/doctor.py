@@ -14,7 +14,9 @@ from cryptography import x509
 
 from keys.car.bundle import first_bundle
 from keys.car.jws import Unacceptable
+from maintenance.sweeping import GAUGES
 from spine.clock import SystemClock
+from spine.counters import Counters
 from spine.dead_letters import DeadLetters
 from spine.house import House, open_house
 from spine.keyspace import Keyspace
@@ -39,6 +41,8 @@ READERS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway": (GATEWAY,),
 }
 _BEHIND: Final = timedelta(minutes=1)
+_SWEPT_WITHIN: Final = 3_600
+"""Seconds after which nobody sweeps any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,7 @@ async def _store(settings: Settings, wanted: Collection[str]) -> list[Finding]:
     valkey = Valkey.at(settings.store_url, cluster=settings.store_cluster)
     try:
         house = await open_house(valkey, allow_everysec=settings.allow_everysec)
-        found = await _contents(valkey, house) if "store" in wanted else []
+        found = await _contents(settings, valkey, house) if "store" in wanted else []
         for process, groups in READERS.items():
             if process in wanted:
                 found += await _readers(valkey, house, process, groups)
@@ -178,11 +182,36 @@ async def _store(settings: Settings, wanted: Collection[str]) -> list[Finding]:
     return found
 
 
-async def _contents(valkey: Valkey, house: House) -> list[Finding]:
+def _canary(settings: Settings, gauges: Mapping[str, int]) -> list[Finding]:
+    """Whether the made-up fault of a canary came out lately; nothing where there is no canary."""
+    limits = settings.maintenance.cases
+    if not limits.canaries:
+        return []
+    age = SystemClock().now().timestamp() - gauges.get("canary_at", 0)
+    heard = (
+        f"{age:.0f} s ago, {gauges['canary_took_ms']} ms on its way"
+        if "canary_at" in gauges
+        else "never heard"
+    )
+    mend = "is `trunkline unit --canary` running? then `gateway`, `work` and the broker"
+    return [Finding("canary", age < limits.canary_silent_after.total_seconds(), heard, mend)]
+
+
+async def _contents(settings: Settings, valkey: Valkey, house: House) -> list[Finding]:
     parked = sum([len(await Parked(valkey, house).list(group)) for group in GROUPS])
     late = len(await LateTimers(valkey, house).list())
     poison = await DeadLetters(valkey, house).count()
+    gauges = await Counters(valkey).all(GAUGES)
+    lost, age = gauges.get("sweep_violations", 0), SystemClock().now().timestamp() - gauges.get("sweep_at", 0)
+    swept = f"{lost} violations" if "sweep_at" in gauges else "not yet looked through"
     return [
+        Finding(
+            "cases",
+            lost == 0 and (age < _SWEPT_WITHIN or "sweep_at" not in gauges),
+            swept,
+            "the log of `work` names them (sweep.violation); `work` looks every few minutes",
+        ),
+        *_canary(settings, gauges),
         Finding("store", True, f"{house.partitions} partitions, every commit is fsynced"),
         Finding("parked entries", parked == 0, str(parked), "`trunkline log parked`, then `retry` or `skip`"),
         Finding("late timers", late == 0, str(late), "the log of `work` says why they fail"),

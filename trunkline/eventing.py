@@ -7,6 +7,8 @@ from fastapi import APIRouter, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 import delivery.events
+import maintenance.centers_composing
+import maintenance.events
 import webhooks.api_events
 import webhooks.operational
 from people.access import Access, CarrierPrincipal, PersonPrincipal
@@ -24,6 +26,8 @@ def catalogue() -> Catalogue:
     every: list[Iterable[EventType]] = [
         delivery.events.types(),
         people_news.types(),
+        maintenance.centers_composing.types(),
+        maintenance.events.types(),
         webhooks.operational.types(),
     ]
     return Catalogue(one for types in every for one in types)

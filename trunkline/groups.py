@@ -3,6 +3,15 @@
 from typing import Final
 
 from delivery import lists as delivery_lists
+from maintenance import centers_sweep, desk_index
+from maintenance import lists as maintenance_lists
+from maintenance import lists_garages as garage_lists
+from maintenance.centers_reactions import GROUP as CENTERS
+from maintenance.desk_reactions import GROUP as DESK
+from maintenance.news import GROUP as CASE_NEWS
+from maintenance.reactions import GROUP as MAINTENANCE
+from maintenance.singing import GROUP as CANARY
+from maintenance.visit_news import GROUP as APPOINTMENTS
 from people import lists as people_lists
 from spine.archive import Archive
 from spine.index import Index
@@ -20,10 +29,16 @@ GROUPS: Final = (
     "keys",
     "delivery",
     "delivery-news",
+    MAINTENANCE,
+    CENTERS,
+    CASE_NEWS,
+    CANARY,
+    APPOINTMENTS,
     "people",
     "renewal",
     GATEWAY,
     LISTS,
+    DESK,
     FORGETTING,
     WEBHOOK_NEWS,
 )
@@ -37,8 +52,26 @@ async def rebuild_lists(desk: Desk) -> int:
     jobs = (
         (
             LISTS,
-            (*delivery_lists.NAMES, *people_lists.NAMES, vehicle_list.VEHICLES, webhook_lists.ADDRESSES),
-            (delivery_lists.places, people_lists.places, vehicle_list.places, webhook_lists.places),
+            (
+                *delivery_lists.NAMES,
+                *maintenance_lists.NAMES,
+                *centers_sweep.NAMES,
+                *garage_lists.NAMES,
+                *people_lists.NAMES,
+                *desk_index.NAMES,
+                vehicle_list.VEHICLES,
+                webhook_lists.ADDRESSES,
+            ),
+            (
+                delivery_lists.places,
+                maintenance_lists.places,
+                centers_sweep.places,
+                garage_lists.places,
+                people_lists.places,
+                desk_index.places,
+                vehicle_list.places,
+                webhook_lists.places,
+            ),
         ),
     )
     count = 0

@@ -1,6 +1,7 @@
 """News out, put together: which package writes a message, how its link is made, through which door it goes."""
 
 import logging
+from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from people.letters import Letters
@@ -128,14 +129,14 @@ def people_composer(letters: Letters, limits: PeopleLimits) -> Composer:
     return compose
 
 
-def minter(links: MailLinks, deliveries: Minter, clock: Clock) -> Minter:
-    """Make a letter's link where its page belongs."""
+def minter(links: MailLinks, others: Mapping[str, Minter], deliveries: Minter, clock: Clock) -> Minter:
+    """Make a letter's link where its page belongs. ``others``: by page, for what is no delivery's."""
 
     async def mint(link: Link) -> str:
         if link.page == _ACCOUNT_PAGE:
             purpose = Purpose(link.reference["purpose"])
             wanted = PeopleLink(link.person, purpose, link.reference["to"], link.reference["entry"])
             return await links.make(wanted, life=link.until - clock.now())
-        return await deliveries(link)
+        return await others.get(link.page, deliveries)(link)
 
     return mint

@@ -83,6 +83,7 @@ def run_gateway() -> None:
 
 
 async def _work(settings: Settings) -> None:
+    from trunkline.case_watch import CaseWatch
     from trunkline.compose import ground, readers, services, timers
     from trunkline.trust import Following, signing_keys
     from trunkline.upkeep import Upkeep
@@ -99,10 +100,12 @@ async def _work(settings: Settings) -> None:
         following = Following(base.store, base.clock, settings, signing)
         async with services(base, signing=signing) as parts:
             jobs = [reader.run() for reader in readers(parts)]
+            jobs.append(parts.maintenance.centers.sweep.keep())
             upkeep = Upkeep(parts, signing)
             sending = parts.engine.run(settings.sender_name or socket.gethostname())
+            watch = CaseWatch(parts)
             await _until_told(
-                [*jobs, timers(parts).run(), sending, upkeep.run(), following.run()], name="work"
+                [*jobs, timers(parts).run(), sending, upkeep.run(), watch.run(), following.run()], name="work"
             )
 
 

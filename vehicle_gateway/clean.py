@@ -55,11 +55,18 @@ def place_of(lat: object, lon: object, accuracy_m: object = None) -> dict[str, f
 
 
 def _inside(value: Any) -> Any:  # noqa: ANN401  # any JSON
+    """Leaves are looked at where they stand: most of a scan is leaves."""
     if isinstance(value, dict):
-        return {name: _inside(inner) for name, inner in value.items() if _named(name) and _allowed(inner)}
-    if isinstance(value, list):
-        return [_inside(inner) for inner in value if _allowed(inner)]
-    return value
+        kept: dict[str, Any] = {}
+        for name, inner in value.items():
+            if not _named(name):
+                continue
+            if isinstance(inner, dict | list):
+                kept[name] = _inside(inner)
+            elif _allowed(inner):
+                kept[name] = inner
+        return kept
+    return [_inside(inner) if isinstance(inner, dict | list) else inner for inner in value if _allowed(inner)]
 
 
 def _allowed(value: object) -> bool:

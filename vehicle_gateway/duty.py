@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from spine.clock import Clock
+from spine.counters import Counters
 from spine.dead_letters import DeadLetters
 from spine.ids import CommandId, named_after
 from spine.limits import SpineLimits
@@ -89,6 +90,7 @@ class Duty:
         )
         self._commands = Commands(kit.store, kit.clock, limits)
         self._units = KnownUnits(kit.store, kit.tail, most=limits.known_units)
+        self._counters = Counters(kit.store.valkey)
         self._gaps = Gaps(after=limits.gap, most=limits.known_units)
         intake = Intake(
             kit.store,
@@ -144,6 +146,7 @@ class Duty:
             for gap in self._gaps.due(self._kit.clock.now()):
                 with suppress(Problem):  # no car, no trust, no store: the next gap asks again
                     await self._ask_for_snapshot(gap)
+                    await self._counters.add("gateway", ["snapshots_asked"])
 
     async def _ask_for_snapshot(self, gap: Gap) -> None:
         known = (await self._units.find([gap.unit])).get(gap.unit)

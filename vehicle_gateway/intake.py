@@ -4,14 +4,16 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from spine.clock import Clock
+from spine.counters import Counters
 from spine.dead_letters import DeadLetters
 from spine.ids import VehicleId, partition_of
 from spine.ingest import Incoming, Verdict, car_state, ingest
-from spine.store import Store
+from spine.store import Store, StoreDown
 from vehicle_gateway import link
 from vehicle_gateway.commands import Answered, Commands
 from vehicle_gateway.gaps import Gaps
@@ -76,6 +78,7 @@ class Intake:
         self._gaps = gaps
         self._commands = Commands(store, clock, limits)
         self._telemetry = Telemetry(store, limits)
+        self._counters = Counters(store.valkey)
         self._cars: OrderedDict[VehicleId, Car] = OrderedDict()
 
     async def save(self, batch: Sequence[Opened]) -> None:
@@ -102,6 +105,9 @@ class Intake:
             if each.too_fast and each.found.shard is not None and each.found.unit is not None:
                 self._replies.refused((each.found.shard, each.found.unit), each.found.seq, "rate")
         self._replies.send()
+        if repeated := [verdict.value for verdict in verdicts if verdict is not Verdict.NEW]:
+            with suppress(StoreDown):  # a count is worth no batch
+                await self._counters.add("gateway", repeated)
 
     async def _check(self, batch: Sequence[Opened], now: datetime) -> tuple[list[Checked], list[Opened]]:
         known = await self._units.find(

@@ -21,7 +21,7 @@ WATCHED: Final = re.compile(
     r"Vehicle\.(Body\.(Trunk\.(Rear|Front)|Hood)\.(IsOpen|IsLocked)"
     r"|Cabin\.Door\.Row[12]\.(DriverSide|PassengerSide)\.(IsOpen|IsLocked)"
     r"|Service\.IsServiceDue"
-    r"|Chassis\.Axle\.Row[12]\.Wheel\.(Left|Right)\.Brake\.(IsBrakesWorn|IsFluidLevelLow|PadWear))"
+    r"|Chassis\.Axle\.Row[12]\.Wheel\.(Left|Right)\.(Brake\.(IsBrakesWorn|IsFluidLevelLow|PadWear)|Tire\.IsPressureLow))"
 )
 """Signals whose change is a fact: the lid, the locks, the doors, and conditions of wear."""
 

@@ -33,4 +33,6 @@ class UnitOptions:
     ecus: tuple[int, ...] = ()
     scan_every: timedelta | None = None
     """A scan this often while the ignition is on, besides the one when it is turned on."""
+    canary: timedelta | None = None
+    """A made-up fault this often: this unit is in no car."""
     readers: ReaderLimits = field(default_factory=ReaderLimits)

@@ -13,6 +13,7 @@ from keys.car.jws import Unacceptable, read_json
 from vehicle_gateway import wire
 from vehicle_gateway.link import Incoming, Link
 from vehicle_unit import boot, pairing, provisioning
+from vehicle_unit.canary import Canary
 from vehicle_unit.clock import SystemTime, Time, UnitClock
 from vehicle_unit.commands import Commands
 from vehicle_unit.configuring import Configuration
@@ -159,6 +160,9 @@ class Unit:
             say=self.uplink.scan,
         )
         self.commands.scan = self.scanner.ask
+        self.canary = options.canary and Canary(
+            self._disk, every=options.canary, boot=self.boot, clock=self.clock, say=self.uplink.scan
+        )
         self.presence = Presence(
             topic=wire.up(enrolled.shard, identity.unit, "state"),
             boot=self.boot,
@@ -192,6 +196,8 @@ class Unit:
                 tasks.create_task(self._renew(), name="unit-renewal")
                 if self.scanner.able:
                     tasks.create_task(self.scanner.run(), name="unit-scans")
+                if self.canary:
+                    tasks.create_task(self.canary.run(), name="unit-canary")
                 if self.phones is not None:
                     tasks.create_task(self.phones.run(), name="unit-local-link")
                 if self.options.control:

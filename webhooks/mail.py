@@ -45,13 +45,26 @@ Every try makes a new one; the page takes whichever is used first.
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """A calendar part (RFC 6047): ``text`` is a whole iCalendar object, ``method`` the one it carries."""
+
+    method: Literal["REQUEST", "CANCEL"]
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
-    """What a composer says to a person: plain paragraphs and at most one link. It does not print itself."""
+    """What a composer says to a person: plain paragraphs and at most one link. It does not print itself.
+
+    ``calendar``: goes beside the text, for the reader's calendar. ``language``: of the paragraphs (BCP 47).
+    """
 
     to: str = field(repr=False)
     subject: str = field(repr=False)
     paragraphs: Sequence[str] = field(repr=False)
     link: Link | None = None
+    calendar: Invitation | None = None
+    language: str = "en"
 
 
 class MailRefused(Exception):
@@ -98,9 +111,15 @@ class Mail:
         mail["Message-ID"] = f"<{name}@{self._sender.rpartition('@')[2].rstrip('>')}>"
         mail["Auto-Submitted"] = "auto-generated"
         label = letter.link.label if letter.link is not None else ""
-        text, html = _text(letter.paragraphs, label, url), _html(letter.paragraphs, label, url)
+        text = _text(letter.paragraphs, label, url)
+        html = _html(letter.paragraphs, label, url, letter.language)
         mail.set_content(text, cte=_encoding(text))
         mail.add_alternative(html, subtype="html", cte=_encoding(html))
+        if letter.calendar is not None:
+            said = letter.calendar
+            mail.add_alternative(
+                said.text, subtype="calendar", cte=_encoding(said.text), params={"method": said.method}
+            )
         return mail
 
 
@@ -115,12 +134,13 @@ def _text(paragraphs: Sequence[str], label: str, url: str | None) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _html(paragraphs: Sequence[str], label: str, url: str | None) -> str:
+def _html(paragraphs: Sequence[str], label: str, url: str | None, language: str) -> str:
     blocks = [f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs]
     if url:
         blocks.append(f'<p><a href="{html.escape(url)}" rel="noreferrer">{html.escape(label)}</a></p>')
     inner = "\n".join(blocks)
-    return f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><body>\n{inner}\n</body></html>\n'
+    tag = html.escape(language)
+    return f'<!doctype html>\n<html lang="{tag}"><meta charset="utf-8"><body>\n{inner}\n</body></html>\n'
 
 
 class FileOutbox:

@@ -30,6 +30,8 @@ DISABLES: Final = "disables"
 MAIL: Final = "mail"
 """The address of all mail of one partition."""
 _PINGS: Final = "ping:"
+_MAILED: Final = frozenset({"per", "gar"})
+"""Who gets mail: persons and garages; a garage's id stands in the place of a person's."""
 
 
 class MessageRefused(Problem):
@@ -103,7 +105,7 @@ def place_of(message: str) -> Place:
         partition = partition_of(f"{kind}_{body}")
     except (ValueError, NotAnId):
         raise MessageRefused("this is no message's id") from None
-    if kind == "per":
+    if kind in _MAILED:
         return Place(partition, MAIL)
     if kind != "ep":
         raise MessageRefused("this is no message's id")

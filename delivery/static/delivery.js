@@ -4,6 +4,7 @@ import { follow } from "/static/live.js";
 import { ask } from "/static/requests.js";
 import { moment, second, span } from "/static/times.js";
 import { answer, notMe, showNeeded } from "/delivery/answering.js";
+import { offerHelp } from "/delivery/help.js";
 import { newsAge, showQuestion } from "/delivery/question.js";
 import { carWords, happenedWords, keyWords, placeWords, purpose, standing } from "/delivery/words.js";
 
@@ -37,6 +38,7 @@ function show(read) {
   by("photographed").hidden = read.photos.length === 0;
   by("stop").hidden = !read.can_block || asks;
   by("test").hidden = read.livemode;
+  by("helping").hidden = !read.livemode;
   card.hidden = false;
 }
 
@@ -98,6 +100,7 @@ async function block() {
 by("approve").addEventListener("click", () => decide("approve"));
 by("decline").addEventListener("click", () => decide("decline"));
 by("silent").addEventListener("click", () => decide("decline", { silent: true }));
+offerHelp(path);
 notMe(() => decide("decline", { disowned: true }));
 twice(by("block"), "Block this delivery? Its key is destroyed, and this page says when that is certain. The carrier has to ask you anew.", "Yes, block it", block);
 by("enter").addEventListener("click", () => {

@@ -115,6 +115,14 @@ class TriggerEnded(_Case):
     kind: Literal["trigger.ended"] = "trigger.ended"
 
 
+class TriggerBreached(_Case):
+    """Nobody claimed it by ``claim_by``, as was promised. Told once a case."""
+
+    kind: Literal["trigger.breached"] = "trigger.breached"
+    severity: Level
+    claim_by: AwareDatetime
+
+
 class CallMade(_Case):
     """One call: ``n`` counts the case's. What was said is in the case, not in the log."""
 
@@ -137,6 +145,41 @@ class CaseActed(_Case):
     kind: Literal["case.acted"] = "case.acted"
     by: AgentId
     act: str
+
+
+class _Handout(_Case):
+    """About a case that was handed to a contact center with a system of its own (``src_``), the ``n``-th time."""
+
+    center: str
+    n: int
+
+
+class HandoutMade(_Handout):
+    kind: Literal["handout.made"] = "handout.made"
+
+
+class HandoutChanged(_Handout):
+    """What was handed out became more urgent."""
+
+    kind: Literal["handout.changed"] = "handout.changed"
+
+
+class HandoutReported(_Handout):
+    """What the center said of it. ``outcome``: ``applied``, or ``kept`` in the audit because it came too late."""
+
+    kind: Literal["handout.reported"] = "handout.reported"
+    status: str
+    outcome: Literal["applied", "kept"]
+
+
+class HandoutEnded(_Handout):
+    """``concluded`` by the center, ``withdrawn`` by what happened here, or back on our own list.
+
+    Then ``why`` is ``unclaimed``, ``silent``, ``returned``, ``undelivered`` or ``lost``.
+    """
+
+    kind: Literal["handout.ended"] = "handout.ended"
+    why: str
 
 
 class CallsChosen(Base):
@@ -209,10 +252,12 @@ class SlotBooked(_Slot):
     case: CaseId
     appointment: AppointmentId
     by: str
+    sequence: int = 0
+    """0: a new appointment; n: the existing one moves here, with its n-th change."""
 
 
 class SlotFreed(_Slot):
-    """``why``: ``expired``, ``released``, ``moved``, ``cancelled``."""
+    """``why``: ``expired``, ``released``, ``moved``, ``cancelled``, ``refused`` (its case has another one)."""
 
     kind: Literal["slot.freed"] = "slot.freed"
     case: CaseId
@@ -303,10 +348,12 @@ CaseFact = (
     | TriggerDeclined
     | TriggerSuppressed
     | TriggerEnded
+    | TriggerBreached
     | CallMade
     | CaseSeen
     | CaseActed
 )
+HandoutFact = HandoutMade | HandoutChanged | HandoutReported | HandoutEnded
 SlotFact = SlotPublished | SlotHeld | SlotBooked | SlotFreed | SlotWithdrawn
 AppointmentFact = (
     AppointmentBooked
@@ -318,6 +365,7 @@ AppointmentFact = (
 )
 MaintenanceFact = (
     CaseFact
+    | HandoutFact
     | SlotFact
     | AppointmentFact
     | CallsChosen

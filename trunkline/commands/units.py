@@ -52,6 +52,9 @@ def run(  # noqa: PLR0917 - each is an option of the command line
     elm: scanning.Elm = "",
     doip: scanning.Doip = "",
     ecu: scanning.Ecus = None,
+    canary: Annotated[
+        float, typer.Option(help="No car: report a made-up fault every so many seconds. 0: it is a car.")
+    ] = 0,
     scan_every: Annotated[
         float,
         typer.Option(help="A scan this often (seconds) with ignition on; 0: only when it is turned on."),
@@ -71,6 +74,7 @@ def run(  # noqa: PLR0917 - each is an option of the command line
         doip=doip,
         ecus=tuple(scanning.address(one) for one in ecu or ()),
         scan_every=timedelta(seconds=scan_every) if scan_every > 0 else None,
+        canary=timedelta(seconds=canary) if canary > 0 else None,
         readers=scanning.reader_limits(settings),
     )
     if elm or doip:

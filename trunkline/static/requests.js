@@ -27,13 +27,14 @@ const WORDS = {
   "idempotency.in_progress": "The first try is still running. Wait a moment and press again.",
 };
 
-/** What the API said no to. `unknown`: it may have been done all the same. */
+/** What the API said no to. `unknown`: it may have been done all the same. `read`: the answer's own members. */
 export class Refused extends Error {
-  constructor(words, { status = 0, code = "", unknown = false } = {}) {
+  constructor(words, { status = 0, code = "", unknown = false, read = {} } = {}) {
     super(words);
     this.status = status;
     this.code = code;
     this.unknown = unknown;
+    this.read = read;
   }
 }
 
@@ -90,7 +91,7 @@ function silence(looks) {
 }
 
 function refusal(answer, read, looks) {
-  const about = { status: answer.status, code: read.code || "", unknown: read.may_have_happened === true && !looks };
+  const about = { status: answer.status, code: read.code || "", unknown: read.may_have_happened === true && !looks, read };
   if (WORDS[about.code]) return new Refused(WORDS[about.code], about);
   if (answer.status === 429) {
     const wait = Number(answer.headers.get("Retry-After"));

@@ -1,0 +1,131 @@
+"""Conditions without a code (worn pads, low fluid, a service due): from a signal to a fault, with hysteresis. Pure.
+
+A signal tells edges, not state, so what it says is remembered. A worn one is a confirmed fault at once. One that says
+it is healthy again is believed after it stayed so for a while, or at once after a repair: it flaps nothing.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, Literal
+
+from maintenance.cases import Happening, Vehicle
+from maintenance.limits import CaseLimits
+from maintenance.memory import Condition, Memory
+from maintenance.policy import after_scan
+from maintenance.rules import FaultRules
+from maintenance.scans import Code, Ecu, Scan
+from maintenance.systems import CONDITIONS, VSS, system_of
+
+Value = bool | int | float | str | None
+
+_WEAR: Final = "PadWear"
+_FLAGS: Final = frozenset({"IsBrakesWorn", "IsFluidLevelLow", "IsServiceDue", "IsPressureLow"})
+_WHOLLY: Final = 100
+"""COVESA VSS: a pad that is worn away."""
+_PLACE_MOST: Final = 40
+_CONDITIONS_MOST: Final = 64
+
+
+def judged(path: str, value: Value, limits: CaseLimits, *, there: bool) -> bool | None:
+    """Whether the condition is there; None where the signal says nothing of one. Between the bounds it stays as it was."""
+    name = path.rpartition(".")[2]
+    if name in _FLAGS:
+        return value if isinstance(value, bool) else None
+    if name != _WEAR or isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if value >= limits.pads_worn:
+        return True
+    return there and value > limits.pads_new
+
+
+def after_signal(
+    known: Memory,
+    path: str,
+    value: Value,
+    at: datetime,
+    place: tuple[int, int],
+    rules: FaultRules,
+    limits: CaseLimits,
+) -> tuple[Memory, list[Happening]]:
+    """What a changed signal means. ``place``: where it stands in the log; what stands before the newest is a repeat."""
+    if known.signal is not None and place <= known.signal:
+        return known, []
+    before = known.conditions.get(path)
+    there = judged(path, value, limits, there=before is not None and before.there)
+    if there is None:
+        return known, []
+    if there:
+        if before is None and len(known.conditions) >= _CONDITIONS_MOST:
+            return known, []
+        worn_away = path.endswith(_WEAR) and isinstance(value, int | float) and value >= _WHOLLY
+        known = replace(_noted(known, path, Condition(there=True)), signal=place)
+        return _heard(known, path, at, rules, severity="check_at_next_halt" if worn_away else None)
+    if before is None or not before.there:
+        return known, []
+    known = replace(_noted(known, path, Condition(there=False, healthy_since=at)), signal=place)
+    return _heard(known, path, at, rules, clean=True) if _repaired(known.vehicle, path) else (known, [])
+
+
+def after_a_while(
+    known: Memory, now: datetime, rules: FaultRules, limits: CaseLimits
+) -> tuple[Memory, list[Happening]]:
+    """What stayed healthy long enough is mended."""
+    happened: list[Happening] = []
+    for path, one in known.conditions.items():
+        if one.healthy_since is not None and one.healthy_since + limits.condition_healthy_for <= now:
+            once = rules.model_copy(update={"clean_scans": 1})
+            known, more = _heard(known, path, now, once, clean=True)
+            happened += more
+    return known, happened
+
+
+def wake(known: Memory, limits: CaseLimits) -> datetime | None:
+    """When the next of them has been healthy long enough."""
+    times = [one.healthy_since for one in known.conditions.values() if one.healthy_since is not None]
+    return min(times) + limits.condition_healthy_for if times else None
+
+
+def code_of(path: str) -> str:
+    """The code that stands for a condition: ``VSS-PADWEAR``."""
+    return f"{VSS}{path.rpartition('.')[2].upper()}"[:32]
+
+
+def place_of(path: str) -> str:
+    """Where in the car: stands in the control unit's place, so that two wheels are two faults of one case."""
+    return path.removeprefix("Vehicle.").rpartition(".")[0][-_PLACE_MOST:] or "Vehicle"
+
+
+def _heard(
+    known: Memory,
+    path: str,
+    at: datetime,
+    rules: FaultRules,
+    *,
+    clean: bool = False,
+    severity: Literal["check_at_next_halt"] | None = None,
+) -> tuple[Memory, list[Happening]]:
+    """One scan of this condition alone. Where the unit's scans stand, in order and time, is not touched by it."""
+    codes = () if clean else (Code(code=code_of(path), status="confirmed", severity=severity),)
+    scan = Scan(
+        vehicle="-", at=at, outcome="complete", source="vss", ecus=(Ecu(id=place_of(path), codes=codes),)
+    )  # fmt: skip
+    vehicle = known.vehicle
+    after, happened = after_scan(replace(vehicle, last=None, at=None), scan, rules)
+    after = replace(after, last=vehicle.last, at=vehicle.at)
+    conditions = dict(known.conditions)
+    if clean:
+        conditions.pop(path, None)
+    return replace(known, vehicle=after, conditions=conditions), happened
+
+
+def _noted(known: Memory, path: str, condition: Condition) -> Memory:
+    return replace(known, conditions={**known.conditions, path: condition})
+
+
+def _repaired(vehicle: Vehicle, path: str) -> bool:
+    case = vehicle.open_case(system_of(code_of(path)))
+    return case is not None and case.repaired_at is not None
+
+
+KNOWN: Final = frozenset({_WEAR, *_FLAGS}) & frozenset(CONDITIONS)
+"""Last parts of the signals that are taken for conditions."""

@@ -1,0 +1,132 @@
+"""Which case an agent may take, and whether its person may be called now. Pure."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Final, Literal
+
+from pydantic import AwareDatetime
+
+from maintenance.desk_windows import Window, window_of
+from maintenance.limits import CaseLimits, DeskLimits
+from maintenance.model import Calls, Frozen, Read, Trigger
+from maintenance.service import Turn, told
+from maintenance.starting import next_working_day
+from maintenance.states import TriggerState
+from spine.facts.maintenance import Level, TriggerQueued
+from spine.ids import CaseId
+
+Role = Literal["agent", "supervisor"]
+Bar = Literal["", "calls_off", "no_phone", "calls_used", "window", "called_today"]
+"""Why nobody may be called about a case now; empty where somebody may."""
+
+
+GIVES_BACK: Final = frozenset({"no_answer", "busy", "wrong_number"})
+"""Nobody was spoken to: the person keeps their one call of the day."""
+
+
+class Day(Frozen):
+    """Subject ``dia_<person body>``: who has a person's one call of a day. ``day``: the date where they are."""
+
+    day: date
+    case: CaseId
+    n: int
+    at: AwareDatetime
+
+
+def takes_calls(calls: Calls | None) -> bool:
+    """The owner turned "call me about faults" on, and nobody was told since that they want no calls."""
+    return calls is not None and calls.on and not calls.do_not_call
+
+
+def is_safety(read: Read, limits: DeskLimits) -> bool:
+    """Whether this case may be called about at any hour."""
+    return limits.critical_any_hour and read.body.what == "fault" and read.body.severity == "critical"
+
+
+def bar_to_call(
+    read: Read, calls: Calls | None, window: Window, day: Day | None, limits: DeskLimits, now: datetime
+) -> Bar:
+    """Why nobody may be called about this now. Whoever asked for help is called without window or cap.
+
+    ``day``: the person's call of today, where one is taken.
+    """
+    if read.body.what == "help":
+        return "calls_used" if len(read.body.trigger.calls) >= limits.calls_per_case else ""
+    if calls is None or not takes_calls(calls):
+        return "calls_off"
+    if calls.phone is None:
+        return "no_phone"
+    if len(read.body.trigger.calls) >= limits.calls_per_case:
+        return "calls_used"
+    if is_safety(read, limits):
+        return ""
+    if not window.is_open(now):
+        return "window"
+    return "called_today" if day is not None and not _is_ours(read, day) else ""
+
+
+def _is_ours(read: Read, day: Day) -> bool:
+    """The day is this case's next call's, or its last one's that gives it back although nobody has heard yet."""
+    calls = read.body.trigger.calls
+    if day.case != read.id:
+        return False
+    return day.n == len(calls) + 1 or any(one.n == day.n and one.disposition in GIVES_BACK for one in calls)
+
+
+def on_the_list(read: Read, now: datetime) -> bool:
+    """Whether it waits for an agent of our own now."""
+    trigger = read.body.trigger
+    due = trigger.due is None or trigger.due <= now
+    return read.state is TriggerState.QUEUED and read.body.what != "canary" and due and trigger.center is None
+
+
+def spoken(read: Read, calls: Calls | None) -> str | None:
+    """The language of the person who would be called; None where nobody knows."""
+    return read.body.trigger.language or (calls.language if calls else None)
+
+
+def for_agent(read: Read, calls: Calls | None, role: Role, languages: frozenset[str]) -> bool:
+    """Whether this agent is to take it. Nobody's language stands in the way of help."""
+    if role == "supervisor":
+        return True
+    if read.body.trigger.supervisor:
+        return False
+    language = spoken(read, calls)
+    return language is None or language in languages or read.body.what == "help"
+
+
+def order(read: Read) -> tuple[int, datetime, datetime]:
+    """By urgency, then due, then age."""
+    trigger = read.body.trigger
+    return read.body.rank, trigger.due or trigger.since, trigger.since
+
+
+def holds(trigger: Trigger, state: TriggerState, by: str, token: str, now: datetime) -> bool:
+    """Whether this is the holder's own, living lease."""
+    lease = trigger.lease
+    if state is not TriggerState.LEASED or lease is None:
+        return False
+    return lease.by == by and lease.token == token and now < lease.until
+
+
+def returned(read: Read, now: datetime, why: str) -> Turn:
+    """Back on the list, as old as it was."""
+    trigger = read.body.trigger.but(lease=None, why=why)
+    queued = told(
+        TriggerQueued, read, now, severity=read.body.severity, since=trigger.since,
+        due=trigger.due or trigger.since, why=why,
+    )  # fmt: skip
+    return Turn(read.body.but(trigger=trigger), [queued])
+
+
+def promise(limits: CaseLimits) -> Callable[[Level, datetime, Calls | None], datetime]:
+    """By when a case is to be claimed: critical at any hour, high counted in open time, others next working day."""
+
+    def claim_by(level: Level, now: datetime, calls: Calls | None) -> datetime:
+        if level == "critical":
+            return now + limits.critical_claimed_within
+        if level == "high":
+            return window_of(calls).within(now, limits.high_claimed_within)
+        return next_working_day(now)
+
+    return claim_by

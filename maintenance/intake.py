@@ -1,0 +1,333 @@
+"""From a scan to cases: one scan, one commit of the vehicle's memory and of every case it touches.
+
+Idempotent twice over: a scan that was read is known by its id, and the acknowledgement of its log entry is part of the
+commit. Where a scan touches no case, which is nearly always, one subject is read and written and nothing else.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from maintenance import calls as choice
+from maintenance import conditions, hearing, memory, starting
+from maintenance.cases import Case, CaseState, Happening, Known, Vehicle
+from maintenance.counting import Counting
+from maintenance.faults import Fault
+from maintenance.memory import Memory
+from maintenance.model import LEVELS, Calls, CaseBody
+from maintenance.policy import after_scan
+from maintenance.remembered import Remembered
+from maintenance.scans import Scan
+from maintenance.service import Cases
+from maintenance.severity import Severity
+from maintenance.starting import Starting, Story
+from maintenance.states import TriggerState
+from spine.dead_letters import DeadLetters
+from spine.facts import Fact
+from spine.facts import maintenance as f
+from spine.facts.maintenance import CanarySent
+from spine.facts.vehicle import SignalChanged, UnitScan
+from spine.ids import CaseId, VehicleId, named_after, partition_of
+from spine.log import order
+from spine.store import Ack, Change, Overtaken, Saved
+
+log = logging.getLogger("trunkline.maintenance")
+
+CANARY: Final = "VSS-CANARY"
+"""The made-up code of a canary, of a system of its own."""
+_TRIES: Final = 20
+_RAW_MOST: Final = 16_000
+
+Step = Callable[[Memory], tuple[Memory, list[Happening]]]
+"""What a word of the car does to its memory. Pure; may run several times."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a case takes from the scan that opened it."""
+
+    odometer_m: int | None = None
+    freeze: hearing.Freeze | None = None
+    sung: CanarySent | None = None
+    """It is a canary's: told with the case that it opens, or opens again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stepped:
+    after: Memory
+    happened: list[Happening]
+    touched: dict[tuple[str, int], Case]
+    changed: bool
+
+
+class _MoreCases(Exception):
+    """The vehicle's memory changed meanwhile: other cases are touched than were read."""
+
+
+class Intake:
+    """Takes what a car says of its faults."""
+
+    def __init__(
+        self,
+        cases: Cases,
+        rules: Starting,
+        maker: Mapping[str, Severity],
+        dead: DeadLetters,
+        counting: Counting,
+    ) -> None:
+        self._cases = cases
+        self._store = cases.store
+        self._rules = rules
+        self._maker = maker or None
+        self._dead = dead
+        self._counting = counting
+        self._remembered = Remembered(cases.store, most=cases.limits.cases.remembered)
+
+    async def scan(self, fact: UnitScan, position: str, ack: Ack | None) -> None:
+        """A ``unit.scan`` of the log. What cannot be read goes to the dead letters with its reason."""
+        limits = self._cases.limits
+        try:
+            said = hearing.heard(fact.scan, fact.vehicle, fact.at, most=limits.cases.codes_taken)
+        except hearing.Unreadable as wrong:
+            await self._park(fact, position, "fault.scan", str(wrong))
+            return
+        if said.left_out:
+            await self._park(fact, position, "fault.scan.codes", f"{said.left_out} codes left out")
+        scan = said.scan if said.scan.scan_id else said.scan.model_copy(update={"scan_id": f"log-{position}"})
+        canary = fact.vehicle in limits.cases.canaries
+        if not canary:
+            scan = hearing.without(scan, CANARY)  # no car can sing in a canary's place
+        sung = CanarySent(at=scan.at, vehicle=fact.vehicle, n=scan.seq or 0) if canary else None
+        about = About(hearing.odometer_of(fact.scan), hearing.freeze_of(fact.scan), sung)
+        await self.step(fact.vehicle, lambda known: self._after(known, scan), about, ack)
+
+    async def signal(self, fact: SignalChanged, position: str, ack: Ack | None) -> None:
+        """A condition without a code began, or ended."""
+        if fact.path.rpartition(".")[2] not in conditions.KNOWN:
+            return
+        rules, limits = self._cases.limits.faults, self._cases.limits.cases
+        place = order(position)
+
+        def after(known: Memory) -> tuple[Memory, list[Happening]]:
+            return conditions.after_signal(known, fact.path, fact.value, fact.at, place, rules, limits)
+
+        await self.step(fact.vehicle, after, ack=ack)
+
+    async def on_due(self, saved: Saved) -> None:
+        """Timer of ``flt_``: a condition has been healthy long enough. Called late or twice it does the same."""
+        now, rules, limits = self._cases.clock.now(), self._cases.limits.faults, self._cases.limits.cases
+        if saved.wake_at is None or saved.wake_at > now:
+            return
+        vehicle = VehicleId(named_after("veh", saved.id))
+        await self.step(vehicle, lambda known: conditions.after_a_while(known, now, rules, limits))
+
+    def _after(self, known: Memory, scan: Scan) -> tuple[Memory, list[Happening]]:
+        limits = self._cases.limits
+        if len(known.vehicle.faults) >= limits.cases.faults_kept:
+            scan = hearing.fits(scan, frozenset(known.vehicle.faults), limits.cases.faults_kept).scan
+        vehicle, happened = after_scan(known.vehicle, scan, limits.faults, self._maker)
+        if len(vehicle.faults) > limits.cases.faults_kept // 2:
+            vehicle = forgetful(vehicle, limits.cases.faults_kept // 2)
+        return replace(known, vehicle=vehicle), happened
+
+    async def step(
+        self,
+        vehicle: VehicleId,
+        after: Step,
+        about: About = About(),
+        ack: Ack | None = None,
+    ) -> None:
+        """Take a word of the car and commit all that follows from it. Raises ``Overtaken``, ``StoreDown``."""
+        subject = memory.subject_of(vehicle)
+        would: list[str] = []
+        known: dict[int, _Stepped] = {}
+
+        def stepped(saved: Saved) -> _Stepped:
+            """Worked out once for each version."""
+            found = known.get(saved.version)
+            if found is None:
+                before = self._remembered.memory(saved)
+                now_known, happened = after(before)
+                touched = _touched(before.vehicle, now_known.vehicle)
+                found = known[saved.version] = _Stepped(now_known, happened, touched, now_known != before)
+            return found
+
+        names: list[str] = []
+        try:
+            for _ in range(_TRIES):
+                loaded = await self._remembered.of([subject])
+                at_hand = stepped(loaded[subject])
+                names = [memory.case_of(vehicle, system, n) for system, n in at_hand.touched]
+                if names:
+                    names.append(choice.subject_of(vehicle))
+                    new = [
+                        memory.case_of(vehicle, one.system, one.n) for one in at_hand.happened if _opens(one)
+                    ]
+                    loaded |= await self._remembered.of(names, new=new)
+
+                def decide(saved: Mapping[str, Saved]) -> Change | None:
+                    would.clear()
+                    return self._decide(vehicle, saved, stepped(saved[subject]), about, would)
+
+                try:
+                    done = await self._store.change([subject, *names], decide, ack=ack, loaded=loaded)
+                except _MoreCases:
+                    self._remembered.drop([subject, *names])
+                    continue
+                self._remembered.keep(done.saved)
+                if done.changed and (last := known.get(done.saved[subject].version - 1)) is not None:
+                    self._remembered.keep_memory(done.saved[subject], last.after)
+                await self._counting.count(*would)
+                return
+        except BaseException:
+            self._remembered.drop([subject, *names])
+            raise
+        raise Overtaken(subject)
+
+    def _decide(
+        self,
+        vehicle: VehicleId,
+        saved: Mapping[str, Saved],
+        stepped: "_Stepped",
+        about: About,
+        would: list[str],
+    ) -> Change | None:
+        if not stepped.changed:
+            return None
+        wake_at = conditions.wake(stepped.after, self._cases.limits.cases)
+        now_known, happened, touched = stepped.after, stepped.happened, stepped.touched
+        writes = {memory.subject_of(vehicle): memory.write(now_known, wake_at=wake_at)}
+        if not touched and not happened:
+            return Change(writes)
+        would += [f"monitor:{one.kind}" for one in happened if one.monitor]
+        calls = choice.read(saved[choice.subject_of(vehicle)]) if touched else None
+        facts: list[Fact] = []
+        for (system, n), case in touched.items():
+            name = memory.case_of(vehicle, system, n)
+            if name not in saved:
+                raise _MoreCases
+            mine = [one for one in happened if (one.system, one.n) == (system, n) and not one.monitor]
+            story = self._told(name, saved[name], vehicle, case, mine, calls, about)
+            if story is None:
+                continue
+            writes[name] = self._cases.written(story.began, story.body, story.facts, story.now)
+            facts += story.facts
+            if about.sung is not None and story.state is TriggerState.QUEUED is not story.began:
+                facts.append(about.sung)
+            would += [f"monitor:{each}" for each in story.would]
+        return Change(writes, facts)
+
+    def _told(
+        self,
+        name: CaseId,
+        saved: Saved,
+        vehicle: VehicleId,
+        case: Case,
+        happened: list[Happening],
+        calls: Calls | None,
+        about: About,
+    ) -> Story | None:
+        """One case after what happened to it; None where its subject is gone."""
+        now, read = self._cases.clock.now(), self._remembered.case(saved)
+        opened = next((one for one in happened if one.kind == "case.opened"), None)
+        if read is not None:
+            story = Story(name, read.body, read.state, now)
+        elif opened is not None:
+            story = Story(name, _new(vehicle, opened, about, now), TriggerState.NEW, now)
+            story.tell(
+                f.CaseOpened, what=_what(opened), system=opened.system, severity=opened.severity.word,
+                severity_source=opened.source, codes=opened.codes, why=opened.why,
+            )  # fmt: skip
+            starting.begin(story, calls, self._rules, opened.why)
+        else:
+            log.error("case.missing", extra={"case": name})
+            return None
+        for one in happened:
+            level = LEVELS[one.severity - 1]
+            match one.kind:
+                case "case.reprioritised":
+                    starting.more_urgent(story, calls, self._rules, level, one.why)
+                case "case.closed" if story.state is not TriggerState.ENDED:
+                    starting.end(story, one.why)
+                case "case.reopened" if story.state is TriggerState.ENDED:
+                    starting.resume(story, calls, self._rules, one.why)
+                case _:  # its opening was told above
+                    pass
+        story.change(
+            codes=case.codes,
+            state=case.state,
+            severity=LEVELS[case.severity - 1],
+            odometer_m=about.odometer_m if about.odometer_m is not None else story.body.odometer_m,
+        )
+        return story
+
+    async def _park(self, fact: UnitScan, position: str, source: str, detail: str) -> None:
+        """Visible in ``trunkline dead``, as it came; the car's next scans are not held up by it."""
+        log.warning("scan.unreadable", extra={"vehicle": fact.vehicle, "position": position, "why": detail})
+        raw = json.dumps(fact.scan, separators=(",", ":")).encode()[:_RAW_MOST]
+        await self._dead.put(partition_of(fact.vehicle), f"{source} {position}", raw, "scan", detail=detail)
+        await self._counting.count("scans_parked")
+
+
+def _what(opened: Happening) -> Literal["fault", "canary"]:
+    return "canary" if opened.system == "canary" else "fault"
+
+
+def _opens(one: Happening) -> bool:
+    return one.kind == "case.opened" and not one.monitor
+
+
+def _new(vehicle: VehicleId, opened: Happening, about: About, now: datetime) -> CaseBody:
+    return CaseBody(
+        what=_what(opened),
+        vehicle=vehicle,
+        system=opened.system,
+        n=opened.n,
+        state=CaseState.OPEN,
+        severity=LEVELS[opened.severity - 1],
+        severity_source=opened.source,
+        codes=opened.codes,
+        why=opened.why,
+        opened_at=opened.at,
+        odometer_m=about.odometer_m,
+        freeze=about.freeze or {},
+        trigger=starting.new_trigger(now),
+    )
+
+
+def _touched(before: Vehicle, after: Vehicle) -> dict[tuple[str, int], Case]:
+    """Cases that are not as they were, by system and number; those of a system in order."""
+    if before.cases is after.cases:
+        return {}
+    return {
+        (system, one.n): one
+        for system, cases in after.cases.items()
+        if cases is not before.cases.get(system)
+        for one in cases
+        if _shown(before.case(system, one.n)) != _shown(one)
+    }
+
+
+def _shown(case: Case | None) -> tuple[Any, ...] | None:
+    """What of a case its subject shows."""
+    return None if case is None else (case.state, case.severity, case.codes, case.closed_at)
+
+
+def forgetful(vehicle: Vehicle, most: int) -> Vehicle:
+    """Without the oldest long-mended faults of no open case, until ``most`` are left or none of that kind is."""
+    needed = {key for cases in vehicle.cases.values() for one in cases for key in one.keys if _recent(one)}
+    over = len(vehicle.faults) - most
+    faults: dict[tuple[str, str], Known] = {}
+    for key, known in vehicle.faults.items():
+        if over > 0 and known.state is Fault.ABSENT and key not in needed:
+            over -= 1
+            continue
+        faults[key] = known
+    return replace(vehicle, faults=faults)
+
+
+def _recent(case: Case) -> bool:
+    return case.state is not CaseState.CLOSED
