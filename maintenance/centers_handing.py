@@ -83,7 +83,7 @@ class Handing:
                 await self._end(read.id, "withdrawn")
             elif _rises(read, last):
                 await self._tell_severity(read.id)
-        elif read.state is TriggerState.QUEUED and not (body and body.home):
+        elif read.state is TriggerState.QUEUED and read.body.what != "canary" and not (body and body.home):
             await self._hand_out(read)
         elif state is _H.WAITING:
             await self._end(read.id, "withdrawn")

@@ -131,7 +131,6 @@ class Maintenance:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
         return {
             "cse": self.due.on_due,
-            DAYS: self.desk.days.on_due,
             "flt": self.intake.on_due,
             "gar": self.garage_day,
             "slt": self.booking.on_due,

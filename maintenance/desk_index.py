@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from maintenance.lists import CANARYS
 from maintenance.model import LEVELS
 from spine.facts import maintenance as f
 from spine.facts.people import PersonErased
@@ -24,6 +25,8 @@ _SECONDS: Final = 2**34
 def places(entry: Entry) -> Iterable[Place]:
     """What one fact does to the lists. Pure."""
     fact = entry.fact
+    if isinstance(fact, f.CaseFact) and CANARYS in fact.case:
+        return
     match fact:
         case f.TriggerQueued():
             help_ = fact.case.split(".")[-2:-1] == ["help"]
