@@ -194,7 +194,6 @@ def build(
         capacity=capacity,
         offers=offers,
         booking=booking,
-        desk=desk,
         centers=centers,
         appointing=appointing,
         booking_links=links,
