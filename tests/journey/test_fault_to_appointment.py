@@ -237,8 +237,10 @@ async def test_an_owner_books_what_an_elm327_read_and_a_clean_scan_closes_it(
 ) -> None:
     port = free_port()
     garage = await workshop(house, people.owner.api)
-    with elm(peers, "p0301_basic", port):
+    # The car is read while it is claimed: what it had before is not its new owner's to be told.
+    with elm(peers, "no_codes_basic", port):
         vehicle = await car_of(house, people, "elm", "--elm", f"tcp://127.0.0.1:{port}")
+    with elm(peers, "p0301_basic", port):
         await drive(house, "elm")
         case = await case_in(people, vehicle, "offered")
         assert ([one["code"] for one in case["codes"]], case["severity"]) == (["P0301"], "high")
@@ -270,9 +272,10 @@ async def test_a_contact_center_books_what_came_over_doip_and_a_clean_scan_close
     port = free_port()
     garage = await workshop(house, people.owner.api)
     async with contact_center(house, people.owner.api) as center:
-        with doip(peers, ALWAYS_FAULTY, port, tmp_path / "faulty"):
+        with doip(peers, CLEAN, port, tmp_path / "new"):
             vehicle = await car_of(house, people, "doip", "--doip", f"127.0.0.1:{port}")
-            await wants_calls(people, vehicle)
+        await wants_calls(people, vehicle)
+        with doip(peers, ALWAYS_FAULTY, port, tmp_path / "faulty"):
             await drive(house, "doip")
             case = await case_in(people, vehicle, "leased")
         assert case["severity"] == "critical", "the control unit said: check immediately"
