@@ -32,7 +32,7 @@ bench: setup
 	@$(BIN)/python -m tests.bench $(if $(BENCH),--only $(BENCH))
 
 chaos: setup
-	$(BIN)/python -m tests.chaos $(ARGS)
+	$(BIN)/python -m tests.chaos$(if $(CHAOS),.$(CHAOS)) $(ARGS)
 
 webhooks-chaos: setup
 	$(BIN)/python -m tests.webhooks_chaos $(ARGS)

@@ -1,7 +1,7 @@
 """The package put together once: everything that routes, readers and timers of maintenance need."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ from maintenance.appointing import Appointing
 from maintenance.booking import Booking
 from maintenance.booking_links import BookingLinks
 from maintenance.capacity import Capacity
+from maintenance.centers_composition import Abroad, ContactCenters, build_centers
 from maintenance.choosing import Choosing
 from maintenance.composing import Composing
 from maintenance.counting import Counting, StoredCounting
@@ -65,12 +66,13 @@ class Maintenance:
     intake: Intake
     reactions: Reactions
     due: Due
-    desk: Desk
     garages: Garages
     capacity: Capacity
     offers: Offers
     booking: Booking
     appointing: Appointing
+    desk: Desk
+    centers: ContactCenters
     booking_links: BookingLinks
     garage_links: GarageLinks
     garage_desk: GarageDesk
@@ -129,11 +131,12 @@ class Maintenance:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
         return {
             "cse": self.due.on_due,
-            DAYS: self.desk.days.on_due,
             "flt": self.intake.on_due,
             "gar": self.garage_day,
             "slt": self.booking.on_due,
             "apt": self.appointing.on_due,
+            DAYS: self.desk.days.on_due,
+            **self.centers.timers(),
             "bkl": self.booking_links.on_due,
         }
 
@@ -146,8 +149,12 @@ def build(
     people: People,
     maker: Mapping[str, Severity] | None = None,
     public_url: str = "",
+    abroad: Abroad | None = None,
 ) -> Maintenance:
-    """Wire the package. ``maker``: an imported severity table, by code. ``public_url``: of our pages, without a slash."""
+    """Wire the package. ``maker``: an imported severity table, by code. ``public_url``: of our pages, without a slash.
+
+    ``abroad``: contact centers with a system of their own.
+    """
     cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
     choosing = Choosing(store, clock, people.cars)
     counting = StoredCounting(Counters(store.valkey))
@@ -159,6 +166,17 @@ def build(
     booking = Booking(store, cases, capacity, offers, clock, limits)
     owner = OwnerCases(cases, people.cars, choosing, index)
     appointing = Appointing(cases, booking, capacity, index, rules)
+    desk = build_desk(cases, people, index)
+    centers = build_centers(
+        cases,
+        replace(abroad or Abroad(), public_url=public_url),
+        people=people,
+        index=index,
+        days=desk.days,
+        booking=booking,
+        rules=rules,
+        counting=counting,
+    )
     links = BookingLinks(store, people.cars, clock, limits.garages, public_url=public_url)
     return Maintenance(
         limits=limits,
@@ -172,12 +190,13 @@ def build(
         owner=owner,
         intake=intake,
         reactions=Reactions(cases, intake, rules, counting),
-        due=Due(cases, rules, counting),
-        desk=build_desk(cases, people, index),
+        due=Due(cases, rules, counting, not_claimed=centers.handing.lease_over),
         garages=garages,
         capacity=capacity,
         offers=offers,
         booking=booking,
+        desk=desk,
+        centers=centers,
         appointing=appointing,
         booking_links=links,
         garage_links=GarageLinks(

@@ -205,7 +205,33 @@ class CenterLimits(_Limits):
 
     claimed_within: timedelta = Field(
         default=timedelta(minutes=2),
-        description="a trigger that was handed out and is not claimed within this falls back to the own desk",
+        description="a trigger that was handed out and is not claimed within this, or within half of what is left "
+        "to its service level if that is more, falls back to the own desk",
+    )
+    reported_within: timedelta = Field(
+        default=timedelta(minutes=20),
+        description="one that was claimed and of which nothing was heard for this long falls back too",
+    )
+    held_most: timedelta = Field(
+        default=timedelta(hours=2),
+        description="however often a center says it works on it: at most this long",
+    )
+    vendor_timeout: timedelta = Field(
+        default=timedelta(seconds=10), description="one request to Amazon Connect or Twilio"
+    )
+    vendor_retry: timedelta = Field(
+        default=timedelta(seconds=2),
+        description="the first pause before such a request is tried again; doubles",
+    )
+    vendor_cancels: int = Field(
+        default=8, ge=1, description="tries to end a vendor's task that is no longer wanted"
+    )
+    sweep_every: timedelta = Field(
+        default=timedelta(minutes=5), description="how often hand-outs and their cases are compared"
+    )
+    cancel_life: timedelta = Field(
+        default=timedelta(hours=1),
+        description="how long we try to tell a center that a case is not its any more",
     )
 
 

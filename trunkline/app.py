@@ -32,6 +32,7 @@ from spine.rates import Rates
 from spine.store import Store
 from spine.valkey import Valkey
 from trunkline import problems
+from trunkline.centering import center_routes
 from trunkline.compose import Ground, Services, ground, services
 from trunkline.delivering import delivery_routes
 from trunkline.desking import desk_routes
@@ -46,7 +47,7 @@ from trunkline.trust import NoTrust, PublicKeys
 
 log = logging.getLogger("trunkline")
 
-_PAGES = ("trunkline", "people", "delivery", "maintenance", "webhooks")
+_PAGES = ("trunkline", "people", "delivery", "webhooks", "maintenance")
 """Packages with templates."""
 
 BODY_BYTES = 2 * 1024 * 1024
@@ -101,11 +102,8 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     app.include_router(people.api.routes(parts.people))
     app.include_router(people.pages.routes(pages))
     app.include_router(event_routes(parts))
-    for router in (
-        *maintenance_routes(parts, pages),
-        *operator_routes(parts, pages),
-        *desk_routes(parts, pages),
-    ):
+    cared_for = [*maintenance_routes(parts, pages), *desk_routes(parts, pages), center_routes(parts)]
+    for router in (*cared_for, *operator_routes(parts, pages)):
         app.include_router(router)
     app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
 

@@ -14,10 +14,15 @@ from delivery.news import KINDS as NEWS_KINDS
 from delivery.reactions import KINDS as DELIVERY_KINDS
 from keys.issue import Keys
 from keys.signing import SigningKeys
-from maintenance import booking_links, desk_index, garage_links
+from maintenance import booking_links, centers_sweep, desk_index, garage_links
 from maintenance import composition as maintenance
 from maintenance import lists as maintenance_lists
 from maintenance import lists_garages as garage_lists
+from maintenance.centers import Centers
+from maintenance.centers_composition import Abroad
+from maintenance.centers_reactions import GROUP as CENTERS
+from maintenance.centers_reactions import KINDS as CENTERS_KINDS
+from maintenance.centers_reactions import OURS as AT_CENTERS
 from maintenance.code_table import kept
 from maintenance.desk_reactions import GROUP as DESK
 from maintenance.desk_reactions import KINDS as DESK_KINDS
@@ -61,15 +66,16 @@ from vehicle_gateway.registry import Vehicles
 from vehicle_gateway.renewal import KINDS as RENEWAL_KINDS
 from vehicle_gateway.renewal import Renewals
 from webhooks import lists as webhook_lists
-from webhooks.dispatch import Composer
+from webhooks.dispatch import Brief, Composer
 from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine
+from webhooks.envelope import News
 from webhooks.forgetting import GROUP as FORGETTING
 from webhooks.forgetting import KINDS as FORGOTTEN
 from webhooks.forgetting import Forgetting
 from webhooks.guard import Guard
 from webhooks.keyring import Keyring
-from webhooks.mail import Mail
+from webhooks.mail import Letter, Mail
 from webhooks.operational import GROUP as OPERATIONAL
 from webhooks.operational import KINDS as TOLD_OF
 from webhooks.operational import Composing as OperationalComposing
@@ -200,6 +206,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         people=people,
         maker=kept(settings.data_dir).severities,
         public_url=settings.public_url,
+        abroad=Abroad(Centers.read(settings.centers_file), endpoints),
     )
     mail = Mail(
         mail_door(settings),
@@ -227,7 +234,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         "people": people_composer(people.letters, settings.people),
         "delivery": delivery.composing,
         "case": of_cases,
-        "appointment": of_cases,
+        "appointment": either(AT_CENTERS, cared_for.centers.composing, of_cases),
     }
     async with HttpSender(settings.webhooks, guard) as sender:
         engine = Engine(
@@ -257,6 +264,15 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
             )
         finally:
             await engine.close()
+
+
+def either(beginning: str, first: Composer, otherwise: Composer) -> Composer:
+    """The composer of types that begin so, and that of all others with the same first part."""
+
+    async def composed(brief: Brief) -> News | Letter | None:
+        return await (first if brief.type.startswith(beginning) else otherwise)(brief)
+
+    return composed
 
 
 def _people(settings: Settings, store: Store, clock: Clock, mailer: PeopleMailer) -> People:
@@ -338,6 +354,7 @@ def readers(parts: Services) -> list[Reader]:
         reader(APPOINTMENTS, parts.maintenance.visit_news(parts.engine).handle, APPOINTMENT_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
+        reader(CENTERS, parts.maintenance.centers.reactions(parts.engine).handle, CENTERS_KINDS),
         reader(DESK, parts.maintenance.desk.reactions.handle, DESK_KINDS),
         reader(FORGETTING, Forgetting(parts.endpoints).handle, FORGOTTEN),
         reader(
@@ -349,12 +366,13 @@ def readers(parts: Services) -> list[Reader]:
             "lists",
             base.index.reaction(
                 delivery_lists.places,
+                desk_index.places,
                 maintenance_lists.places,
+                centers_sweep.places,
                 garage_lists.places,
                 people_lists.places,
                 vehicle_list.places,
                 webhook_lists.places,
-                desk_index.places,
             ),
         ),
     ]

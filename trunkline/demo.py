@@ -64,8 +64,8 @@ class Timeline:
         self._console.print(f"[dim]{at:7.2f} s[/]  [bold]{who:<8}[/] {what}", soft_wrap=True)
 
 
-def run_demo(*, once: bool, port: int, broker: str | None, data: Path | None) -> int:
-    """Play it. With ``once`` the last line of all output is the path of the evidence file."""
+def run_demo(*, once: bool, port: int, broker: str | None, data: Path | None, fault: bool = False) -> int:
+    """Play it. With ``once`` the last line of all output is the path of the evidence file, or of the invitation."""
     directory = (data or default_data_directory()).resolve()
     _clear(directory)
     timeline = Timeline()
@@ -78,7 +78,7 @@ def run_demo(*, once: bool, port: int, broker: str | None, data: Path | None) ->
         timeline.say("broker", "iotcore: loopback, one password per unit, no ACL, nothing survives a restart")
     with stage:
         timeline.say("stage", f"store, {stage.broker}, api, work and gateway are up; data in {directory}")
-        path = asyncio.run(_play(stage, timeline))
+        path = asyncio.run(_play_fault(stage, timeline) if fault else _play(stage, timeline))
         if not once:
             _stay(stage, timeline)
     if once:
@@ -121,6 +121,12 @@ async def _play(stage: Stage, timeline: Timeline) -> Path:
         raise NotVerified("; ".join(f"{check.what}: {check.why}" for check in report.checks if not check.ok))
     timeline.say("evidence", f"{len(report.checks)} checks hold: {report.verdict}")
     return path
+
+
+async def _play_fault(stage: Stage, timeline: Timeline) -> Path:
+    from trunkline.fault_demo import play_fault
+
+    return await play_fault(stage, timeline.say, _claimed)
 
 
 async def introduce(stage: Stage, api: Api, timeline: Timeline) -> Cast:

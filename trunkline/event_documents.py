@@ -11,6 +11,11 @@ from webhooks.catalogue import Catalogue, Event, EventType, Hearer
 
 _REF: Final = "#/components/schemas/{model}"
 
+_WHO: Final = {
+    Hearer.CARRIER: "a carrier",
+    Hearer.OWNER: "an owner or a system linked to one",
+    Hearer.CENTER: "a contact center",
+}
 _TELLING: Final = ("delivery.asked", "delivery.opened")
 """Of the page's examples, those that say most."""
 
@@ -106,7 +111,7 @@ def _ref(catalogue: Catalogue, one: EventType, hearer: Hearer) -> dict[str, str]
 
 
 def _who(hearer: Hearer) -> str:
-    return "a carrier" if hearer is Hearer.CARRIER else "an owner or a system linked to one"
+    return _WHO[hearer]
 
 
 def asyncapi(catalogue: Catalogue) -> dict[str, Any]:
@@ -169,8 +174,9 @@ def page(catalogue: Catalogue) -> str:
         "# Events", "",
         "Each is told as a signed webhook to every address that wants it and stands in the subscriber's stream "
         "(`GET /v1/events`, `GET /v1/events/stream`), with the same body and the same id. An owner's systems hear "
-        "what the owner hears. JSON Schema and an example of each type: `GET /v1/event-types/{type}`.", "",
-        "| type | when | carrier | owner | since |", "|---|---|---|---|---|",
+        "what the owner hears; a contact center hears by webhook alone. "
+        "JSON Schema and an example of each type: `GET /v1/event-types/{type}`.", "",
+        "| type | when | carrier | owner | center | since |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
     for one in catalogue:
         marks = " | ".join("yes" if hearer in one.heard else "-" for hearer in Hearer)

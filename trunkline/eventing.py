@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 import delivery.events
+import maintenance.centers_composing
 import maintenance.events
 import webhooks.api_events
 import webhooks.operational
@@ -23,6 +24,7 @@ def catalogue() -> Catalogue:
     """Every type of event that a subscriber of this installation can hear."""
     every: list[Iterable[EventType]] = [
         delivery.events.types(),
+        maintenance.centers_composing.types(),
         maintenance.events.types(),
         webhooks.operational.types(),
     ]

@@ -3,9 +3,10 @@
 from typing import Final
 
 from delivery import lists as delivery_lists
-from maintenance import desk_index
+from maintenance import centers_sweep, desk_index
 from maintenance import lists as maintenance_lists
 from maintenance import lists_garages as garage_lists
+from maintenance.centers_reactions import GROUP as CENTERS
 from maintenance.desk_reactions import GROUP as DESK
 from maintenance.news import GROUP as CASE_NEWS
 from maintenance.reactions import GROUP as MAINTENANCE
@@ -29,6 +30,7 @@ GROUPS: Final = (
     "delivery",
     "delivery-news",
     MAINTENANCE,
+    CENTERS,
     CASE_NEWS,
     CANARY,
     APPOINTMENTS,
@@ -53,6 +55,7 @@ async def rebuild_lists(desk: Desk) -> int:
             (
                 *delivery_lists.NAMES,
                 *maintenance_lists.NAMES,
+                *centers_sweep.NAMES,
                 *garage_lists.NAMES,
                 *people_lists.NAMES,
                 *desk_index.NAMES,
@@ -62,6 +65,7 @@ async def rebuild_lists(desk: Desk) -> int:
             (
                 delivery_lists.places,
                 maintenance_lists.places,
+                centers_sweep.places,
                 garage_lists.places,
                 people_lists.places,
                 desk_index.places,

@@ -97,7 +97,7 @@ class Child:
                 raise ChildFailed(f"{self.name} did not start:\n{self.tail()}")
             time.sleep(0.02)
 
-    def wait_for_line(self, text: str, *, since: int = 0, seconds: float = 20.0) -> None:
+    def wait_for_line(self, text: str, *, since: int = 0, seconds: float = 60.0) -> None:
         """Return when its log holds ``text`` after byte ``since``."""
         until = time.monotonic() + seconds
         while text.encode() not in self.log.read_bytes()[since:]:

@@ -92,6 +92,7 @@ async def _work(settings: Settings) -> None:
         following = Following(base.store, base.clock, settings, signing)
         async with services(base, signing=signing) as parts:
             jobs = [reader.run() for reader in readers(parts)]
+            jobs.append(parts.maintenance.centers.sweep.keep())
             upkeep = Upkeep(parts, signing)
             sending = parts.engine.run(settings.sender_name or socket.gethostname())
             watch = CaseWatch(parts)

@@ -124,6 +124,12 @@ class Settings(BaseSettings):
         "INFO", description="Least level of the logs on stderr."
     )
 
+    centers_file: Path | None = Field(
+        None,
+        description="A TOML file that says which cases go to which contact center with a system of its own "
+        "(docs/contact-centers.md); none: every call is the own desk's.",
+    )
+
     upkeep_every: timedelta = Field(
         timedelta(hours=24),
         description="How often the log is archived, checkpoints are signed and claims are compared.",

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from maintenance.centers_reactions import OURS
 from spine.ids import EndpointId, NotAnId, partition_of
 from spine.index import Index
 from trunkline.compose import keyring_of
@@ -18,7 +19,7 @@ from webhooks.mail import Link, Mail
 from webhooks.published import Addresses
 from webhooks.sender import HttpSender
 from webhooks.signers import Checker, PublicKey, Secret
-from webhooks.sources import Source, SourceId, Sources
+from webhooks.sources import Source, SourceId, Sources, SourceUnknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,10 @@ class ContactCenters:
     """Who may report by signed callbacks, as an operator makes and ends them."""
 
     def __init__(self, desk: Desk) -> None:
-        self._sources = _sources(desk, keyring_of(desk.settings))
+        keyring = keyring_of(desk.settings)
+        self._sources = _sources(desk, keyring)
+        guard = Guard(dev=desk.settings.webhooks_dev)
+        self._endpoints = Endpoints(desk.store, desk.clock, desk.settings.webhooks, guard, keyring)
 
     async def add(self, name: str, key: PublicKey | None) -> dict[str, Any]:
         """A new one; its secret is in this answer only. Raises ``TooManySources``."""
@@ -97,14 +101,25 @@ class ContactCenters:
         """Every one, oldest first."""
         return [_source(each) for each in await self._sources.of(None)]
 
+    async def listens_at(self, source: str, url: str) -> dict[str, Any]:
+        """An address where it hears what it is to call about; what it verifies with is in this answer only.
+
+        Raises ``SourceUnknown``, and what ``Endpoints.add`` raises.
+        """
+        if not any(each.id == source for each in await self._sources.of(None)):
+            raise SourceUnknown("there is no such contact center")
+        made, shown = await self._endpoints.add(source, url, [f"{OURS}*"])
+        return {"source": source, "endpoint": made.id, **_shown(shown)}
+
     async def rotate(self, source: str, overlap: timedelta | None, key: PublicKey | None) -> dict[str, Any]:
         """Its next secret, or its next public key. Raises as ``Sources.rotate``."""
         shown = await self._sources.rotate(SourceId(source), None, overlap=overlap, key=key)
         return {"source": source, **_shown(shown)}
 
     async def remove(self, source: str) -> dict[str, Any]:
-        """Its callbacks are refused from now on. Raises ``SourceUnknown``."""
+        """Its callbacks are refused from now on, and it hears nothing. Raises ``SourceUnknown``."""
         await self._sources.unlink(SourceId(source), None)
+        await self._endpoints.forget(source)
         return {"source": source, "state": "unlinked"}
 
 

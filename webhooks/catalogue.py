@@ -25,10 +25,14 @@ class UnknownType(Problem):
 
 
 class Hearer(StrEnum):
-    """Who hears: a carrier; or an owner, which is a person of the car and every system linked to that person."""
+    """Who hears: a carrier, an owner, or a contact center with a system of its own.
+
+    An owner is a person of the car and every system linked to that person.
+    """
 
     CARRIER = "carrier"
     OWNER = "owner"
+    CENTER = "center"
 
 
 class Event(BaseModel):

@@ -147,6 +147,41 @@ class CaseActed(_Case):
     act: str
 
 
+class _Handout(_Case):
+    """About a case that was handed to a contact center with a system of its own (``src_``), the ``n``-th time."""
+
+    center: str
+    n: int
+
+
+class HandoutMade(_Handout):
+    kind: Literal["handout.made"] = "handout.made"
+
+
+class HandoutChanged(_Handout):
+    """What was handed out became more urgent."""
+
+    kind: Literal["handout.changed"] = "handout.changed"
+
+
+class HandoutReported(_Handout):
+    """What the center said of it. ``outcome``: ``applied``, or ``kept`` in the audit because it came too late."""
+
+    kind: Literal["handout.reported"] = "handout.reported"
+    status: str
+    outcome: Literal["applied", "kept"]
+
+
+class HandoutEnded(_Handout):
+    """``concluded`` by the center, ``withdrawn`` by what happened here, or back on our own list.
+
+    Then ``why`` is ``unclaimed``, ``silent``, ``returned``, ``undelivered`` or ``lost``.
+    """
+
+    kind: Literal["handout.ended"] = "handout.ended"
+    why: str
+
+
 class CallsChosen(Base):
     """The owner turned "call me about faults" on or off; phone, hours and language are with the vehicle, not here."""
 
@@ -318,6 +353,7 @@ CaseFact = (
     | CaseSeen
     | CaseActed
 )
+HandoutFact = HandoutMade | HandoutChanged | HandoutReported | HandoutEnded
 SlotFact = SlotPublished | SlotHeld | SlotBooked | SlotFreed | SlotWithdrawn
 AppointmentFact = (
     AppointmentBooked
@@ -329,6 +365,7 @@ AppointmentFact = (
 )
 MaintenanceFact = (
     CaseFact
+    | HandoutFact
     | SlotFact
     | AppointmentFact
     | CallsChosen

@@ -186,8 +186,19 @@ async def test_a_contact_center_is_made_and_ended(installed: Installed) -> None:
     assert newer["secret"] != made["secret"]
     assert [each["source"] for each in listed] == [made["source"], keyed["source"]]
     assert not any("secret" in each for each in listed)
+    at = "https://center.example/trunkline"
+    (_, [told], _), (_, [row], _), (code, _, unknown) = await installed.run_each(
+        ("source", "address", made["source"], at),
+        ("addresses", "--subscriber", made["source"]),
+        ("source", "address", "src_0zzzzzzzzzzzzzzz", at),
+    )
+    assert Secret.read(told["secret"])
+    assert (row["endpoint"], row["types"]) == (told["endpoint"], ["appointment.trigger.*"])
+    assert (code, json.loads(unknown)["code"]) == (1, "source.unknown")
     *removed, left = await installed.run_each(
         *(("source", "remove", source) for source in (made["source"], keyed["source"])), ("source", "list")
     )
     assert [code for code, _, _ in removed] == [0, 0]
     assert left == (0, [], "")
+    (gone,) = await installed.run_each(("addresses", "--subscriber", made["source"]))
+    assert gone == (0, [], "")

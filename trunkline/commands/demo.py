@@ -11,8 +11,15 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def demo(
+        fault: Annotated[
+            bool, typer.Option("--fault", help="Play a fault code that becomes a visit at a garage instead.")
+        ] = False,
         once: Annotated[
-            bool, typer.Option("--once", help="End after the delivery; the last line is the evidence file.")
+            bool,
+            typer.Option(
+                "--once",
+                help="End after it; the last line is the evidence file, or the invitation.",
+            ),
         ] = False,
         port: Annotated[int, typer.Option(help="Port of the API.")] = 8080,
         broker: Annotated[
@@ -22,7 +29,7 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option(help="Folder for its data; default: this installation's.")
         ] = None,
     ) -> None:
-        """Start store, broker, api, work, gateway and one car; play a delivery; stay up for you to try."""
+        """Start store, broker, api, work, gateway and one car; play a delivery, or a fault; stay up for you to try."""
         from trunkline.demo import run_demo
 
-        raise typer.Exit(run_demo(once=once, port=port, broker=broker or None, data=data))
+        raise typer.Exit(run_demo(once=once, port=port, broker=broker or None, data=data, fault=fault))

@@ -109,6 +109,22 @@ def add_source(
     show(_run(work), as_json=as_json)
 
 
+@sources.command("address")
+def source_address(
+    source: SourceName,
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where it hears what it is to call about.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell a contact center's cases to an address; the secret it verifies with is printed here and never again."""
+
+    async def work(desk: "Desk") -> Any:
+        from trunkline.webhook_desk import ContactCenters
+
+        return await ContactCenters(desk).listens_at(source, url)
+
+    show(_run(work), as_json=as_json)
+
+
 @sources.command("list")
 def list_sources(as_json: AsJson = False) -> None:
     """Show the contact centers, one a line."""

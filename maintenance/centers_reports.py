@@ -1,0 +1,327 @@
+"""What a contact center says of a case that it was handed: in any order, more than once, too late; nothing wrong follows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Final, Literal, get_args
+
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
+
+from maintenance import calls as choice
+from maintenance.centers_handing import books, over
+from maintenance.centers_ports import Book, Conclude, Days, Said
+from maintenance.centers_states import (
+    LIVE,
+    Handout,
+    Handouts,
+    HandoutState,
+    handouts_of,
+    is_theirs,
+    key_of,
+    rank_of,
+    state_of,
+    subject_of,
+    write,
+)
+from maintenance.model import Frozen, Read
+from maintenance.service import Cases, Turn, told
+from maintenance.states import TriggerState
+from spine.facts import maintenance as f
+from spine.ids import CaseId, SlotId, VehicleId
+from spine.problems import Kind, Problem
+from spine.store import Change, Elsewhere, Once, Saved, Write
+from webhooks.verified import Callback
+
+_H = HandoutState
+
+Disposition = Literal[
+    "booked", "callback_at", "no_answer", "voicemail", "busy", "wrong_number", "declined_own_garage",
+    "declined_not_now", "already_repaired", "sold_vehicle", "language", "do_not_call", "escalated_supervisor",
+    "emergency",
+]  # fmt: skip
+"""As at the own desk."""
+Status = Literal["accepted", "claimed", "in_progress", "rejected"] | Disposition
+_STAYS_HOME: Final = frozenset({"language", "escalated_supervisor", "emergency"})
+"""What the center could not do: from here on our own people do it."""
+_BOOKS_WITHIN: Final = timedelta(minutes=1)
+DISPOSITIONS: Final = frozenset(get_args(Disposition))
+
+
+class ReportUnreadable(Problem):
+    """The callback's body does not have the members that it needs."""
+
+    code: ClassVar[str] = "center.report_unreadable"
+    kind: ClassVar[Kind] = Kind.INVALID
+
+
+class HandoutUnknown(Problem):
+    """There is no such hand-out, or it is another contact center's: both are told alike."""
+
+    code: ClassVar[str] = "center.handout_unknown"
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
+
+
+class Report(Frozen):
+    """What a contact center signs. ``idempotency_key``: of the hand-out, as it was given.
+
+    ``status``: ``accepted`` (its system has it), ``claimed`` (a person has it), ``in_progress`` (once more, the
+    person still works on it), ``rejected`` (it gives the case back), or what came of the call. ``at``: when, by
+    the center's clock. ``slot``: with ``booked``; ``callback_at``: with ``callback_at``.
+    """
+
+    case: Annotated[CaseId, Field(pattern=r"^cse_[0-9a-hjkmnp-tv-z]{16}\.[a-z_]{1,32}\.[0-9]{1,6}$")]
+    idempotency_key: Annotated[str, Field(pattern=r"^hnd_[0-9a-z._-]{1,100}$")]
+    status: Status
+    at: AwareDatetime
+    callback_at: AwareDatetime | None = None
+    slot: (
+        Annotated[SlotId, Field(pattern=r"^slt_[0-9a-hjkmnp-tv-z]{16}\.[0-9]{1,4}\.[0-9]{1,12}$")] | None
+    ) = None
+    note: Annotated[str, Field(max_length=4_000, repr=False)] = ""
+    answers: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")], Annotated[str, Field(max_length=1_000)]],
+        Field(max_length=40, repr=False),
+    ] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _says_enough(self) -> "Report":
+        if (self.slot is None) != (self.status != "booked"):
+            raise ValueError("slot goes with booked")
+        if (self.callback_at is None) != (self.status != "callback_at"):
+            raise ValueError("callback_at goes with callback_at")
+        return self
+
+    @classmethod
+    def read(cls, body: bytes) -> "Report":
+        """Raises ``ReportUnreadable``, which says where it is wrong and never what stood there."""
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError as cause:
+            wrong = ", ".join(
+                ".".join(str(part) for part in each["loc"]) or each["type"] for each in cause.errors()[:5]
+            )
+            raise ReportUnreadable(f"wrong or missing: {wrong}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a report: ``applied``, or ``kept`` in the audit without any effect."""
+
+    case: CaseId
+    status: str
+    outcome: Literal["applied", "kept"]
+    state: TriggerState
+
+
+class Reports:
+    """Takes reports whose sender is proven."""
+
+    def __init__(self, cases: Cases, conclude: Conclude, book: Book, days: Days) -> None:
+        self._cases = cases
+        self._conclude = conclude
+        self._book = book
+        self._days = days
+        self._limits = cases.limits.centers
+
+    async def take(self, callback: Callback) -> Taken:
+        """A signed callback. Raises ``ReportUnreadable``, ``HandoutUnknown``, ``OtherBody``, and what a booking raises."""
+        report = Report.read(callback.body)
+        once = Once(f"center:{callback.source}", callback.message_id, callback.body_hash)
+        return await self.apply(callback.source, report, once)
+
+    async def apply(self, source: str, report: Report, once: Once) -> Taken:
+        """A report of ``source``; the same ``once`` changes nothing a second time and is answered alike."""
+        case, subject, now = report.case, subject_of(report.case), self._cases.clock.now()
+        vehicle = await self._vehicle(source, report)
+        cal = choice.subject_of(vehicle)
+        if report.slot is not None:
+            await self._take_slot(source, report, report.slot)
+
+        def decide(saved: Mapping[str, Saved]) -> Change:
+            read = Read.of(saved[case])
+            if read is None:
+                raise HandoutUnknown("there is no such hand-out")
+            return self._cases.commit(read, self._decided(read, saved, source, report, now), now)
+
+        also = dict.fromkeys([subject, cal, *self._conclude.also(vehicle)])
+        outcome = await self._cases.store.change([case, *also], decide, once=once)
+        after = Read.of(outcome.saved[case])
+        if after is None:
+            raise HandoutUnknown("there is no such hand-out")
+        if report.status == "rejected" and outcome.answer == "applied" and outcome.changed:
+            await self._give_back(after, outcome.saved[subject], report)
+        return Taken(case, report.status, "applied" if outcome.answer == "applied" else "kept", after.state)
+
+    async def _vehicle(self, source: str, report: Report) -> VehicleId:
+        """Of the hand-out; whoever asks about another's learns nothing."""
+        try:
+            saved = await self._cases.store.load(subject_of(report.case))
+        except Elsewhere as cause:
+            raise HandoutUnknown("there is no such hand-out") from cause
+        body = handouts_of(saved)
+        _mine(body, source, report)
+        assert body is not None
+        return body.vehicle
+
+    async def _take_slot(self, source: str, report: Report, slot: SlotId) -> None:
+        """The scarce thing first; where the report comes too late for that, nothing is booked.
+
+        That it books is noted before: a look at the case meanwhile does not take it for somebody else's booking.
+        """
+        subject, now = subject_of(report.case), self._cases.clock.now()
+
+        def note(until: datetime | None) -> Callable[[Read, Mapping[str, Saved]], Turn | None]:
+            def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
+                hnd = saved[subject]
+                body = handouts_of(hnd)
+                handout = _mine(body, source, report)
+                if body is None or not _is_live(read, hnd, handout, now):
+                    return None
+                state = state_of(hnd)
+                noted = body.with_last(handout.but(books_until=until))
+                return Turn(read.body, writes={subject: write(state, state, noted)}, answer="live")
+
+            return decide
+
+        noted = await self._cases.change(report.case, note(now + _BOOKS_WITHIN), also=[subject])
+        saved = await self._cases.store.load(subject)
+        if not _is_live(noted, saved, _mine(handouts_of(saved), source, report), now):
+            return
+        try:
+            await self._book(report.case, slot, by=source)
+        except Problem:
+            await self._cases.change(report.case, note(None), also=[subject])
+            raise
+
+    async def _give_back(self, read: Read, saved: Saved, report: Report) -> None:
+        body = handouts_of(saved)
+        handout = next((each for each in body.handouts if _names(report, each)), None) if body else None
+        if handout is not None:
+            await self._days.give_back(read, handout.person, self._cases.clock.now())
+
+    def _decided(
+        self, read: Read, saved: Mapping[str, Saved], source: str, report: Report, now: datetime
+    ) -> Turn:
+        """What one report comes to. Pure."""
+        hnd = saved[subject_of(read.id)]
+        body = handouts_of(hnd)
+        handout = _mine(body, source, report)
+        assert body is not None
+        if not _is_live(read, hnd, handout, now) or rank_of(report.status) < handout.rank:
+            return self._kept(read, saved, body, handout, report, now)
+        heard = handout.hears(report.status, report.at, now, applied=True)
+        reported = _reported(read, handout, report, "applied", now)
+        state = state_of(hnd)
+        if report.status == "booked" and read.body.trigger.appointment is None:
+            raise ReportUnreadable("slot: nothing was booked")
+        match report.status:
+            case "accepted":
+                writes = {hnd.id: write(state, state, body.with_last(heard))}
+                return Turn(read.body, (), writes, [reported], "applied")
+            case "claimed" | "in_progress":
+                return self._held(read, hnd, body, heard, reported, now)
+            case "rejected":
+                turn, why = self._returned(read, source, now), "returned"
+            case _:
+                turn, why = self._conclude(read, _said(source, report, handout, now), saved, now), "concluded"
+        after, ended = over(body.with_last(heard), heard, read, why, now)
+        after = after.but(home=after.home or report.status in _STAYS_HOME)
+        trigger = turn.body.trigger.but(center=None, center_ref=None)
+        return Turn(
+            turn.body.but(trigger=trigger),
+            turn.facts,
+            {**turn.writes, hnd.id: write(state, _H.OVER, after)},
+            [*turn.others, reported, ended],
+            "applied",
+        )
+
+    def _kept(
+        self,
+        read: Read,
+        saved: Mapping[str, Saved],
+        body: Handouts,
+        handout: Handout,
+        report: Report,
+        now: datetime,
+    ) -> Turn:
+        """Too late, or out of order: it stands in the audit. That somebody wants no calls holds all the same."""
+        hnd = saved[subject_of(read.id)]
+        heard = handout.hears(report.status, report.at, now, applied=False)
+        rows = tuple(heard if each.n == heard.n else each for each in body.handouts)
+        writes = {
+            hnd.id: Write(hnd.state, body.but(handouts=rows).model_dump_json(exclude_none=True), hnd.wake_at)
+        }
+        cal = saved[choice.subject_of(read.body.vehicle)]
+        calls = choice.read(cal)
+        if report.status == "do_not_call" and calls is not None and calls.person == handout.person:
+            writes[cal.id] = Write(
+                cal.state, calls.but(do_not_call=True).model_dump_json(exclude_none=True), cal.wake_at
+            )
+        return Turn(read.body, (), writes, [_reported(read, handout, report, "kept", now)], "kept")
+
+    def _held(
+        self,
+        read: Read,
+        hnd: Saved,
+        body: Handouts,
+        heard: Handout,
+        reported: f.HandoutReported,
+        now: datetime,
+    ) -> Turn:
+        """A person there has it: the lease goes on, and not for ever."""
+        until = max(heard.until, min(now + self._limits.reported_within, heard.at + self._limits.held_most))
+        lease = read.body.trigger.lease
+        assert lease is not None
+        trigger = read.body.trigger.but(lease=lease.but(until=until, heartbeat=now))
+        return Turn(
+            read.body.but(trigger=trigger),
+            [told(f.TriggerLeased, read, now, by=heard.center, until=until)],
+            {hnd.id: write(state_of(hnd), _H.CLAIMED, body.with_last(heard.but(until=until)))},
+            [reported],
+            "applied",
+        )
+
+    def _returned(self, read: Read, source: str, now: datetime) -> Turn:
+        """The center gives it back: our list, with the age it had."""
+        why = "center: returned"
+        trigger = self._conclude.undone(read.body.trigger, source).but(lease=None, due=now, why=why)
+        queued = told(
+            f.TriggerQueued, read, now, severity=read.body.severity, since=trigger.since, due=now, why=why
+        )
+        return Turn(read.body.but(trigger=trigger), [queued])
+
+
+def _mine(body: Handouts | None, source: str, report: Report) -> Handout:
+    """The hand-out that a report is about, if it is this center's."""
+    for each in body.handouts if body else ():
+        if each.center == source and _names(report, each):
+            return each
+    raise HandoutUnknown("there is no such hand-out")
+
+
+def _names(report: Report, handout: Handout) -> bool:
+    return key_of(report.case, handout.n) == report.idempotency_key
+
+
+def _is_live(read: Read, hnd: Saved, handout: Handout, now: datetime) -> bool:
+    theirs = is_theirs(read, handout) or books(read, handout, now)
+    return handout.ended_at is None and state_of(hnd) in LIVE and theirs
+
+
+def _reported(
+    read: Read, handout: Handout, report: Report, outcome: Literal["applied", "kept"], now: datetime
+) -> f.HandoutReported:
+    about = {"center": handout.center, "n": handout.n, "status": report.status, "outcome": outcome}
+    return told(f.HandoutReported, read, now, **about)
+
+
+def _said(source: str, report: Report, handout: Handout, now: datetime) -> Said:
+    return Said(
+        disposition=report.status,
+        by=source,
+        at=now,
+        person=handout.person,
+        callback_at=report.callback_at,
+        note=report.note,
+        answers=report.answers,
+    )
