@@ -65,7 +65,7 @@ _EXAMPLE: Final[Mapping[str, Any]] = {
     "expires_at": "2030-05-06T11:00:00Z",
     "script": "fault",
     "attributes": {"case": _CASE, "severity": "high", "system": "brakes", "codes": "C0040"},
-    "deep_link": f"https://trunkline.example/desk/cases/{_CASE}",
+    "deep_link": f"https://trunkline.example/desk#{_CASE}",
     "callback_url": f"https://trunkline.example/v1/centers/{_SOURCE}/callbacks",
 }
 

@@ -58,8 +58,8 @@ class Places:
     public_url: str
 
     def deep_link(self, case: CaseId) -> str:
-        """The case at our own desk; whoever follows it has to sign in there."""
-        return f"{self.public_url}/desk/cases/{case}"
+        """Our own desk, with the case's id; whoever follows it has to sign in there."""
+        return f"{self.public_url}/desk#{case}"
 
     def callback(self, source: str) -> str:
         """Where a center reports."""

@@ -131,11 +131,11 @@ class Maintenance:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""
         return {
             "cse": self.due.on_due,
+            DAYS: self.desk.days.on_due,
             "flt": self.intake.on_due,
             "gar": self.garage_day,
             "slt": self.booking.on_due,
             "apt": self.appointing.on_due,
-            DAYS: self.desk.days.on_due,
             **self.centers.timers(),
             "bkl": self.booking_links.on_due,
         }
@@ -191,11 +191,11 @@ def build(
         intake=intake,
         reactions=Reactions(cases, intake, rules, counting),
         due=Due(cases, rules, counting, not_claimed=centers.handing.lease_over),
+        desk=desk,
         garages=garages,
         capacity=capacity,
         offers=offers,
         booking=booking,
-        desk=desk,
         centers=centers,
         appointing=appointing,
         booking_links=links,

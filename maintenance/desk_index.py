@@ -26,7 +26,7 @@ def places(entry: Entry) -> Iterable[Place]:
     """What one fact does to the lists. Pure."""
     fact = entry.fact
     if isinstance(fact, f.CaseFact) and CANARYS in fact.case:
-        return
+        return  # nobody is to see it
     match fact:
         case f.TriggerQueued():
             help_ = fact.case.split(".")[-2:-1] == ["help"]

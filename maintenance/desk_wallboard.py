@@ -1,7 +1,6 @@
 """The desk at a glance: open by severity, the oldest that nobody has, breaches, unreached, the age of the canary."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from pydantic import AwareDatetime
@@ -11,13 +10,12 @@ from maintenance.limits import DeskLimits
 from maintenance.lists import ALL, OPEN
 from maintenance.model import LEVELS, Frozen, Read
 from maintenance.states import TriggerState
+from maintenance.sweeping import GAUGES
 from spine.clock import Clock
+from spine.counters import Counters
 from spine.ids import CaseId
 from spine.index import Index
 from spine.store import Store
-
-CanaryAge = Callable[[], Awaitable[float | None]]
-"""Seconds since the newest synthetic fault came out at the end of the chain; None where none ever did."""
 
 _PAGE = 500
 
@@ -46,16 +44,20 @@ class Board:
         self._clock = clock
         self._index = index
         self._limits = limits
+        self._counters = Counters(store.valkey)
         self._kept: Wallboard | None = None
-        self.canary_age: CanaryAge | None = None
 
     async def look(self) -> Wallboard:
         """At most ``wallboard_kept`` old."""
         now = self._clock.now()
         if self._kept is None or not self._kept.at <= now < self._kept.at + self._limits.wallboard_kept:
-            age = None if self.canary_age is None else await self.canary_age()
-            self._kept = counted(await self._open(), now, age)
+            self._kept = counted(await self._open(), now, await self._canary_age(now))
         return self._kept
+
+    async def _canary_age(self, now: datetime) -> float | None:
+        """Seconds since the newest synthetic fault came out at the end of the chain; None where none ever did."""
+        at = (await self._counters.all(GAUGES)).get("canary_at")
+        return None if at is None else max(0.0, now.timestamp() - at)
 
     async def _open(self) -> list[Read]:
         reads: list[Read] = []

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Response
 
+from maintenance.centers_sweep import OUT
 from maintenance.lists import ALL, IN_STATE, OPEN
 from maintenance.states import OPEN as OPEN_STATES
 from maintenance.sweeping import GAUGES
@@ -60,6 +61,7 @@ async def text(parts: Services) -> str:
         *_gauge("cases", "Open cases by the state of their trigger.", [
             ({"state": state.value}, await base.index.count(IN_STATE, state.value)) for state in sorted(OPEN_STATES)
         ]),
+        *_gauge("cases_at_centers", "Cases that a contact center has.", [({}, await base.index.count(OUT, ALL))]),
         *_counter("case_events_total", "What the mechanisms of cases had to do.", "what", cases),
         *_counter("gateway_events_total", "Snapshots asked for, repeated messages dropped.", "what", gateway),
         *_gauge("sweep_violations", "Violations the newest sweep found.", _one(gauges, "sweep_violations")),

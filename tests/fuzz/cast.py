@@ -53,11 +53,16 @@ async def gather(stand: Stand) -> People:
         other = await stand.more_carrier(api, "Other Post")
         seen = await owner.view(delivered)
         operator = (stand.directory / "operator.token").read_text("utf-8").strip()
+        hours = {"mon": [{"start": "08:00", "end": "17:00"}]}
+        about = {"name": "Garage Noord", "address": "Kade 1", "mail": "noord@example.org", "hours": hours}
+        garage = await api.call("POST", "/v1/operator/garages", about, token=operator)
+        slots = await api.call("GET", "/v1/garage/slots?days=31", token=garage["token"])
     tokens = {
         "carrier": carrier.token,
         "courier": courier.token,
         "session": owner.token,
         "operator": operator,
+        "garage": garage["token"],
     }
     return People(
         tokens=tokens,
@@ -71,6 +76,8 @@ async def gather(stand: Stand) -> People:
             "address": [addresses["data"][0]["id"]],
             "text": (cast.address,),
             "endpoint": (endpoint["id"],),
+            "garage": (garage["garage"],),
+            **({"slot": [one["slot"] for one in slots["data"]]} if slots["data"] else {}),
             "invitation": (invited["id"],),
             "sha256": tuple(seen["photos"]),
             "link": (link_token(letter),),

@@ -4,6 +4,7 @@ Two cars: one read over an ELM327 (`elmulator`), whose owner books by the mail's
 whose critical case a contact center with its own system books on the phone.
 """
 
+import contextlib
 import email
 import email.policy
 import json
@@ -179,7 +180,16 @@ async def wants_calls(people: Cast, vehicle: str) -> None:
     await people.owner.api.call("PUT", f"/v1/owner/cars/{vehicle}/calls", choice, token=people.owner.token)
 
 
-async def case_in(people: Cast, vehicle: str, state: str) -> dict[str, Any]:
+async def mended(house: Stand, people: Cast, vehicle: str, name: str) -> dict[str, Any]:
+    """One clean scan closes it after a repair; one that overtakes the news of the repair does not count alone."""
+    await drive(house, name)
+    with contextlib.suppress(TimeoutError):
+        return await case_in(people, vehicle, "ended", seconds=15)
+    await drive(house, name)
+    return await case_in(people, vehicle, "ended")
+
+
+async def case_in(people: Cast, vehicle: str, state: str, *, seconds: float = 60) -> dict[str, Any]:
     """The car's newest case, once its trigger is in this state."""
     found: list[dict[str, Any]] = []
 
@@ -190,7 +200,7 @@ async def case_in(people: Cast, vehicle: str, state: str) -> dict[str, Any]:
         found[:] = answer["data"]
         return bool(found) and found[0]["state"] == state
 
-    await until(there, f"the case is {state}", seconds=40)
+    await until(there, f"the case is {state}", seconds=seconds)
     return found[0]
 
 
@@ -227,17 +237,19 @@ async def test_an_owner_books_what_an_elm327_read_and_a_clean_scan_closes_it(
 ) -> None:
     port = free_port()
     garage = await workshop(house, people.owner.api)
-    with elm(peers, "p0301_basic", port):
+    # The car is read while it is claimed: what it had before is not its new owner's to be told.
+    with elm(peers, "no_codes_basic", port):
         vehicle = await car_of(house, people, "elm", "--elm", f"tcp://127.0.0.1:{port}")
+    with elm(peers, "p0301_basic", port):
         await drive(house, "elm")
         case = await case_in(people, vehicle, "offered")
         assert ([one["code"] for one in case["codes"]], case["severity"]) == (["P0301"], "high")
-        letter = await people.owner.mail.wait(people.owner.address, "Your car reports", seconds=30)
+        letter = await people.owner.mail.wait(people.owner.address, "Your car reports", seconds=90)
         token = link_token(letter)
         shown = await people.owner.api.call("POST", "/v1/booking/open", {"token": token})
         slot = shown["offers"][0]["slots"][0]["slot"]
         booked = await people.owner.api.call("POST", "/v1/booking/book", {"token": token, "slot": slot})
-        appointment = booked["appointment"]["appointment"]
+        appointment = booked["appointment"]["id"]
     case = await case_in(people, vehicle, "booked")
     mine, theirs = [
         await invitation(house, address, case["id"]) for address in (people.owner.address, GARAGE_MAIL)
@@ -250,9 +262,8 @@ async def test_an_owner_books_what_an_elm327_read_and_a_clean_scan_closes_it(
     await garage.does("received", appointment)
     await garage.does("done", appointment)
     with elm(peers, "no_codes_basic", port):
-        await drive(house, "elm")
-        closed = await case_in(people, vehicle, "ended")
-    assert closed["open"] is False
+        closed = await mended(house, people, vehicle, "elm")
+    assert (closed["open"], closed["appointment"]) == (False, appointment)
 
 
 async def test_a_contact_center_books_what_came_over_doip_and_a_clean_scan_closes_it(
@@ -261,9 +272,10 @@ async def test_a_contact_center_books_what_came_over_doip_and_a_clean_scan_close
     port = free_port()
     garage = await workshop(house, people.owner.api)
     async with contact_center(house, people.owner.api) as center:
-        with doip(peers, ALWAYS_FAULTY, port, tmp_path / "faulty"):
+        with doip(peers, CLEAN, port, tmp_path / "new"):
             vehicle = await car_of(house, people, "doip", "--doip", f"127.0.0.1:{port}")
-            await wants_calls(people, vehicle)
+        await wants_calls(people, vehicle)
+        with doip(peers, ALWAYS_FAULTY, port, tmp_path / "faulty"):
             await drive(house, "doip")
             case = await case_in(people, vehicle, "leased")
         assert case["severity"] == "critical", "the control unit said: check immediately"
@@ -283,8 +295,8 @@ async def test_a_contact_center_books_what_came_over_doip_and_a_clean_scan_close
     await garage.does("received", case["appointment"])
     await garage.does("done", case["appointment"])
     with doip(peers, CLEAN, port, tmp_path / "clean"):
-        await drive(house, "doip")
-        assert (await case_in(people, vehicle, "ended"))["open"] is False
+        closed = await mended(house, people, vehicle, "doip")
+    assert (closed["open"], closed["appointment"]) == (False, case["appointment"])
 
 
 def _time(text: str) -> float:

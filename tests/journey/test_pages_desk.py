@@ -178,6 +178,32 @@ async def test_a_lost_lease_keeps_what_was_written(
     await expect(page.get_by_role("button", name="Take the next case")).to_be_visible()
 
 
+async def test_a_visit_is_booked_on_the_phone(
+    stand: Stand, cast: Cast, web: Chromium, tmp_path: Path
+) -> None:
+    vehicle, _, _ = await stand.more_car(cast, "book-car")
+    await wants_calls(cast, vehicle)
+    await stand.by_hand(
+        stand.stage.command, "garage", "make", "Garage Oost", "--address", "Kade 2, Utrecht", "--mail",
+        "oost@garage.example", "--hours", "mon-sun 08:00-17:00",
+    )  # fmt: skip
+    page = await agent(stand, cast, web, "fay@desk.example")
+    await scanned(stand, vehicle, "P0524")
+    await page.goto(f"{web.url}/desk")
+    await page.get_by_role("button", name="Take engine control, critical").first.click()
+    await page.get_by_role("button", name="Show the number").click()
+    time = page.get_by_role("button", name="at Garage Oost").first
+    await expect(time).to_be_visible()
+    assert await faults(page) == []
+    await page.screenshot(path=str(tmp_path / "booking.png"), full_page=True)
+    await time.click()
+    await expect(page.locator("#after-says")).to_contain_text("Booked")
+    cases = await cast.owner.api.call("GET", f"/v1/owner/cars/{vehicle}/cases", token=cast.owner.token)
+    assert cases["data"][0]["state"] == "booked"
+    assert [one["disposition"] for one in cases["data"][0]["calls"]] == ["booked"]
+    await cast.owner.mail.wait("oost@garage.example", "")
+
+
 async def test_help_from_the_owners_page_to_a_locked_car(
     stand: Stand, cast: Cast, web: Chromium, tmp_path: Path
 ) -> None:

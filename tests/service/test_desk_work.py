@@ -7,6 +7,8 @@ from typing import Any
 from maintenance.desk_outcomes import DISPOSITIONS
 from maintenance.desk_problems import CaseTaken
 from maintenance.states import TriggerState
+from maintenance.sweeping import GAUGES
+from spine.counters import Counters
 from spine.ids import AppointmentId, VehicleId
 from tests.desk_cases import PHONE
 from tests.service.desk_house import CAR, DeskHouse, desk_house
@@ -406,3 +408,7 @@ async def test_the_wallboard(desk_house: DeskHouse) -> None:
     assert (board["help_open"], board["waiting"], board["breaches"], board["agents_at_work"]) == (1, 2, 1, 1)
     assert board["by_state"] == {"leased": 1, "queued": 2}
     assert board["canary_age_s"] is None
+    await Counters(house.store.valkey).put(GAUGES, {"canary_at": int(house.now.timestamp()) - 41})
+    house.people.clock.advance(timedelta(seconds=3))
+    aged = (await house.http.get("/v1/desk/wallboard", headers=ann.headers)).json()
+    assert aged["canary_age_s"] == 44

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from maintenance.appointments import appointment_of
+from maintenance.desk_days import PREFIX as DAYS
 from maintenance.garage_problems import (
     AlreadyBooked,
     AppointmentChanged,
@@ -409,3 +410,8 @@ async def _close(garages: GarageHouse, case: CaseId) -> None:
         return Turn(read.body, [told(CaseClosed, read, now, why="clean"), told(TriggerEnded, read, now)])
 
     await garages.parts.cases.change(case, decide)
+
+
+async def test_time_looks_after_every_kind_of_thing(garages: GarageHouse) -> None:
+    """A timer without its handler would leave a case, a person's calls, a garage, a slot or a visit behind."""
+    assert garages.parts.timers().keys() >= {"cse", "flt", "gar", "slt", "apt", "bkl", DAYS}

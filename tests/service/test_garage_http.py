@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 
 from maintenance import api_booking, api_garage, api_garages, booking_links, garage_links, visit_pages
 from spine.ids import CaseId, GarageId, PersonId, SlotId
+from tests.fuzz.bodies import BODIES
 from tests.people_signing import ORIGIN
 from tests.service.garage_house import DAY, HOUR, GarageHouse, details, garages
 from tests.service.people_house import CAR, OTHER_CAR, house_of_people
@@ -376,3 +377,21 @@ async def test_a_garages_page(scene: Scene) -> None:
     late = await scene.http.post("/garage", data={"token": token, "act": "no_show", "appointment": name})
     assert "changed meanwhile" in late.text
     assert (await scene.http.post("/garage", data={"token": "B" * 43})).status_code == 404
+
+
+async def test_no_body_makes_a_mistake_of_ours(scene: Scene) -> None:
+    name = await scene.booked()
+    operator = (await scene.house.people.people.operators.make("op", now=scene.house.now)).text
+    doors = [
+        ("/v1/garage/slots", scene.token), (f"/v1/garage/appointments/{name}/move", scene.token),
+        ("/v1/garage-link/open", None), ("/v1/garage-link/move", None), ("/v1/garage-link/done", None),
+        ("/v1/booking/open", None), ("/v1/booking/book", None), ("/v1/booking/cancel", None),
+        (f"/v1/owner/cases/{scene.case}/book", scene.session), (f"/v1/owner/cases/{scene.case}/move", scene.session),
+        ("/v1/operator/garages", operator), ("/book", None), ("/garage", None),
+    ]  # fmt: skip
+    for path, token in doors:
+        for body in (*BODIES, b"token=" + b"%ff" * 50, b"start=9999-12-31T23:59:59-12:00", b"&" * 5000):
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            kind = "application/json" if path.startswith("/v1") else "application/x-www-form-urlencoded"
+            said = await scene.http.post(path, content=body, headers={**headers, "Content-Type": kind})
+            assert said.status_code < 500, (path, body[:80], said.text)
