@@ -12,7 +12,7 @@ let begun = false;
 function show(board) {
   const severities = Object.entries(board.by_severity).map(([level, count]) => [level, String(count)]);
   rows(by("severity"), [["help", String(board.help_open)], ...severities]);
-  rows(by("waits"), [
+  rows(by("numbers"), [
     ["waiting", String(board.waiting)],
     ["oldest", board.oldest_since ? age(board.oldest_since) : "none"],
     ["too late", String(board.breaches)],
