@@ -136,7 +136,6 @@ class Maintenance:
             "gar": self.garage_day,
             "slt": self.booking.on_due,
             "apt": self.appointing.on_due,
-            DAYS: self.desk.days.on_due,
             **self.centers.timers(),
             "bkl": self.booking_links.on_due,
         }
@@ -197,7 +196,6 @@ def build(
         capacity=capacity,
         offers=offers,
         booking=booking,
-        desk=desk,
         centers=centers,
         appointing=appointing,
         booking_links=links,
