@@ -33,11 +33,12 @@ from spine.store import Store
 from spine.valkey import Valkey
 from trunkline import problems
 from trunkline.centering import center_routes
-from trunkline.compose import Ground, Services, ground, services
+from trunkline.compose import Services, services
 from trunkline.delivering import delivery_routes
 from trunkline.desking import desk_routes
 from trunkline.event_documents import describe_webhooks
 from trunkline.eventing import catalogue, event_routes
+from trunkline.ground import Ground, ground
 from trunkline.headers import BodyLimit, SecurityHeaders
 from trunkline.maintaining import maintenance_routes
 from trunkline.operating import operator_routes

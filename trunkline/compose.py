@@ -1,107 +1,44 @@
 """Builds everything once: the parts every server process shares, then what `api` and `work` add."""
 
-import asyncio
-import contextlib
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from delivery import desk as delivery_desk
-from delivery import lists as delivery_lists
 from delivery.cars import StoredCars
-from delivery.news import KINDS as NEWS_KINDS
-from delivery.reactions import KINDS as DELIVERY_KINDS
 from keys.issue import Keys
 from keys.signing import SigningKeys
-from maintenance import booking_links, centers_sweep, desk_index, garage_links
+from maintenance import booking_links, garage_links
 from maintenance import composition as maintenance
-from maintenance import lists as maintenance_lists
-from maintenance import lists_garages as garage_lists
 from maintenance.centers import Centers
 from maintenance.centers_composition import Abroad
-from maintenance.centers_reactions import GROUP as CENTERS
-from maintenance.centers_reactions import KINDS as CENTERS_KINDS
 from maintenance.centers_reactions import OURS as AT_CENTERS
 from maintenance.code_table import kept
-from maintenance.desk_reactions import GROUP as DESK
-from maintenance.desk_reactions import KINDS as DESK_KINDS
-from maintenance.news import GROUP as CASE_NEWS
-from maintenance.news import KINDS as CASE_NEWS_KINDS
-from maintenance.reactions import GROUP as MAINTENANCE
-from maintenance.reactions import KINDS as MAINTENANCE_KINDS
-from maintenance.singing import GROUP as CANARY
-from maintenance.singing import KINDS as CANARY_KINDS
-from maintenance.visit_news import GROUP as APPOINTMENTS
-from maintenance.visit_news import KINDS as APPOINTMENT_KINDS
-from people import lists as people_lists
-from people.reactions import GROUP as PEOPLE_GROUP
-from people.reactions import KINDS as PEOPLE_KINDS
 from people.service import People, build
-from spine.clock import Clock, SystemClock
-from spine.expiring import Expiring
-from spine.house import House, open_house
+from spine.clock import Clock
 from spine.ids import PersonId
-from spine.index import Index
-from spine.log import Log, Tail
-from spine.rates import Rates
-from spine.readers import Reader
 from spine.store import Store
 from spine.streams import Streams
-from spine.timers import Timers
-from spine.valkey import StoreDown, Valkey
-from trunkline import vehicle_list
 from trunkline.desk import Desk
-from trunkline.installation import gateway_password, seal, vehicle_ca
+from trunkline.ground import Ground
+from trunkline.installation import seal, vehicle_ca
 from trunkline.people_news import PeopleComposing
 from trunkline.posting import PeopleMailer, mail_door, minter, people_composer
 from trunkline.sealing import keyring_of, sealing_key
 from trunkline.settings import Settings
 from trunkline.trust import PublicKeys
 from vehicle_gateway.commands import Commands
-from vehicle_gateway.dispatch import CommandSigner
-from vehicle_gateway.duty import Equipment
-from vehicle_gateway.gateway import Gateway
-from vehicle_gateway.link import Broker, Tls
-from vehicle_gateway.pki import Pki
 from vehicle_gateway.registry import Vehicles
-from vehicle_gateway.renewal import KINDS as RENEWAL_KINDS
-from vehicle_gateway.renewal import Renewals
-from webhooks import lists as webhook_lists
 from webhooks.dispatch import Brief, Composer
 from webhooks.endpoints import Endpoints
 from webhooks.engine import Engine
 from webhooks.envelope import News
-from webhooks.forgetting import GROUP as FORGETTING
-from webhooks.forgetting import KINDS as FORGOTTEN
-from webhooks.forgetting import Forgetting
 from webhooks.guard import Guard
 from webhooks.mail import Letter, Mail
-from webhooks.operational import GROUP as OPERATIONAL
-from webhooks.operational import KINDS as TOLD_OF
 from webhooks.operational import Composing as OperationalComposing
-from webhooks.operational import Operational
 from webhooks.sender import HttpSender
 from webhooks.sources import Sources
 from webhooks.subscriptions import Subscriptions
-
-log = logging.getLogger("trunkline")
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """The store and what stands on it alone."""
-
-    settings: Settings
-    clock: Clock
-    valkey: Valkey
-    house: House
-    store: Store
-    log: Log
-    tail: Tail
-    index: Index
-    expiring: Expiring
-    rates: Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,47 +57,6 @@ class Services:
     subscriptions: Subscriptions
     delivery: delivery_desk.Desk
     maintenance: maintenance.Maintenance
-
-
-@asynccontextmanager
-async def ground(settings: Settings) -> AsyncIterator[Ground]:
-    """Open the store (waiting while it is down) and follow its log. Raises ``StoreUnfit``."""
-    clock = SystemClock()
-    valkey = Valkey.at(settings.store_url, cluster=settings.store_cluster)
-    try:
-        house = await _open(valkey, settings)
-        facts = Log(valkey, house)
-        tail = Tail(facts, limits=settings.spine)
-        following = asyncio.create_task(tail.run(), name="tail")
-        try:
-            await tail.ready()
-            yield Ground(
-                settings=settings,
-                clock=clock,
-                valkey=valkey,
-                house=house,
-                store=Store(valkey, house),
-                log=facts,
-                tail=tail,
-                index=Index(valkey, house),
-                expiring=Expiring(valkey),
-                rates=Rates(valkey),
-            )
-        finally:
-            following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await following
-    finally:
-        await valkey.close()
-
-
-async def _open(valkey: Valkey, settings: Settings) -> House:
-    while True:
-        try:
-            return await open_house(valkey, allow_everysec=settings.allow_everysec)
-        except StoreDown as down:
-            log.warning("store_waits", extra={"reason": down.detail})
-            await asyncio.sleep(settings.spine.store_retry.total_seconds())
 
 
 @asynccontextmanager
@@ -292,99 +188,3 @@ def people_of(desk: Desk) -> People:
     """People as an operator's command needs them: reading and erasing, no mail."""
     mailer = PeopleMailer(desk.clock, desk.settings.people)
     return _people(desk.settings, desk.store, desk.clock, mailer)
-
-
-def gateway(base: Ground, signer: CommandSigner) -> Gateway:
-    """What process `gateway` runs: the broker on one side, the log on the other."""
-    settings = base.settings
-    tls = Tls(ca=settings.broker_tls_ca) if settings.broker_tls_ca else None
-    broker = Broker(
-        settings.broker_host,
-        settings.broker_port,
-        tls=tls,
-        username=settings.broker_username,
-        password=gateway_password(settings),
-    )
-    kit = Equipment(
-        store=base.store,
-        tail=base.tail,
-        clock=base.clock,
-        signer=signer,
-        broker=broker,
-        limits=settings.gateway,
-        link_limits=settings.link,
-        spine_limits=settings.spine,
-    )
-    return Gateway(kit)
-
-
-def readers(parts: Services) -> list[Reader]:
-    """Who listens to the log in process `work`."""
-    base = parts.ground
-    authority = Pki.open(base.settings.pki_dir, base.settings.gateway)
-    renewal = Renewals(base.store, base.clock, base.settings.gateway, authority, parts.commands)
-    news = parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions)
-    case_news = parts.maintenance.news(parts.engine, parts.endpoints, parts.subscriptions)
-
-    def reader(group: str, handle: object, kinds: frozenset[str] | None = None) -> Reader:
-        return Reader(
-            base.store,
-            base.log,
-            base.tail,
-            group,
-            handle,  # type: ignore[arg-type]  # each package names what it needs of an entry
-            kinds=kinds,
-            limits=base.settings.spine,
-            clock=base.clock,
-        )
-
-    return [
-        reader("keys", parts.keys.react, Keys.KINDS),
-        reader("delivery", parts.delivery.reactions.handle, DELIVERY_KINDS),
-        reader("delivery-news", news.handle, NEWS_KINDS),
-        reader(MAINTENANCE, parts.maintenance.reactions.handle, MAINTENANCE_KINDS),
-        reader(CANARY, parts.maintenance.singing.handle, CANARY_KINDS),
-        reader(CASE_NEWS, case_news.handle, CASE_NEWS_KINDS),
-        reader(APPOINTMENTS, parts.maintenance.visit_news(parts.engine).handle, APPOINTMENT_KINDS),
-        reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
-        reader("renewal", renewal.react, RENEWAL_KINDS),
-        reader(CENTERS, parts.maintenance.centers.reactions(parts.engine).handle, CENTERS_KINDS),
-        reader(DESK, parts.maintenance.desk.reactions.handle, DESK_KINDS),
-        reader(FORGETTING, Forgetting(parts.endpoints).handle, FORGOTTEN),
-        reader(
-            OPERATIONAL,
-            Operational(parts.engine, parts.endpoints, parts.subscriptions, base.clock).handle,
-            TOLD_OF,
-        ),
-        reader(
-            "lists",
-            base.index.reaction(
-                delivery_lists.places,
-                desk_index.places,
-                maintenance_lists.places,
-                centers_sweep.places,
-                garage_lists.places,
-                people_lists.places,
-                vehicle_list.places,
-                webhook_lists.places,
-            ),
-        ),
-    ]
-
-
-def timers(parts: Services) -> Timers:
-    """What time alone does, in process `work`."""
-    base = parts.ground
-    handlers = {
-        **parts.people.reactions.timers(),
-        **parts.maintenance.timers(),
-        "dlv": parts.delivery.due.on_due,
-        "vis": parts.delivery.placing.forget_visit,
-        "prm": parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions).on_due,
-        "key": parts.keys.on_due,
-        "rvl": parts.keys.on_due,
-        "apr": parts.keys.on_due,
-        "fsh": parts.keys.on_due,
-        "cmd": parts.commands.on_due,
-    }
-    return Timers(base.store, handlers, clock=base.clock, limits=base.settings.spine)

@@ -84,7 +84,9 @@ def run_gateway() -> None:
 
 async def _work(settings: Settings) -> None:
     from trunkline.case_watch import CaseWatch
-    from trunkline.compose import ground, readers, services, timers
+    from trunkline.compose import services
+    from trunkline.ground import ground
+    from trunkline.listening import readers, timers
     from trunkline.trust import Following, signing_keys
     from trunkline.upkeep import Upkeep
 
@@ -111,7 +113,8 @@ async def _work(settings: Settings) -> None:
 
 async def _gateway(settings: Settings) -> None:
     from keys.signing import SignerInUse
-    from trunkline.compose import gateway, ground
+    from trunkline.at_the_broker import gateway
+    from trunkline.ground import ground
     from trunkline.trust import Following, signing_keys
 
     start_logging(settings.log_level)
