@@ -98,17 +98,19 @@ def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own ty
 def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     """Add every package's routes."""
     pages = templates()
-    for router in delivery_routes(parts, pages):  # first: routes are tried in order, and a tap is waited for
-        app.include_router(router)
-    app.include_router(people.api.routes(parts.people))
-    app.include_router(people.pages.routes(pages))
-    app.include_router(event_routes(parts))
     cared_for = [*maintenance_routes(parts, pages), *desk_routes(parts, pages), center_routes(parts)]
-    for router in (*cared_for, *operator_routes(parts, pages)):
-        app.include_router(router)
+    for router in (
+        *delivery_routes(parts, pages),  # first: routes are tried in order, and a tap is waited for
+        people.api.routes(parts.people),
+        people.pages.routes(pages),
+        event_routes(parts),
+        *cared_for,
+        *operator_routes(parts, pages),
+        webhooks.published.routes(_published(parts)),
+    ):
+        # Including a router would make each of its routes, with all its models, once more.
+        app.router.routes.extend(router.routes)
     app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
-
-    app.include_router(webhooks.published.routes(_published(parts)))
 
     @app.get("/.well-known/jwks.json", tags=["keys"])
     async def service_keys() -> Response:

@@ -87,9 +87,7 @@ class Catalogue:
             if one.name in self._types:
                 raise ValueError(f"{one.name} is declared twice")
             self._types[one.name] = one
-        self._models = {
-            (one.name, hearer): _model(one, hearer) for one in self._types.values() for hearer in one.heard
-        }
+        self._models: dict[tuple[str, Hearer], type[Event]] = {}
 
     def __iter__(self) -> Iterator[EventType]:
         return iter(self._types.values())
@@ -102,8 +100,17 @@ class Catalogue:
         return found
 
     def model(self, name: str, hearer: Hearer) -> type[Event]:
-        """The whole event as a model. Raises ``KeyError`` where that hearer hears nothing of it."""
-        return self._models[name, hearer]
+        """The whole event as a model, made when it is first asked for: all of them take half a second.
+
+        Raises ``KeyError`` where that hearer hears nothing of it.
+        """
+        found = self._models.get((name, hearer))
+        if found is None:
+            one = self._types[name]
+            if hearer not in one.heard:
+                raise KeyError(name, hearer)
+            found = self._models[name, hearer] = _model(one, hearer)
+        return found
 
     def schema(self, name: str, hearer: Hearer) -> dict[str, Any]:
         """The whole event as JSON Schema (2020-12)."""
