@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -108,14 +108,20 @@ async def cast(stand: Stand) -> AsyncIterator[Cast]:
     await stand.tidy()
 
 
-async def violations(page: Page) -> list[str]:
-    """What axe-core finds against WCAG 2.2 AA and its own best practices."""
+OF_A_THEME: Final = ("color-contrast", "link-in-text-block")
+"""Rules whose answer hangs on the colours."""
+OF_A_WIDTH: Final = ("target-size", "scrollable-region-focusable", "bypass", "page-has-heading-one")
+"""Rules whose answer may hang on what is shown at a width."""
+
+
+async def violations(page: Page, *, only: Sequence[str] = ()) -> list[str]:
+    """What axe-core finds against WCAG 2.2 AA and its own best practices; or against some rules alone."""
     if not await page.evaluate("typeof axe === 'object'"):
         # The debugger's door: what is evaluated through it is not under the page's CSP.
         await page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
     found = await page.evaluate(
-        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}, resultTypes: ['violations']})",
-        list(RULES),
+        "only => axe.run(document, {runOnly: only, resultTypes: ['violations']})",
+        {"type": "rule", "values": list(only)} if only else {"type": "tag", "values": list(RULES)},
     )
     return [
         f"{one['id']}: {json.dumps([node['html'][:160] for node in one['nodes']])}"
