@@ -1,6 +1,8 @@
 """A real store for every test: one Valkey server, or a cluster of three where a test asks for it."""
 
 import asyncio
+import functools
+import hashlib
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -36,6 +38,14 @@ class SetClock:
 
     def set(self, at: datetime) -> None:
         self._at = at
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_codes() -> Iterator[None]:
+    """What scrypt makes of a code is remembered: the cars of a thousand tests show the same few."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashlib, "scrypt", functools.lru_cache(maxsize=4096)(hashlib.scrypt))
+        yield
 
 
 @pytest.fixture
