@@ -63,7 +63,7 @@ async def question(home: DeliveryHouse, delivery: DeliveryId) -> Question:
 
 async def own(home: DeliveryHouse, delivery: DeliveryId, by: SoftwareKey = PASSKEY) -> OwnerSignature:
     content = (await question(home, delivery)).content()
-    return OwnerSignature.of(by.assertion(unb64(content["sign"]["challenge"])))
+    return OwnerSignature.model_validate(by.assertion(unb64(content["sign"]["challenge"])))
 
 
 async def asked(home: DeliveryHouse, **changes: Any) -> DeliveryId:
@@ -97,7 +97,7 @@ async def test_a_yes_without_the_right_signature_is_none(strict: DeliveryHouse) 
     for wrong, problem in (
         (None, OwnerMustSign),
         (await own(strict, delivery, OTHER), OwnerSignatureWrong),
-        (OwnerSignature.of(PASSKEY.assertion(bytes(32))), OwnerSignatureWrong),
+        (OwnerSignature.model_validate(PASSKEY.assertion(bytes(32))), OwnerSignatureWrong),
     ):
         with pytest.raises(problem):
             await strict.decide(delivery, own=wrong)

@@ -49,7 +49,7 @@ async def drafted(desk: Desk, drafts: Drafts, n: int = 1, **changes: Any) -> Dra
 
 
 def own(draft: Draft, by: SoftwareKey = PASSKEY) -> OwnerSignature:
-    return OwnerSignature.of(by.assertion(unb64(draft.challenge)))
+    return OwnerSignature.model_validate(by.assertion(unb64(draft.challenge)))
 
 
 async def state(desk: Desk, key: KeyId) -> State:
@@ -177,9 +177,9 @@ async def test_what_no_car_would_take_is_not_taken_from_the_owner(desk: Desk, dr
     for wrong in (
         own(draft, OTHER),
         own(draft, later),
-        OwnerSignature.of(PASSKEY.assertion(bytes(32))),
-        OwnerSignature.of({**own(draft).wire(), "authData": "AAAA"}),
-        OwnerSignature.of({**own(draft).wire(), "clientData": "AAAA"}),
+        OwnerSignature.model_validate(PASSKEY.assertion(bytes(32))),
+        OwnerSignature.model_validate({**own(draft).wire(), "authData": "AAAA"}),
+        OwnerSignature.model_validate({**own(draft).wire(), "clientData": "AAAA"}),
     ):
         with pytest.raises(OwnerSignatureWrong):
             draft.check(wrong)

@@ -125,7 +125,8 @@ async def test_an_owner_sees_who_looked_and_called_and_a_driver_does_not(web: We
         CAR, "driver@example.org", Role.DRIVER, by=web.garage.owner, may_approve=False, now=web.garage.now
     )
     driver = offered.person
-    await people.people.persons.confirm(driver, now=web.garage.now)
+    entry = people.people.persons.entry_of("driver@example.org")
+    await people.people.persons.confirm(driver, entry, now=web.garage.now)
     await offers.accept(offered.id, person=driver, code=None, now=web.garage.now)
     await web.garage.settle()
     token = await people.session(driver)
