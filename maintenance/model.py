@@ -147,6 +147,8 @@ class CaseBody(Frozen):
     state: CaseState = CaseState.OPEN
     severity: Level
     severity_source: str = ""
+    raised: Level | None = None
+    """What an agent heard on the phone: the severity is never less than this while the case is open."""
     codes: tuple[str, ...] = ()
     why: str = ""
     opened_at: AwareDatetime
