@@ -49,6 +49,20 @@ async def test_only_new_pads_mend_it_and_only_after_a_while(garage: MaintenanceH
     await garage.again()
 
 
+async def test_healthy_fluid_proves_nothing_about_the_pads_of_the_same_wheel(garage: MaintenanceHouse) -> None:
+    await says(garage, PADS.format("Left"), 100)
+    await says(garage, FLUID, True)
+    await says(garage, FLUID, False)
+    await garage.later(2 * DAY)
+    read = await garage.read("brakes")
+    assert read.open
+    assert read.body.codes == ("VSS-PADWEAR", "VSS-ISFLUIDLEVELLOW")
+    await says(garage, PADS.format("Left"), 3)
+    await garage.later(DAY)
+    assert await garage.state("brakes") is T.ENDED
+    await garage.again()
+
+
 async def test_a_flag_that_flaps_all_day_is_one_case_that_stays_open(garage: MaintenanceHouse) -> None:
     for _ in range(30):
         await says(garage, FLUID, True)
