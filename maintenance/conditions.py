@@ -104,7 +104,9 @@ def _heard(
     a wheel says proves nothing about another one there.
     """
     codes = () if clean else (Code(code=code_of(path), status="confirmed", severity=severity),)
-    unit = Ecu.model_construct(id=path, codes=codes)  # ours, and longer than a car's own names of units may be
+    unit = Ecu.model_construct(
+        id=path, codes=codes
+    )  # ours, and longer than a car's own names of units may be
     scan = Scan(vehicle="-", at=at, outcome="complete", source="vss", ecus=(unit,))
     vehicle = known.vehicle
     after, happened = after_scan(replace(vehicle, last=None, at=None), scan, rules)

@@ -171,6 +171,10 @@ class CaseBody(Frozen):
     draft_n: int = 0
     """Grows with each saving of answers and note: a stale screen's saving is refused, not lost silently."""
 
+    def at_least(self, level: Level) -> Level:
+        """This level, or the one that an agent raised the case to, where that is higher."""
+        return max(level, self.raised or level, key=LEVELS.index)
+
     @property
     def rank(self) -> int:
         """0 for help with a delivery, which comes first, then by severity, the most urgent first."""

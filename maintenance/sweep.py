@@ -65,7 +65,9 @@ def _agree(name: CaseId, case: Case, read: Read | None) -> Iterator[str]:
         yield f"{name}: {case.state} for the policy, its trigger is {read.state}"
     if case.state is not CaseState.CLOSED and read.body.codes != case.codes:
         yield f"{name}: other codes in the case than in the policy"
-    if case.state is not CaseState.CLOSED and read.body.severity != LEVELS[case.severity - 1]:
+    if case.state is not CaseState.CLOSED and read.body.severity != read.body.at_least(
+        LEVELS[case.severity - 1]
+    ):
         yield f"{name}: other severity in the case than in the policy"
 
 

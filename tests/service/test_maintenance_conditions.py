@@ -49,7 +49,9 @@ async def test_only_new_pads_mend_it_and_only_after_a_while(garage: MaintenanceH
     await garage.again()
 
 
-async def test_healthy_fluid_proves_nothing_about_the_pads_of_the_same_wheel(garage: MaintenanceHouse) -> None:
+async def test_healthy_fluid_proves_nothing_about_the_pads_of_the_same_wheel(
+    garage: MaintenanceHouse,
+) -> None:
     await says(garage, PADS.format("Left"), 100)
     await says(garage, FLUID, True)
     await says(garage, FLUID, False)
