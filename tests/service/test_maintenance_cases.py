@@ -8,6 +8,7 @@ from maintenance import calls as choice
 from maintenance import memory
 from maintenance.limits import CaseLimits, MaintenanceLimits
 from maintenance.lists import ALL, IN_STATE, OF_CAR, OPEN
+from maintenance.service import Turn
 from maintenance.states import TriggerState
 from spine.dead_letters import DeadLetters
 from tests.service.maintenance_house import (
@@ -186,6 +187,33 @@ async def test_an_absurd_scan_is_cut_and_closes_nothing(garage: MaintenanceHouse
     saved = await garage.store.load(memory.subject_of(CAR))
     assert len(memory.read(saved).vehicle.faults) <= 1000
     assert len(saved.body) < 200_000
+
+
+async def test_codes_beyond_what_is_remembered_are_parked_once(house_of_people: PeopleHouse) -> None:
+    garage = garage_house(house_of_people, MaintenanceLimits(cases=CaseLimits(faults_kept=10)))
+    await garage.furnish()
+    dead = DeadLetters(garage.store.valkey, garage.store.house)
+    await garage.scan(*(f"P1{n:03d}" for n in range(10)))
+    assert await dead.count() == 0
+    await garage.scan(*(f"P1{n:03d}" for n in range(12)))
+    assert await dead.count() == 1
+    await garage.again()
+    assert await dead.count() == 1
+    assert (await garage.counted())["scans_parked"] == 1
+
+
+async def test_what_an_agent_raised_is_not_taken_back_by_the_next_scan(garage: MaintenanceHouse) -> None:
+    await garage.wants_calls()
+    await garage.scan(MEDIUM)
+    name = (await garage.read("emissions")).id
+    await garage.desk.cases.change(
+        name, lambda read, _: Turn(read.body.but(severity="critical", raised="critical"))
+    )
+    garage.clock.advance(HOUR)
+    await garage.scan(MEDIUM, LOW)
+    assert (await garage.read("emissions")).body.severity == "critical"
+    sweeping = garage.desk.sweeping
+    assert await sweeping.of(CAR, None, garage.now) == []
 
 
 async def test_a_clock_that_is_years_ahead_hides_no_later_scan(garage: MaintenanceHouse) -> None:
