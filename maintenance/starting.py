@@ -16,7 +16,7 @@ from maintenance.states import TriggerState, step
 from spine.facts import maintenance as f
 from spine.facts.base import Base
 from spine.facts.maintenance import CaseFact, Level
-from spine.ids import AppointmentId, CaseId
+from spine.ids import AppointmentId, CaseId, PersonId
 
 T = TriggerState
 
@@ -261,6 +261,23 @@ def released(story: Story, rules: Starting, at: datetime) -> None:
         offer(story, None, rules, "released")
     elif story.state is T.ENDED and story.body.trigger.was not in {None, T.BOOKED}:
         story.trigger(was=T.OFFERED)
+
+
+def left(story: Story, person: PersonId, at: datetime) -> None:
+    """One of several owners left: that person's calls are nobody's any more, and what was said in them is erased."""
+    trigger = story.body.trigger
+    dialled = trigger.dialled
+    mine = [one.person == person and one.at <= at for one in trigger.calls]
+    called = dialled is not None and dialled.person == person and dialled.at <= at
+    if not any(mine) and not called:
+        return
+    calls = tuple(
+        one.but(person=None) if is_mine else one for one, is_mine in zip(trigger.calls, mine, strict=True)
+    )
+    story.change(answers={}, note="", draft_n=story.body.draft_n + 1)
+    story.trigger(
+        calls=calls, dialled=dialled.but(person=None) if dialled is not None and called else dialled
+    )
 
 
 def new_trigger(now: datetime) -> Trigger:

@@ -1,5 +1,6 @@
 """Cases in the store: opened, made more urgent, closed and opened again by scans; each reaction read twice."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from maintenance.lists import ALL, IN_STATE, OF_CAR, OPEN
 from maintenance.service import Turn
 from maintenance.states import TriggerState
 from spine.dead_letters import DeadLetters
+from spine.store import Change
 from tests.service.maintenance_house import (
     CAR,
     DAY,
@@ -163,6 +165,23 @@ async def test_a_sale_takes_the_choice_back_and_nobody_is_called_any_more(garage
     assert await garage.state("ignition") is T.QUEUED
     await garage.again()
     assert choice.may_call(await garage.desk.choosing.of(CAR))
+
+
+async def test_a_sale_erases_cases_that_the_policy_has_forgotten(garage: MaintenanceHouse) -> None:
+    await garage.wants_calls()
+    await garage.scan(HIGH)
+    name = (await garage.read("ignition")).id
+    await garage.desk.cases.change(name, lambda read, _: Turn(read.body.but(note="a rattle")))
+    subject = memory.subject_of(CAR)
+    known = memory.read(await garage.store.load(subject))
+    (one,) = known.vehicle.cases["ignition"]
+    later = replace(known.vehicle, cases={"ignition": (replace(one, n=2),)})
+    write = memory.write(replace(known, vehicle=later))
+    await garage.store.change([subject], lambda _: Change({subject: write}))
+    garage.clock.advance(HOUR)
+    await garage.people.people.cars.release(CAR, by=garage.owner, now=garage.now)
+    await garage.settle()
+    assert (await garage.read("ignition")).body.note == ""
 
 
 async def test_what_cannot_be_read_is_parked_and_holds_nothing_up(garage: MaintenanceHouse) -> None:

@@ -201,6 +201,22 @@ def test_what_an_agent_raised_stays_until_the_case_ends() -> None:
     assert one.body.at_least("medium") == "medium"
 
 
+def test_the_calls_of_a_co_owner_who_leaves_are_erased_and_no_others() -> None:
+    other = PersonId("per_2aaaaaaaaaaaaaaa")
+    calls = tuple(
+        Call(n=n + 1, at=NOW, by="agt_1aaaaaaaaaaaaaaa", person=one, disposition="busy")
+        for n, one in enumerate((YES.person, other))
+    )
+    one = story(T.QUEUED, calls=calls)
+    one.change(answers={"noise": "a rattle"}, note="nice")
+    starting.left(one, PersonId("per_3aaaaaaaaaaaaaaa"), NOW)
+    starting.left(one, other, NOW - HOUR)
+    assert one.body.note == "nice"
+    starting.left(one, other, NOW)
+    assert [each.person for each in one.body.trigger.calls] == [YES.person, None]
+    assert (one.state, one.body.answers, one.body.note) == (T.QUEUED, {}, "")
+
+
 def test_a_release_is_done_once() -> None:
     call = Call(n=1, at=NOW, by="agt_1aaaaaaaaaaaaaaa", person=YES.person, disposition="busy")
     one = story(T.LEASED, calls=(call,))
