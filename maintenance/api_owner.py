@@ -213,7 +213,13 @@ def case_out(read: Read, role: RoleOnCar, language: Language) -> CaseOut:
             for one in trigger.calls
         ],
         history=[
-            StepOut(at=one.at, kind=one.kind, says=says.get(one.kind, ""), by=one.by, why=one.why)
+            StepOut(
+                at=one.at,
+                kind=one.kind,
+                says=says.get(f"{one.kind}.{one.why}", says.get(one.kind, "")),
+                by=one.by,
+                why=one.why,
+            )
             for one in body.history
         ],
     )

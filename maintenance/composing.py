@@ -71,7 +71,8 @@ class Composing:
 
     async def _letter(self, brief: Brief, read: Read, person: PersonId) -> Letter | None:
         view = await self._persons.view(person)
-        gone_by = brief.type not in {"case.closed", "case.opened"} and not read.open
+        # "Mended" is not said of what came back before the mail was written, nor an alarm of what is over.
+        gone_by = read.open if brief.type == "case.closed" else brief.type != "case.opened" and not read.open
         if view is None or gone_by:
             return None
         calls = await self._choosing.of(read.body.vehicle)
@@ -95,7 +96,7 @@ class Composing:
 
     def _booking(self, brief: Brief, read: Read, person: PersonId, label: str) -> Link | None:
         """The page where a visit is booked, for as long as one is needed."""
-        if brief.type == "case.closed" or read.state not in _BOOKABLE:
+        if brief.type == "case.closed" or read.state not in _BOOKABLE or read.body.trigger.appointment:
             return None
         return wanted(label, person, read.id, read.body.trigger.appointments + 1, brief.at + _LINK_LIFE)
 

@@ -158,7 +158,7 @@ def build(
     cases, index = Cases(store, clock, limits), Index(store.valkey, store.house)
     choosing = Choosing(store, clock, people.cars)
     counting = StoredCounting(Counters(store.valkey))
-    rules = Starting(limits.cases, promise(limits.cases))
+    rules = Starting(limits.cases, promise(limits.cases), limits.desk.calls_per_case)
     intake = Intake(cases, rules, maker or {}, DeadLetters(store.valkey, store.house), counting)
     garages = Garages(store, index, limits.garages)
     capacity = Capacity(store, garages, clock, limits.garages)

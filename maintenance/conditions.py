@@ -22,7 +22,6 @@ _WEAR: Final = "PadWear"
 _FLAGS: Final = frozenset({"IsBrakesWorn", "IsFluidLevelLow", "IsServiceDue", "IsPressureLow"})
 _WHOLLY: Final = 100
 """COVESA VSS: a pad that is worn away."""
-_PLACE_MOST: Final = 40
 _CONDITIONS_MOST: Final = 64
 
 
@@ -90,11 +89,6 @@ def code_of(path: str) -> str:
     return f"{VSS}{path.rpartition('.')[2].upper()}"[:32]
 
 
-def place_of(path: str) -> str:
-    """Where in the car: stands in the control unit's place, so that two wheels are two faults of one case."""
-    return path.removeprefix("Vehicle.").rpartition(".")[0][-_PLACE_MOST:] or "Vehicle"
-
-
 def _heard(
     known: Memory,
     path: str,
@@ -104,11 +98,16 @@ def _heard(
     clean: bool = False,
     severity: Literal["check_at_next_halt"] | None = None,
 ) -> tuple[Memory, list[Happening]]:
-    """One scan of this condition alone. Where the unit's scans stand, in order and time, is not touched by it."""
+    """One scan of this condition alone. Where the unit's scans stand, in order and time, is not touched by it.
+
+    The whole path stands in the control unit's place: two wheels are two faults of one case, and what one condition of
+    a wheel says proves nothing about another one there.
+    """
     codes = () if clean else (Code(code=code_of(path), status="confirmed", severity=severity),)
-    scan = Scan(
-        vehicle="-", at=at, outcome="complete", source="vss", ecus=(Ecu(id=place_of(path), codes=codes),)
-    )  # fmt: skip
+    unit = Ecu.model_construct(
+        id=path, codes=codes
+    )  # ours, and longer than a car's own names of units may be
+    scan = Scan(vehicle="-", at=at, outcome="complete", source="vss", ecus=(unit,))
     vehicle = known.vehicle
     after, happened = after_scan(replace(vehicle, last=None, at=None), scan, rules)
     after = replace(after, last=vehicle.last, at=vehicle.at)

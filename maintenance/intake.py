@@ -102,7 +102,16 @@ class Intake:
             scan = hearing.without(scan, CANARY)  # no car can sing in a canary's place
         sung = CanarySent(at=scan.at, vehicle=fact.vehicle, n=scan.seq or 0) if canary else None
         about = About(hearing.odometer_of(fact.scan), hearing.freeze_of(fact.scan), sung)
-        await self.step(fact.vehicle, lambda known: self._after(known, scan), about, ack)
+        over = 0
+
+        def after(known: Memory) -> tuple[Memory, list[Happening]]:
+            nonlocal over
+            fitting, over = self._fitting(known, scan)
+            return self._after(known, fitting)
+
+        await self.step(fact.vehicle, after, about, ack)
+        if over:
+            await self._park(fact, position, "fault.scan.codes", f"{over} codes left out: too many are known")
 
     async def signal(self, fact: SignalChanged, position: str, ack: Ack | None) -> None:
         """A condition without a code began, or ended."""
@@ -124,10 +133,16 @@ class Intake:
         vehicle = VehicleId(named_after("veh", saved.id))
         await self.step(vehicle, lambda known: conditions.after_a_while(known, now, rules, limits))
 
+    def _fitting(self, known: Memory, scan: Scan) -> tuple[Scan, int]:
+        """What of a scan can be remembered, and how many of its codes cannot."""
+        most = self._cases.limits.cases.faults_kept
+        if scan.scan_id in known.vehicle.seen or len(known.vehicle.faults) < most:
+            return scan, 0
+        said = hearing.fits(scan, frozenset(known.vehicle.faults), most)
+        return said.scan, said.left_out
+
     def _after(self, known: Memory, scan: Scan) -> tuple[Memory, list[Happening]]:
         limits = self._cases.limits
-        if len(known.vehicle.faults) >= limits.cases.faults_kept:
-            scan = hearing.fits(scan, frozenset(known.vehicle.faults), limits.cases.faults_kept).scan
         vehicle, happened = after_scan(known.vehicle, scan, limits.faults, self._maker)
         if len(vehicle.faults) > limits.cases.faults_kept // 2:
             vehicle = forgetful(vehicle, limits.cases.faults_kept // 2)
@@ -158,6 +173,7 @@ class Intake:
         names: list[str] = []
         try:
             for _ in range(_TRIES):
+                guessed = self._remembered.knows(subject)
                 loaded = await self._remembered.of([subject])
                 at_hand = stepped(loaded[subject])
                 names = [memory.case_of(vehicle, system, n) for system, n in at_hand.touched]
@@ -175,6 +191,10 @@ class Intake:
                 try:
                     done = await self._store.change([subject, *names], decide, ack=ack, loaded=loaded)
                 except _MoreCases:
+                    self._remembered.drop([subject, *names])
+                    continue
+                if guessed and not done.changed:
+                    # That nothing is to be done guards no version: it is decided on what is saved, never on a guess.
                     self._remembered.drop([subject, *names])
                     continue
                 self._remembered.keep(done.saved)
@@ -203,12 +223,12 @@ class Intake:
         if not touched and not happened:
             return Change(writes)
         would += [f"monitor:{one.kind}" for one in happened if one.monitor]
+        if any(memory.case_of(vehicle, *each) not in saved for each in touched):
+            raise _MoreCases
         calls = choice.read(saved[choice.subject_of(vehicle)]) if touched else None
         facts: list[Fact] = []
         for (system, n), case in touched.items():
             name = memory.case_of(vehicle, system, n)
-            if name not in saved:
-                raise _MoreCases
             mine = [one for one in happened if (one.system, one.n) == (system, n) and not one.monitor]
             story = self._told(name, saved[name], vehicle, case, mine, calls, about)
             if story is None:
@@ -259,7 +279,7 @@ class Intake:
         story.change(
             codes=case.codes,
             state=case.state,
-            severity=LEVELS[case.severity - 1],
+            severity=story.body.at_least(LEVELS[case.severity - 1]),
             odometer_m=about.odometer_m if about.odometer_m is not None else story.body.odometer_m,
         )
         return story

@@ -147,6 +147,8 @@ class CaseBody(Frozen):
     state: CaseState = CaseState.OPEN
     severity: Level
     severity_source: str = ""
+    raised: Level | None = None
+    """What an agent heard on the phone: the severity is never less than this while the case is open."""
     codes: tuple[str, ...] = ()
     why: str = ""
     opened_at: AwareDatetime
@@ -168,6 +170,10 @@ class CaseBody(Frozen):
     """What happened, oldest first; the first step and the newest are kept."""
     draft_n: int = 0
     """Grows with each saving of answers and note: a stale screen's saving is refused, not lost silently."""
+
+    def at_least(self, level: Level) -> Level:
+        """This level, or the one that an agent raised the case to, where that is higher."""
+        return max(level, self.raised or level, key=LEVELS.index)
 
     @property
     def rank(self) -> int:

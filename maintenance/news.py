@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from maintenance.events import KINDS, type_of
-from maintenance.model import Read
+from maintenance.model import CaseBody, Read
 from maintenance.ports import Endpoints, Engine, Subscribers
 from maintenance.service import Cases, NoSuchCase
 from people.cars import Cars as CarPeople
@@ -128,16 +128,25 @@ class News:
 
 
 def _mailed(type_: str, fact: CaseFact | AppointmentFact, read: Read) -> bool:
-    """What is worth a mail. A flapping fault opens and closes silently: it is said once that it is mended."""
+    """What is worth a mail. A flapping fault opens and closes silently: that it is mended, and came back, is said once."""
     body = read.body
     if body.what != "fault":
         return False
+    if isinstance(fact, f.CaseReopened):
+        return body.severity in _ALARMING and _first(body, fact)
     if type_ in URGENT:
         return body.severity in _ALARMING
     if isinstance(fact, f.CaseClosed):
-        first = next((one for one in body.history if one.kind == "case.closed"), None)
-        return fact.why != "repair_did_not_hold" and first is not None and first.at == fact.at
-    return type_ in {"case.opened", "case.unreached"}
+        return fact.why != "repair_did_not_hold" and _first(body, fact)
+    if isinstance(fact, f.TriggerUnreached):  # not where a case that opens again only goes on where it stood
+        return not any(one.kind == "case.reopened" and one.at == fact.at for one in body.history)
+    return type_ == "case.opened"
+
+
+def _first(body: CaseBody, fact: CaseFact | AppointmentFact) -> bool:
+    """The case's history has no earlier one of this kind."""
+    first = next((one for one in body.history if one.kind == fact.kind), None)
+    return first is not None and first.at == fact.at
 
 
 def _what(type_: str, position: str) -> str:

@@ -18,7 +18,7 @@ from maintenance.choosing import Wish
 from maintenance.composition import Maintenance
 from maintenance.explaining import Language
 from maintenance.owner import CannotDecline
-from maintenance.words import texts
+from maintenance.words import NOT_HELD, texts
 from people.access import PersonPrincipal
 from people.api_parts import In, VehiclePath
 from people.model import Role
@@ -84,7 +84,7 @@ def routes(desk: Maintenance, templates: Environment, *, booking: BookingLink = 
     def page(name: str, language: Language, said: str, zone: str, **about: Any) -> HTMLResponse:  # noqa: ANN401 - what a template shows
         every = texts(language)
         about |= {
-            "say": every, "language": language, "languages": _LANGUAGES, "mood": _mood,
+            "say": every, "language": language, "languages": _LANGUAGES, "mood": _mood, "over": _over,
             "said": every["page"][said] if said in _SAID else "", "moment": lambda at: _moment(at, zone),
         }  # fmt: skip
         return HTMLResponse(templates.get_template(name).render(**about))
@@ -144,9 +144,15 @@ def routes(desk: Maintenance, templates: Environment, *, booking: BookingLink = 
     return router
 
 
+def _over(one: CaseOut) -> str:
+    """The name of the word that stands for a case that is over."""
+    closed = next((step for step in reversed(one.history) if step.kind == "case.closed"), None)
+    return "not_held" if closed is not None and closed.why == NOT_HELD else "closed"
+
+
 def _mood(one: CaseOut) -> str:
     if not one.open:
-        return "good"
+        return "good" if _over(one) == "closed" else "wait"
     return "bad" if one.severity in {"high", "critical"} else "wait"
 
 

@@ -133,7 +133,10 @@ class Reactions:
             await self._tell(case, tell, also=self._beside(case, calls))
 
     async def _released(self, fact: CarReleased) -> None:
-        """Sale or end of a lease: the choice goes, and what was said on the phone with it."""
+        """Sale or end of a lease: the choice goes, and what was said on the phone with it.
+
+        Where another owner stays who is called, the calls of the one who left alone are erased.
+        """
         subject, crew = choice.subject_of(fact.vehicle), people_of(fact.vehicle)
         now = self._cases.clock.now()
 
@@ -145,10 +148,16 @@ class Reactions:
             )
 
         done = await self._cases.store.change([subject, crew], decide)
-        if choice.released_at(done.saved[subject]) != fact.at:
-            return
+        whole = choice.released_at(done.saved[subject]) == fact.at
+
+        def tell(story: Story, _: Mapping[str, Saved]) -> None:
+            if whole:
+                starting.released(story, self._rules, fact.at)
+            else:
+                starting.left(story, fact.person, fact.at)
+
         for case in await self._cases_of(fact.vehicle):
-            await self._tell(case, lambda story, _: starting.released(story, self._rules, fact.at))
+            await self._tell(case, tell)
 
     async def _open_of(self, vehicle: VehicleId) -> list[CaseId]:
         """By the policy's memory, which is of one piece with the cases; the list follows the log."""
@@ -158,10 +167,13 @@ class Reactions:
         return [memory.case_of(vehicle, one.system, one.n) for one in found if one is not None]
 
     async def _cases_of(self, vehicle: VehicleId) -> list[CaseId]:
+        """Every one there ever was, not only those that the policy still remembers."""
         saved = await self._cases.store.load(memory.subject_of(vehicle))
         known = memory.read(saved).vehicle
         return [
-            memory.case_of(vehicle, system, one.n) for system in known.cases for one in known.cases[system]
+            memory.case_of(vehicle, system, n)
+            for system, cases in known.cases.items()
+            for n in range(1, max((one.n for one in cases), default=0) + 1)
         ]
 
     async def _tell(

@@ -24,6 +24,10 @@ class Remembered:
         self._memories: dict[str, tuple[Saved, Memory]] = {}
         self._reads: dict[str, tuple[Saved, Read | None]] = {}
 
+    def knows(self, subject: str) -> bool:
+        """Whether ``of`` gives what was remembered, which may be outdated."""
+        return subject in self._saved
+
     async def of(self, subjects: Iterable[str], *, new: Iterable[str] = ()) -> dict[str, Saved]:
         """As remembered, else as loaded; ``new``: surely not there yet."""
         found = {each: Saved(each) for each in new}

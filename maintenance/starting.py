@@ -16,7 +16,7 @@ from maintenance.states import TriggerState, step
 from spine.facts import maintenance as f
 from spine.facts.base import Base
 from spine.facts.maintenance import CaseFact, Level
-from spine.ids import AppointmentId, CaseId
+from spine.ids import AppointmentId, CaseId, PersonId
 
 T = TriggerState
 
@@ -54,6 +54,8 @@ class Starting:
 
     limits: CaseLimits
     promise: Promise
+    calls_per_case: int = 3
+    """The desk's: where so many were made, an agent has nothing more to do by phone."""
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ def begin(story: Story, calls: Calls | None, rules: Starting, why: str) -> None:
     if body.what != "fault":
         queue(story, calls, rules, why)
         return
-    wants_agent = body.severity in _NEEDS_AN_AGENT and may_call(calls)
+    wants_agent = body.severity in _NEEDS_AN_AGENT and _may_call(story, calls, rules)
     if wants_agent and limits.queue == "monitor":
         story.would.append("queue")
     if wants_agent and limits.queue == "active":
@@ -118,6 +120,11 @@ def _offered_until(story: Story, calls: Calls | None, rules: Starting) -> dateti
     return None
 
 
+def _may_call(story: Story, calls: Calls | None, rules: Starting) -> bool:
+    """Whether an agent can do something: the owner wants calls, and not all of them were made."""
+    return may_call(calls) and len(story.body.trigger.calls) < rules.calls_per_case
+
+
 def queue(
     story: Story, calls: Calls | None, rules: Starting, why: str, *, since: datetime | None = None
 ) -> None:
@@ -138,7 +145,11 @@ def queue(
 
 
 def more_urgent(story: Story, calls: Calls | None, rules: Starting, level: Level, why: str) -> None:
-    """It became more urgent: what was offered may need an agent now, and the list is put in order anew."""
+    """It became more urgent: what was offered may need an agent now, and the list is put in order anew.
+
+    A critical one is left to nobody's silence: what was set aside or not reached starts anew, and where a visit is
+    booked an agent asks whether the car stands still until then; the appointment stays.
+    """
     if LEVELS.index(level) <= LEVELS.index(story.body.severity):
         return
     story.change(severity=level)
@@ -146,10 +157,18 @@ def more_urgent(story: Story, calls: Calls | None, rules: Starting, level: Level
     match story.state:
         case T.OFFERED | T.DECLINED:
             begin(story, calls, rules, "more_urgent")
+        case T.SUPPRESSED | T.UNREACHED if level == "critical":
+            story.trigger(until=None)
+            begin(story, calls, rules, "more_urgent")
         case T.QUEUED:
             queue(story, calls, rules, "more_urgent", since=story.body.trigger.since)
-        case T.SCHEDULED if level == "critical":
+        case T.SCHEDULED if level in _NEEDS_AN_AGENT:
             queue(story, calls, rules, "more_urgent")
+        case T.BOOKED if level == "critical" and story.body.trigger.due is not None:
+            unbook(story, calls, rules, "more_urgent")  # the garage has finished, and did not mend it
+        case T.BOOKED if level == "critical" and _may_call(story, calls, rules):
+            if rules.limits.queue == "active":
+                queue(story, calls, rules, "more_urgent")
         case _:  # somebody has it, an appointment is made, or it is told to nobody
             pass
 
@@ -157,7 +176,7 @@ def more_urgent(story: Story, calls: Calls | None, rules: Starting, level: Level
 def end(story: Story, why: str) -> None:
     """Its case is closed; where it stood is kept for the case that opens again."""
     was = T.QUEUED if story.state in {T.LEASED, T.SCHEDULED} else story.state
-    story.change(closed_at=story.now)
+    story.change(closed_at=story.now, raised=None)
     story.trigger(was=was, lease=None, due=None, claim_by=None, center=None, center_ref=None)
     story.tell(f.CaseClosed, why=why)
     story.tell(f.TriggerEnded)
@@ -183,8 +202,8 @@ def resume(story: Story, calls: Calls | None, rules: Starting, why: str) -> None
         case T.SUPPRESSED:
             story.trigger(was=None)
             story.tell(f.TriggerSuppressed, reason=trigger.why or why, until=trigger.until)
-        case _:
-            offer(story, calls, rules, why)
+        case _:  # offered, and meanwhile the owner may have turned calls on or off
+            begin(story, calls, rules, why)
 
 
 def book(story: Story, appointment: AppointmentId, number: int) -> None:
@@ -209,15 +228,20 @@ def unbook(story: Story, calls: Calls | None, rules: Starting, why: str) -> None
 
 
 def chosen(story: Story, calls: Calls | None, rules: Starting) -> None:
-    """The owner turned calls on or off: what is offered may now be called about, what waits no longer."""
+    """The owner turned calls on or off: what is offered may now be called about, what waits no longer.
+
+    Who corrects a number is called again about what could not be reached before.
+    """
     if story.body.what != "fault":
         return
     if may_call(calls):
-        if story.state is T.OFFERED and story.body.severity in _NEEDS_AN_AGENT:
-            if rules.limits.queue == "active":
+        if story.state in {T.OFFERED, T.UNREACHED} and story.body.severity in _NEEDS_AN_AGENT:
+            if rules.limits.queue == "active" and _may_call(story, calls, rules):
                 queue(story, calls, rules, "calls_on")
         elif story.state is T.OFFERED and story.body.trigger.due is None:
             story.trigger(due=_offered_until(story, calls, rules))
+    elif story.state in {T.QUEUED, T.SCHEDULED} and (named := story.body.trigger.appointment) is not None:
+        book(story, named, story.body.trigger.appointments)
     elif story.state in {T.QUEUED, T.SCHEDULED}:
         offer(story, calls, rules, "calls_off")
 
@@ -231,10 +255,29 @@ def released(story: Story, rules: Starting, at: datetime) -> None:
     calls = tuple(call.but(person=None) for call in story.body.trigger.calls)
     story.change(answers={}, note="", call_at=None, draft_n=story.body.draft_n + 1, released_at=at)
     story.trigger(calls=calls, dialled=None, language=None)
-    if story.state in {T.QUEUED, T.SCHEDULED, T.UNREACHED, T.DECLINED} and story.body.what != "help":
+    waited = {T.QUEUED, T.SCHEDULED, T.UNREACHED, T.DECLINED, T.SUPPRESSED}
+    if story.state in waited and story.body.what != "help":
+        story.trigger(until=None)
         offer(story, None, rules, "released")
     elif story.state is T.ENDED and story.body.trigger.was not in {None, T.BOOKED}:
         story.trigger(was=T.OFFERED)
+
+
+def left(story: Story, person: PersonId, at: datetime) -> None:
+    """One of several owners left: that person's calls are nobody's any more, and what was said in them is erased."""
+    trigger = story.body.trigger
+    dialled = trigger.dialled
+    mine = [one.person == person and one.at <= at for one in trigger.calls]
+    called = dialled is not None and dialled.person == person and dialled.at <= at
+    if not any(mine) and not called:
+        return
+    calls = tuple(
+        one.but(person=None) if is_mine else one for one, is_mine in zip(trigger.calls, mine, strict=True)
+    )
+    story.change(answers={}, note="", draft_n=story.body.draft_n + 1)
+    story.trigger(
+        calls=calls, dialled=dialled.but(person=None) if dialled is not None and called else dialled
+    )
 
 
 def new_trigger(now: datetime) -> Trigger:

@@ -65,8 +65,17 @@ def _agree(name: CaseId, case: Case, read: Read | None) -> Iterator[str]:
         yield f"{name}: {case.state} for the policy, its trigger is {read.state}"
     if case.state is not CaseState.CLOSED and read.body.codes != case.codes:
         yield f"{name}: other codes in the case than in the policy"
-    if case.state is not CaseState.CLOSED and read.body.severity != LEVELS[case.severity - 1]:
+    if case.state is not CaseState.CLOSED and read.body.severity != read.body.at_least(
+        LEVELS[case.severity - 1]
+    ):
         yield f"{name}: other severity in the case than in the policy"
+
+
+def unlisted(
+    name: CaseId, read: Read, queued: Collection[str], now: datetime, grace: timedelta
+) -> Iterator[str]:
+    """For a case without a memory of faults behind it: help with a delivery."""
+    yield from _looked_after(name, read, queued, now, grace)
 
 
 def _looked_after(
@@ -92,6 +101,6 @@ def _looked_after(
         and read.state is T.QUEUED
         and settled
         and name not in queued
-        and read.body.what == "fault"
+        and read.body.what != "canary"
     ):
         yield f"{name}: queued, and not on the agents' list"

@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Final
 
 from maintenance.explaining import Language, explain
 from maintenance.model import CaseBody
 from maintenance.severity import Judged, Severity
 from maintenance.states import TriggerState
+
+NOT_HELD: Final = "repair_did_not_hold"
+"""Why a case ended whose fault was there again after its repair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,16 @@ def told(body: CaseBody, state: TriggerState, language: Language) -> Told:
         means={code: one.means for code, one in plain.items()},
         drive=any_one.drive if any_one else "",
         next=any_one.next if any_one else "",
-        stands=every["state"].get(state.value, ""),
+        stands=every["state"].get("not_held" if _not_held(body, state) else state.value, ""),
     )
+
+
+def _not_held(body: CaseBody, state: TriggerState) -> bool:
+    """It ended because its repair did not hold: the car proved nothing, and another case goes on with it."""
+    if state is not TriggerState.ENDED:
+        return False
+    closed = next((one for one in reversed(body.history) if one.kind == "case.closed"), None)
+    return closed is not None and closed.why == NOT_HELD
 
 
 @cache

@@ -30,15 +30,19 @@ class CaseWatch:
                     await self.turn()
             except Problem as why:
                 log.warning("sweep.failed", extra={"reason": str(why)})
+            except Exception:
+                log.exception("sweep.failed")
             await asyncio.sleep(every.total_seconds() / 4)
 
     async def turn(self) -> int:
         """Look at everything once; how many violations."""
-        sweeping, seen, found, after = self._parts.maintenance.sweeping, 0, 0, None
+        sweeping, seen, after = self._parts.maintenance.sweeping, 0, None
+        held_against = await sweeping.begin()
+        found = len(await sweeping.help(held_against))
         while True:
             page = await self._base.index.page(VEHICLES, ALL, after=after, limit=_PAGE)
             vehicles = [VehicleId(member) for member in page.members]
-            seen, found = seen + len(vehicles), found + len(await sweeping.sweep(vehicles))
+            seen, found = seen + len(vehicles), found + len(await sweeping.sweep(vehicles, held_against))
             after = page.next
             if after is None:
                 await sweeping.note(seen, found)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from maintenance import memory
+from maintenance import desk_index, memory
 from maintenance.choosing import Wish
 from maintenance.composition import Maintenance, build
 from maintenance.limits import MaintenanceLimits
@@ -90,7 +90,7 @@ class MaintenanceHouse:
                 kinds.append(entry.kind)
 
     async def react(self, entry: Entry) -> None:
-        await self.desk.index.place(places(entry))
+        await self.desk.index.place([*places(entry), *desk_index.places(entry)])
         if entry.kind in KINDS:
             await self.desk.reactions.handle(Received(entry.partition, entry.position, entry.fact, None))
 

@@ -1,5 +1,6 @@
 """Cases in the store: opened, made more urgent, closed and opened again by scans; each reaction read twice."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,8 +9,10 @@ from maintenance import calls as choice
 from maintenance import memory
 from maintenance.limits import CaseLimits, MaintenanceLimits
 from maintenance.lists import ALL, IN_STATE, OF_CAR, OPEN
+from maintenance.service import Turn
 from maintenance.states import TriggerState
 from spine.dead_letters import DeadLetters
+from spine.store import Change
 from tests.service.maintenance_house import (
     CAR,
     DAY,
@@ -164,6 +167,23 @@ async def test_a_sale_takes_the_choice_back_and_nobody_is_called_any_more(garage
     assert choice.may_call(await garage.desk.choosing.of(CAR))
 
 
+async def test_a_sale_erases_cases_that_the_policy_has_forgotten(garage: MaintenanceHouse) -> None:
+    await garage.wants_calls()
+    await garage.scan(HIGH)
+    name = (await garage.read("ignition")).id
+    await garage.desk.cases.change(name, lambda read, _: Turn(read.body.but(note="a rattle")))
+    subject = memory.subject_of(CAR)
+    known = memory.read(await garage.store.load(subject))
+    (one,) = known.vehicle.cases["ignition"]
+    later = replace(known.vehicle, cases={"ignition": (replace(one, n=2),)})
+    write = memory.write(replace(known, vehicle=later))
+    await garage.store.change([subject], lambda _: Change({subject: write}))
+    garage.clock.advance(HOUR)
+    await garage.people.people.cars.release(CAR, by=garage.owner, now=garage.now)
+    await garage.settle()
+    assert (await garage.read("ignition")).body.note == ""
+
+
 async def test_what_cannot_be_read_is_parked_and_holds_nothing_up(garage: MaintenanceHouse) -> None:
     dead = DeadLetters(garage.store.valkey, garage.store.house)
     await garage.scan(HIGH, outcome="wonderful")
@@ -186,6 +206,33 @@ async def test_an_absurd_scan_is_cut_and_closes_nothing(garage: MaintenanceHouse
     saved = await garage.store.load(memory.subject_of(CAR))
     assert len(memory.read(saved).vehicle.faults) <= 1000
     assert len(saved.body) < 200_000
+
+
+async def test_codes_beyond_what_is_remembered_are_parked_once(house_of_people: PeopleHouse) -> None:
+    garage = garage_house(house_of_people, MaintenanceLimits(cases=CaseLimits(faults_kept=10)))
+    await garage.furnish()
+    dead = DeadLetters(garage.store.valkey, garage.store.house)
+    await garage.scan(*(f"P1{n:03d}" for n in range(10)))
+    assert await dead.count() == 0
+    await garage.scan(*(f"P1{n:03d}" for n in range(12)))
+    assert await dead.count() == 1
+    await garage.again()
+    assert await dead.count() == 1
+    assert (await garage.counted())["scans_parked"] == 1
+
+
+async def test_what_an_agent_raised_is_not_taken_back_by_the_next_scan(garage: MaintenanceHouse) -> None:
+    await garage.wants_calls()
+    await garage.scan(MEDIUM)
+    name = (await garage.read("emissions")).id
+    await garage.desk.cases.change(
+        name, lambda read, _: Turn(read.body.but(severity="critical", raised="critical"))
+    )
+    garage.clock.advance(HOUR)
+    await garage.scan(MEDIUM, LOW)
+    assert (await garage.read("emissions")).body.severity == "critical"
+    sweeping = garage.desk.sweeping
+    assert await sweeping.of(CAR, None, garage.now) == []
 
 
 async def test_a_clock_that_is_years_ahead_hides_no_later_scan(garage: MaintenanceHouse) -> None:

@@ -7,7 +7,15 @@ from maintenance.states import TriggerState
 from spine.facts.maintenance import AppointmentDone
 from spine.facts.vehicle import SignalChanged
 from spine.ids import AppointmentId, GarageId, SlotId
-from tests.service.maintenance_house import CAR, DAY, HOUR, MaintenanceHouse, garage, house_of_people
+from tests.service.maintenance_house import (
+    CAR,
+    DAY,
+    HOUR,
+    MaintenanceHouse,
+    garage,
+    garage_house,
+    house_of_people,
+)
 
 __all__ = ["garage", "house_of_people"]
 pytestmark = pytest.mark.valkey
@@ -49,6 +57,22 @@ async def test_only_new_pads_mend_it_and_only_after_a_while(garage: MaintenanceH
     await garage.again()
 
 
+async def test_healthy_fluid_proves_nothing_about_the_pads_of_the_same_wheel(
+    garage: MaintenanceHouse,
+) -> None:
+    await says(garage, PADS.format("Left"), 100)
+    await says(garage, FLUID, True)
+    await says(garage, FLUID, False)
+    await garage.later(2 * DAY)
+    read = await garage.read("brakes")
+    assert read.open
+    assert read.body.codes == ("VSS-PADWEAR", "VSS-ISFLUIDLEVELLOW")
+    await says(garage, PADS.format("Left"), 3)
+    await garage.later(DAY)
+    assert await garage.state("brakes") is T.ENDED
+    await garage.again()
+
+
 async def test_a_flag_that_flaps_all_day_is_one_case_that_stays_open(garage: MaintenanceHouse) -> None:
     for _ in range(30):
         await says(garage, FLUID, True)
@@ -58,6 +82,19 @@ async def test_a_flag_that_flaps_all_day_is_one_case_that_stays_open(garage: Mai
     assert [one for one in await garage.kinds() if one.startswith("case.")] == ["case.opened"]
     await garage.later(DAY)
     assert await garage.state("brakes") is T.ENDED
+
+
+async def test_a_timer_that_another_process_answered_is_answered_again_here(garage: MaintenanceHouse) -> None:
+    """One process reads the signals, the other has the timers: what the second remembers is outdated."""
+    other = garage_house(garage.people)
+    for _ in range(2):
+        await says(garage, PADS.format("Left"), 95)
+        await says(garage, PADS.format("Left"), 3)
+        garage.clock.advance(DAY)
+        await other.desk.timers()["flt"](await garage.store.load(memory.subject_of(CAR)))
+        await garage.settle()
+        assert await garage.state("brakes") is T.ENDED
+    await garage.again()
 
 
 async def test_after_the_garage_has_finished_healthy_is_believed_at_once(garage: MaintenanceHouse) -> None:

@@ -3,7 +3,13 @@
 import pytest
 
 from maintenance.composing import Composing
+from maintenance.model import Language, Read
 from maintenance.news import News
+from maintenance.service import Turn, told, with_history
+from maintenance.starting import Story, end
+from maintenance.words import texts
+from maintenance.words import told as plain_words
+from spine.facts.maintenance import TriggerUnreached
 from spine.ids import PersonId
 from spine.log import Entry
 from spine.readers import Received
@@ -104,6 +110,67 @@ async def test_a_flapping_fault_is_told_once(garage: MaintenanceHouse, newsroom:
             await garage.scan()
     await newsroom.hear()
     assert newsroom.mails() == ["case.opened", "case.closed"]
+
+
+async def test_a_flapping_dangerous_fault_is_told_when_it_first_comes_back(
+    garage: MaintenanceHouse, newsroom: Newsroom
+) -> None:
+    for _ in range(5):
+        await garage.scan(CRITICAL)
+        for _ in range(3):
+            garage.clock.advance(HOUR)
+            await garage.scan()
+    await newsroom.hear()
+    assert newsroom.mails() == ["case.opened", "case.closed", "case.reopened"]
+
+
+async def test_mended_is_not_said_of_what_is_open_again(garage: MaintenanceHouse, newsroom: Newsroom) -> None:
+    await garage.scan(HIGH)
+    for _ in range(3):
+        garage.clock.advance(HOUR)
+        await garage.scan()
+    await newsroom.hear()
+    assert newsroom.mails()[-1] == "case.closed"
+    assert await newsroom.newest() is not None
+    await garage.scan(HIGH)
+    assert await newsroom.newest() is None
+
+
+async def test_who_was_not_reached_is_told_once_though_the_case_opens_again(
+    garage: MaintenanceHouse, newsroom: Newsroom
+) -> None:
+    await garage.wants_calls()
+    await garage.scan(HIGH)
+    case = (await garage.read("ignition")).id
+
+    def unreached(read: Read, _: object) -> Turn:
+        return Turn(read.body, [told(TriggerUnreached, read, garage.now, calls=3)])
+
+    await garage.desk.cases.change(case, unreached)
+    await garage.settle()
+    for _ in range(3):
+        garage.clock.advance(HOUR)
+        await garage.scan()
+    await garage.scan(HIGH)
+    assert (await garage.kinds()).count("trigger.unreached") == 2
+    await newsroom.hear()
+    assert newsroom.mails().count("case.unreached") == 1
+
+
+@pytest.mark.parametrize("language", ["en", "nl", "de", "sv"])
+async def test_a_case_whose_repair_did_not_hold_is_not_called_mended(
+    garage: MaintenanceHouse, language: Language
+) -> None:
+    await garage.scan(HIGH)
+    read = await garage.read("ignition")
+    story = Story(read.id, read.body, read.state, garage.now)
+    end(story, "repair_did_not_hold")
+    body = with_history(story.body, story.facts)
+    every = texts(language)
+    says = plain_words(body, story.state, language).stands
+    assert says == every["state"]["not_held"] == every["happened"]["case.closed.repair_did_not_hold"]
+    mended = with_history(read.body, [one.model_copy(update={"why": "clean_scans"}) for one in story.facts])
+    assert plain_words(mended, story.state, language).stands == every["state"]["ended"]
 
 
 async def test_systems_hear_ids_and_codes_and_everything_only_once(

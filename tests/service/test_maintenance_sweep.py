@@ -10,8 +10,9 @@ import pytest
 
 from maintenance import memory
 from maintenance.cases import CaseState
-from maintenance.states import TriggerState
-from spine.ids import VehicleId
+from maintenance.desk_index import DESK, QUEUE
+from maintenance.lists import ALL, OPEN
+from spine.ids import DeliveryId, VehicleId
 from spine.store import Change, Write
 from tests.maintenance_model import Oracle, drawn, scan_of
 from tests.service.maintenance_house import CAR, DAY, HOUR, MaintenanceHouse, garage, house_of_people
@@ -97,7 +98,7 @@ async def test_what_is_overdue_or_missing_on_the_list_is_said_after_a_while(gara
     await garage.wants_calls()
     await garage.scan("P0217")
     name = memory.case_of(CAR, "fuel_air", 1)
-    await garage.desk.index.remove("cases_in", TriggerState.QUEUED.value, name)
+    await garage.desk.index.remove(QUEUE, DESK, name)
     assert await found(garage) == []
     garage.clock.advance(HOUR)
     wrong = await found(garage)
@@ -108,3 +109,28 @@ async def test_what_is_overdue_or_missing_on_the_list_is_said_after_a_while(gara
     await garage.fire()
     garage.clock.advance(timedelta(minutes=6))
     assert not any("its time passed" in one for one in await found(garage))
+
+
+async def test_what_cannot_be_read_is_counted_and_the_turn_goes_on(garage: MaintenanceHouse) -> None:
+    await garage.wants_calls()
+    await garage.scan("P0217")
+    await garage.desk.index.remove(QUEUE, DESK, memory.case_of(CAR, "fuel_air", 1))
+    garage.clock.advance(HOUR)
+    broken = VehicleId("veh_1aaaaaaaaaaaaaaa")
+    subject = memory.subject_of(broken)
+    await garage.store.change([subject], lambda _: Change({subject: Write("kept", "[1")}))
+    found = await garage.desk.sweeping.sweep([broken, CAR])
+    assert found[0] == f"{broken}: cannot be read (ValueError)"
+    assert len(found) == 3
+
+
+async def test_help_that_no_agent_is_given_is_said(garage: MaintenanceHouse) -> None:
+    delivery = DeliveryId("dlv_1aaaaaaaaaaaaaaa")
+    asked = await garage.desk.desk.help.ask("cou_x", delivery, CAR, by="courier")
+    await garage.settle()
+    sweeping = garage.desk.sweeping
+    assert await sweeping.help(await sweeping.begin()) == []
+    await garage.desk.index.remove(QUEUE, DESK, asked.id)
+    garage.clock.advance(HOUR)
+    assert f"{asked.id}: queued, and not on the agents' list" in await sweeping.help(await sweeping.begin())
+    assert (await garage.desk.index.page(OPEN, ALL)).members == [asked.id]

@@ -14,6 +14,7 @@ from maintenance.starting import Starting, Story, next_working_day, plain_promis
 from maintenance.states import OPEN, TRIGGER, StepNotAllowed, TriggerState, follows, step
 from maintenance.timing import next_wake
 from spine.facts import maintenance as f
+from spine.facts.maintenance import Level
 from spine.ids import AppointmentId, CaseId, PersonId, VehicleId
 
 T = TriggerState
@@ -106,7 +107,9 @@ def test_what_ends_and_comes_back_goes_on_where_it_stood(state: TriggerState, ca
     assert one.state is T.ENDED
     starting.resume(one, calls, RULES, "came_back")
     where = T.QUEUED if state in {T.LEASED, T.SCHEDULED} else state
-    assert one.state is (T.OFFERED if where is T.QUEUED and calls is not YES else where)
+    if where in {T.QUEUED, T.OFFERED}:  # high: with an agent as soon as the owner wants calls
+        where = T.QUEUED if calls is YES else T.OFFERED
+    assert one.state is where
     assert one.body.trigger.was is None
     assert one.state is not T.QUEUED or one.body.trigger.since == NOW - HOUR
 
@@ -131,6 +134,87 @@ def test_where_a_trigger_starts(
     starting.begin(one, calls, RULES, "confirmed")
     assert one.state is state
     assert one.body.trigger.due == (None if due is None else NOW + due)
+
+
+@pytest.mark.parametrize(
+    ("state", "level", "calls", "after"),
+    [
+        (T.SUPPRESSED, "critical", YES, T.QUEUED),
+        (T.SUPPRESSED, "critical", NO, T.OFFERED),
+        (T.SUPPRESSED, "high", YES, T.SUPPRESSED),
+        (T.UNREACHED, "critical", YES, T.QUEUED),
+        (T.UNREACHED, "critical", None, T.OFFERED),
+        (T.DECLINED, "high", YES, T.QUEUED),
+        (T.SCHEDULED, "high", YES, T.QUEUED),
+        (T.BOOKED, "high", YES, T.BOOKED),
+        (T.BOOKED, "critical", YES, T.QUEUED),
+        (T.BOOKED, "critical", NO, T.BOOKED),
+    ],
+)
+def test_more_urgent_is_left_to_nobodys_silence(
+    state: TriggerState, level: Level, calls: Calls | None, after: TriggerState
+) -> None:
+    until = NOW + 100 * HOUR if state is T.SUPPRESSED else None
+    one = story(state, "medium", until=until, **({"due": NOW + 100 * HOUR} if state is T.SCHEDULED else {}))
+    before = one.body.trigger.appointment
+    starting.more_urgent(one, calls, RULES, level, "x")
+    assert (one.state, one.body.severity) == (after, level)
+    assert one.body.trigger.appointment == before, "the visit stays"
+    assert one.state not in {T.QUEUED, T.OFFERED} or one.body.trigger.until is None
+    if one.state is T.QUEUED:
+        assert one.body.trigger.due == NOW
+    if one.state is T.OFFERED and level == "critical":
+        assert next_wake(one.state, one.body, NOW) == NOW + 24 * HOUR, "told daily"
+
+
+def test_a_visit_stands_when_the_owner_turns_calls_off_again() -> None:
+    one = story(T.BOOKED, "medium")
+    starting.more_urgent(one, YES, RULES, "critical", "x")
+    starting.chosen(one, NO, RULES)
+    assert (one.state, one.body.trigger.appointment) == (T.BOOKED, APPOINTMENT)
+
+
+@pytest.mark.parametrize(("severity", "made", "after"), [
+    ("high", 1, T.QUEUED), ("critical", 2, T.QUEUED), ("high", 3, T.UNREACHED), ("medium", 1, T.UNREACHED),
+])  # fmt: skip
+def test_who_corrects_a_number_is_called_again(severity: str, made: int, after: TriggerState) -> None:
+    calls = tuple(
+        Call(n=n + 1, at=NOW, by="agt_1aaaaaaaaaaaaaaa", disposition="no_answer") for n in range(made)
+    )
+    one = story(T.UNREACHED, severity, calls=calls)
+    starting.chosen(one, YES, RULES)
+    assert one.state is after
+
+
+def test_what_was_set_aside_for_a_former_owner_is_offered_to_the_next() -> None:
+    one = story(T.SUPPRESSED, "critical", until=NOW + 1000 * HOUR)
+    starting.released(one, RULES, NOW)
+    assert (one.state, one.body.trigger.until) == (T.OFFERED, None)
+    assert next_wake(one.state, one.body, NOW) == NOW + 24 * HOUR
+
+
+def test_what_an_agent_raised_stays_until_the_case_ends() -> None:
+    one = story(T.QUEUED, "critical")
+    one.change(raised="critical")
+    assert (one.body.at_least("medium"), story(T.QUEUED).body.at_least("medium")) == ("critical", "medium")
+    starting.end(one, "clean_scans")
+    assert one.body.at_least("medium") == "medium"
+
+
+def test_the_calls_of_a_co_owner_who_leaves_are_erased_and_no_others() -> None:
+    other = PersonId("per_2aaaaaaaaaaaaaaa")
+    calls = tuple(
+        Call(n=n + 1, at=NOW, by="agt_1aaaaaaaaaaaaaaa", person=one, disposition="busy")
+        for n, one in enumerate((YES.person, other))
+    )
+    one = story(T.QUEUED, calls=calls)
+    one.change(answers={"noise": "a rattle"}, note="nice")
+    starting.left(one, PersonId("per_3aaaaaaaaaaaaaaa"), NOW)
+    starting.left(one, other, NOW - HOUR)
+    assert one.body.note == "nice"
+    starting.left(one, other, NOW)
+    assert [each.person for each in one.body.trigger.calls] == [YES.person, None]
+    assert (one.state, one.body.answers, one.body.note) == (T.QUEUED, {}, "")
 
 
 def test_a_release_is_done_once() -> None:
