@@ -110,7 +110,7 @@ class Appointing:
             after = found.body.but(ended_at=now, why="unheard" if unheard else "")
             return after, changed(f.AppointmentDone, found, now)
 
-        return await self._change(appointment, decide)
+        return await self._change(appointment, decide, finished=True)
 
     async def on_due(self, saved: Saved) -> None:
         """Timer of ``apt_``: nobody said what became of it, or it is long over and forgotten (a tombstone stays)."""
@@ -214,8 +214,13 @@ class Appointing:
         if now < found.body.start - self._limits.garages.early:
             raise TooEarly("its day has not come yet")
 
-    async def _change(self, appointment: AppointmentId, decide: _Decide, *, fell: str = "") -> Appointment:
-        """``fell``: why it came to nothing; then its case's trigger starts anew in the same commit."""
+    async def _change(
+        self, appointment: AppointmentId, decide: _Decide, *, fell: str = "", finished: bool = False
+    ) -> Appointment:
+        """``fell``: why it came to nothing; then its case's trigger starts anew in the same commit.
+
+        ``finished``: its case is given a time by which the car is to show that it is repaired, in the same commit.
+        """
         found, now = await self.read(appointment), self._clock.now()
         case, calls = found.body.case, choice.subject_of(found.body.vehicle)
 
@@ -230,10 +235,13 @@ class Appointing:
             writes: dict[str, Write] = {
                 appointment: write(here.state, body, (fact,), now, self._limits.garages)
             }
-            if not fell or read is None or read.body.trigger.appointment != appointment:
+            if not (fell or finished) or read is None or read.body.trigger.appointment != appointment:
                 return Change(writes, [fact])
             story = Story(case, read.body, read.state, now)
-            starting.unbook(story, choice.read(saved[calls]), self._rules, fell)
+            if finished:
+                starting.finished(story, now + self._limits.garages.proved_within)
+            else:
+                starting.unbook(story, choice.read(saved[calls]), self._rules, fell)
             writes[case] = self._cases.written(read.state, story.body, story.facts, now)
             return Change(writes, [fact, *story.facts])
 

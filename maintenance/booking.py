@@ -123,6 +123,10 @@ class Booking:
             if there.body.slot == slot:
                 return there
             raise AlreadyBooked("there is an appointment already: move or cancel it")
+        if read.body.trigger.appointment is not None:
+            raise AlreadyBooked(
+                "the garage has finished: it is waited for that the car shows no fault any more"
+            )
         appointment = appointment_of(case, read.body.trigger.appointments + 1)
         await self._take(read, slot, self._booked(slot, case, appointment, by, 0), notice=notice)
         said = await self.settle(slot)

@@ -72,6 +72,9 @@ def pass_time(story: Story, calls: Calls | None, rules: Starting) -> list[str]:
             return [f"breaches:{story.body.severity}"]
         case T.SUPPRESSED if _passed(trigger.until, now):
             starting.begin(story, calls, rules, "suppression_over")
+        case T.BOOKED if _passed(trigger.due, now):
+            starting.unbook(story, calls, rules, "not_proved")
+            return ["not_proved"]
         case _:
             pass
     return []

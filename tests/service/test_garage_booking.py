@@ -18,7 +18,9 @@ from maintenance.garage_problems import (
     SlotTooSoon,
     TooEarly,
 )
+from maintenance.model import Read
 from maintenance.service import Turn, told
+from maintenance.starting import Story, end, resume
 from maintenance.states import AppointmentState, SlotState, TriggerState
 from spine.facts.maintenance import CaseClosed, TriggerEnded
 from spine.ids import CaseId, SlotId
@@ -316,11 +318,52 @@ async def test_a_visit_from_coming_to_done(garages: GarageHouse) -> None:
         await garages.parts.booking.move(made.id, slot + "0", by=BY)
     done = await garages.parts.appointing.done(made.id)
     assert done.state is AppointmentState.DONE
-    assert (await garages.read_case(case)).state is TriggerState.BOOKED, "until a clean scan proves it"
+    read = await garages.read_case(case)
+    assert read.state is TriggerState.BOOKED, "until a clean scan proves it"
+    assert read.body.trigger.due == garages.now + timedelta(days=14)
     await garages.settle()
     await garages.again()
+    await garages.sound()
     await garages.later(timedelta(days=370))
     assert (await garages.store.load(made.id)).ended
+
+
+async def test_a_repair_that_the_car_never_shows_is_not_the_end_of_its_case(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    made = await garages.parts.booking.book(case, (await garages.free(garage))[0], by=BY)
+    garages.clock.set(made.body.end)
+    await garages.parts.appointing.done(made.id)
+    await garages.later(timedelta(days=13))
+    with pytest.raises(AlreadyBooked, match="finished"):
+        await garages.parts.booking.book(case, (await garages.free(garage))[0], by=BY)
+    await garages.sound()
+    await garages.later(timedelta(days=2))
+    read = await garages.read_case(case)
+    assert (read.state, read.body.trigger.why) == (TriggerState.OFFERED, "not_proved")
+    again = await garages.parts.booking.book(case, (await garages.free(garage))[0], by=BY)
+    assert again.id == appointment_of(case, 2)
+    assert (await garages.read_case(case)).body.trigger.due is None
+    await garages.settle()
+    await garages.again()
+    await garages.sound()
+
+
+async def test_a_case_that_opens_again_while_its_repair_is_to_be_proven(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    made = await garages.parts.booking.book(case, (await garages.free(garage))[0], by=BY)
+    garages.clock.set(made.body.end)
+    await garages.parts.appointing.done(made.id)
+
+    def round_about(read: Read, _: object) -> Turn:
+        story = Story(read.id, read.body, read.state, garages.now)
+        end(story, "clean")
+        resume(story, None, garages.parts.rules, "came_back")
+        return Turn(story.body, story.facts)
+
+    await garages.parts.cases.change(case, round_about)
+    assert (await garages.read_case(case)).state is TriggerState.BOOKED
+    await garages.later(timedelta(days=15))
+    assert (await garages.read_case(case)).state is TriggerState.OFFERED
 
 
 async def test_a_car_that_did_not_come(garages: GarageHouse) -> None:
