@@ -181,6 +181,9 @@ class GarageLimits(_Limits):
     bays_most: int = Field(default=20, ge=1, le=99, description="bays of one garage at most")
     slots_most: int = Field(default=2000, ge=1, description="slots that one bay has ahead at most")
     shown: int = Field(default=20, ge=1, le=200, description="free slots offered at once at most")
+    visits_shown: int = Field(
+        default=50, ge=1, le=200, description="appointments on one page of a garage's link at most"
+    )
     alternatives: int = Field(
         default=5, ge=0, le=50, description="free slots named to whoever came too late at most"
     )

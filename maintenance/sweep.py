@@ -80,9 +80,7 @@ def _looked_after(
     now: datetime,
     grace: timedelta,
 ) -> Iterator[str]:
-    """A lease has a holder, a schedule a time, a booking an appointment to come or else a time; nothing is overdue; the
-    list has it.
-    """
+    """A lease has a holder, a schedule a time, a booking an appointment or a time; nothing is overdue; it is listed."""
     trigger = read.body.trigger
     missing = {
         T.LEASED: trigger.lease is None and trigger.center is None,

@@ -294,7 +294,7 @@ async def test_a_garages_link_shows_the_one_appointment(garages: GarageHouse) ->
     mails = [mail for mail in await office.send() if mail["To"] == "noord@example.org"]
     links = [await garages.parts.garage_links.open(_token(mail)) for mail in mails]
     assert {link.appointment for link in links} == {one.id, two.id}
-    shown = await garages.parts.garage_desk.shown(links[0])
+    shown = (await garages.parts.garage_desk.shown(links[0])).data
     assert [each.id for each in shown] == [links[0].appointment]
     assert shown[0].car is not None
     garages.clock.set(one.body.start)
