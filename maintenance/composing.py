@@ -97,7 +97,14 @@ class Composing:
         """The page where a visit is booked, for as long as one is needed."""
         if brief.type == "case.closed" or read.state not in _BOOKABLE:
             return None
-        return wanted(label, person, read.id, read.body.trigger.appointments + 1, brief.at + _LINK_LIFE)
+        return wanted(
+            label,
+            person,
+            read.id,
+            read.body.trigger.appointments + 1,
+            brief.at + _LINK_LIFE,
+            message=brief.message,
+        )
 
     async def _role(self, person: PersonId, read: Read) -> RoleOnCar | None:
         return await self._people.role_of(person, read.body.vehicle, now=self._cases.clock.now())

@@ -173,6 +173,9 @@ class GarageLimits(_Limits):
         default=timedelta(days=14),
         description="a car that was received and of which nothing more is said counts as done after this",
     )
+    booked_a_day: int = Field(
+        default=6, ge=1, description="appointments made for one case within 24 hours at most"
+    )
     proved_within: timedelta = Field(
         default=timedelta(days=14),
         description="the garage has finished and the car has not shown within this that it is repaired: "

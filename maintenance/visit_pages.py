@@ -40,6 +40,7 @@ _WHY: Final = {
     "appointment.changed": "changed",
     "appointment.too_early": "too_early",
     "case.already_booked": "changed",
+    "case.booked_too_often": "too_often",
     "case.not_bookable": "closed",
 }
 """What a refusal is called on a page; anything else: it was not done."""

@@ -9,9 +9,11 @@ import pytest
 from maintenance.appointments import appointment_of
 from maintenance.desk_days import PREFIX as DAYS
 from maintenance.garage_links import GarageLink
+from maintenance.garage_model import Opening
 from maintenance.garage_problems import (
     AlreadyBooked,
     AppointmentChanged,
+    BookedTooOften,
     NoSuchGarage,
     NoSuchSlot,
     NotBookable,
@@ -27,7 +29,7 @@ from maintenance.states import AppointmentState, SlotState, TriggerState
 from spine.facts.maintenance import CaseClosed, TriggerEnded
 from spine.ids import CaseId, GarageId, SlotId
 from spine.store import Saved
-from tests.service.garage_house import DAY, HOUR, GarageHouse, garages
+from tests.service.garage_house import DAY, HOUR, GarageHouse, details, garages
 from tests.service.people_house import house_of_people
 
 __all__ = ["garages", "house_of_people"]
@@ -552,3 +554,48 @@ async def test_a_garages_link_shows_what_comes_first_and_pages_on(garages: Garag
         if start is None:
             break
     assert seen == sorted(made)
+
+
+async def test_what_was_held_is_given_back_when_another_is_booked(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    held, booked, *_ = await garages.free(garage)
+    await garages.parts.booking.hold(case, held, by=BY)
+    await garages.parts.booking.book(case, booked, by=BY)
+    assert (await garages.slot(held)).state is SlotState.FREE
+    await garages.settle()
+    await garages.sound()
+
+
+async def test_a_slot_that_the_hours_do_not_have_any_more_goes_when_it_is_freed(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    slot, held, *_ = await garages.free(garage)
+    made = await garages.parts.booking.book(case, slot, by=BY)
+    await garages.parts.booking.hold(await garages.case(), held, by=BY)
+    saturday = {"sat": (Opening(start="09:00", end="12:00"),)}
+    await garages.parts.garages.set_hours(garage, saturday, now=garages.now)
+    await garages.fire()
+    await garages.parts.appointing.cancel(made.id, by=BY, why="agent")
+    await garages.later(timedelta(minutes=11))
+    for one in (slot, held):
+        assert (await garages.slot(one)).state is SlotState.WITHDRAWN
+    await garages.settle()
+    await garages.sound()
+    await garages.again()
+    weekdays = (await garages.parts.garages.read(garage)).details.but(hours=details().hours)
+    await garages.parts.garages.change(garage, weekdays, now=garages.now)
+    await garages.fire()
+    assert slot in await garages.free(garage), "back with the hours"
+
+
+async def test_a_case_is_booked_so_often_in_a_day(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    slot = (await garages.free(garage))[-1]
+    for _ in range(garages.parts.limits.garages.booked_a_day):
+        made = await garages.parts.booking.book(case, slot, by=BY)
+        await garages.parts.appointing.cancel(made.id, by=BY, why="owner")
+    with pytest.raises(BookedTooOften) as told:
+        await garages.parts.booking.book(case, slot, by=BY)
+    assert told.value.retry_after == 24 * 3600
+    assert (await garages.slot(slot)).state is SlotState.FREE
+    garages.clock.advance(DAY)
+    await garages.parts.booking.book(case, slot, by=BY)
