@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from maintenance.booking_links import wanted
 from maintenance.choosing import Choosing
-from maintenance.events import appointment_event, case_event
+from maintenance.events import NOT_PROVED, appointment_event, case_event
 from maintenance.model import AppointmentBody, Read
 from maintenance.ports import Persons
 from maintenance.service import Cases, NoSuchCase
@@ -80,6 +80,8 @@ class Composing:
         name = _SUBJECTS[brief.type]
         if name == "opened" and read.body.severity == "critical":
             name = "critical"
+        if name == "again" and read.body.trigger.why == NOT_PROVED:
+            name = "not_proved"
         lines = [] if brief.type == "case.closed" else [*dict.fromkeys(plain.means.values())]
         if read.open:
             lines += [plain.drive, plain.next]
