@@ -24,7 +24,7 @@ def routes(parts: Maintenance) -> APIRouter:
 def _in_session(parts: Maintenance) -> APIRouter:
     router, mine = APIRouter(prefix="/owner/cases/{case}", tags=["owners"]), parts.owner_booking
     Me = Annotated[PersonPrincipal, Depends(parts.people.access.owner())]  # noqa: N806 - a type
-    said = problems(401, 403, 404, 409, 422)
+    said = problems(401, 403, 404, 409, 422, 429)
 
     @router.get("/slots", responses=problems(401, 403, 404, 422), summary="What is free for a case")
     async def slots(me: Me, case: CasePath, garage: GarageQuery = None, start: Start = None) -> VisitOut:

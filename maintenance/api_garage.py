@@ -1,7 +1,7 @@
 """JSON routes of a garage: with its token under ``/v1/garage``, or by a mail's link under ``/v1/garage-link``."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Security
@@ -65,12 +65,22 @@ class LinkMoveIn(LinkActIn, SlotIn):
     """Where an appointment goes."""
 
 
+class GarageLookIn(LinkIn):
+    """A garage's link, and from when on its appointments are wanted; left out: all that something is to be said of."""
+
+    start: AwareDatetime | None = None
+
+
 class GaragePageOut(Out):
-    """What a garage's link opens. ``free``: its own next free slots, to move something to."""
+    """What a garage's link opens, the soonest first. ``next``: of those after them; give it as ``start``.
+
+    ``free``: its own next free slots, to move something to.
+    """
 
     garage: GaragePlaceOut
     every: bool
     appointments: list[GarageAppointmentOut]
+    next: AwareDatetime | None
     free: list[SlotOut]
 
 
@@ -195,20 +205,22 @@ def _by_link(parts: Maintenance) -> APIRouter:
             await parts.people.doorkeeper.redeems(network_address(request), now=parts.clock.now())
             raise
 
-    async def page(link: GarageLink) -> GaragePageOut:
+    async def page(link: GarageLink, start: datetime | None) -> GaragePageOut:
+        shown = await desk.shown(link, start=start)
         there = await parts.garages.read(link.garage)
         free = await desk.free(link.garage, parts.limits.garages.shown)
         return GaragePageOut(
             garage=place_out(there),
             every=link.appointment is None,
-            appointments=await desk.shown(link),
+            appointments=list(shown.data),
+            next=shown.next,
             free=[SlotOut(slot=one.id, start=one.body.start, end=one.body.end) for one in free],
         )
 
     @router.post("/open", responses=said, summary="What a garage's link shows")
-    async def open_(wanted: LinkIn, request: Request) -> GaragePageOut:
+    async def open_(wanted: GarageLookIn, request: Request) -> GaragePageOut:
         """Looking changes nothing."""
-        return await guarded(request, wanted.token, page)
+        return await guarded(request, wanted.token, lambda link: page(link, wanted.start))
 
     @router.post("/move", responses=said, summary="Move an appointment by link")
     async def move(wanted: LinkMoveIn, request: Request) -> GarageAppointmentOut:

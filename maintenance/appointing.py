@@ -55,11 +55,16 @@ class Appointing:
             raise NoSuchAppointment("there is no such appointment")
         return await self._booking.read(appointment)
 
-    async def cancel(self, appointment: AppointmentId, *, by: str, why: Why) -> Appointment:
-        """It does not take place; its case waits again. Again: nothing. Raises ``AppointmentChanged`` once it is over."""
+    async def cancel(
+        self, appointment: AppointmentId, *, by: str, why: Why, seen: AppointmentBody | None = None
+    ) -> Appointment:
+        """It does not take place; its case waits again. Again: nothing. Raises ``AppointmentChanged`` once it is over.
+
+        ``seen``: only if it still stands as it was seen; one that was moved or ended since stays as it is.
+        """
 
         def decide(found: Appointment, now: datetime) -> tuple[AppointmentBody, f.AppointmentFact] | None:
-            if found.state is A.CANCELLED:
+            if found.state is A.CANCELLED or (seen is not None and not _as_seen(found, seen)):
                 return None
             if found.state is not A.BOOKED:
                 raise AppointmentChanged(
@@ -70,7 +75,8 @@ class Appointing:
             return after.body.but(ended_at=now, why=why), fact
 
         done = await self._change(appointment, decide, fell="appointment_cancelled")
-        await self._booking.free(done.body.slot, appointment, "cancelled")
+        if done.state is A.CANCELLED:
+            await self._booking.free(done.body.slot, appointment, "cancelled")
         return done
 
     async def missed(self, appointment: AppointmentId, *, unheard: bool = False) -> Appointment:
@@ -100,17 +106,22 @@ class Appointing:
         return await self._change(appointment, decide)
 
     async def done(self, appointment: AppointmentId, *, unheard: bool = False) -> Appointment:
-        """The garage has finished: one proven clean scan closes the case now. Again: nothing. Raises as ``received``."""
+        """The garage has finished: one proven clean scan closes the case now. Again: nothing. Raises as ``received``.
+
+        Of a car that nobody said had come it is too early before the appointment's start.
+        """
 
         def decide(found: Appointment, now: datetime) -> tuple[AppointmentBody, f.AppointmentFact] | None:
             if found.state is A.DONE:
                 return None
             if found.state is not A.RECEIVED:
                 self._at_hand(found, now)
+                if now < found.body.start:
+                    raise TooEarly("it has not begun yet")
             after = found.body.but(ended_at=now, why="unheard" if unheard else "")
             return after, changed(f.AppointmentDone, found, now)
 
-        return await self._change(appointment, decide)
+        return await self._change(appointment, decide, finished=True)
 
     async def on_due(self, saved: Saved) -> None:
         """Timer of ``apt_``: nobody said what became of it, or it is long over and forgotten (a tombstone stays)."""
@@ -123,6 +134,8 @@ class Appointing:
             case A.RECEIVED:
                 await self.done(found.id, unheard=True)
             case _:
+                await self._index.remove(OF_GARAGE, found.body.garage, found.id)
+                await self._index.remove(OF_CAR, found.body.vehicle, found.id)
                 await self._store.change(
                     [found.id],
                     lambda here: Change({found.id: Write(here[found.id].state, "{}", ended=True)}),
@@ -159,28 +172,43 @@ class Appointing:
                 continue  # on its way: its own timer looks at it
             verdict = await self._booking.settle(slot.id)
             wrong += verdict not in {Verdict.STANDS, Verdict.NOTHING}
-        after: str | None = None
-        while True:
-            page = await self._index.page(OF_GARAGE, garage, after=after, limit=_PAGE)
-            for member in page.members:
-                wrong += not await self._has_its_slot(AppointmentId(member))
-            if page.next is None:
-                break
-            after = page.next
+        ahead = await self.of_garage(garage, self._clock.now())
+        saved = await self._store.load_many([one.body.slot for one in ahead])
+        for one in ahead:
+            if not _has(one, saved[one.body.slot]):
+                wrong += not await self._has_its_slot(one.id)
         if wrong:
             log.error("garage.swept", extra={"garage": garage, "wrong": wrong})
         return wrong
+
+    async def of_garage(self, garage: GarageId, since: datetime) -> list[Appointment]:
+        """Its appointments that start from ``since`` on, the soonest first, whatever became of them."""
+        ahead: list[Appointment] = []
+        after: str | None = None
+        while True:
+            page = await self._index.page(OF_GARAGE, garage, after=after, limit=_PAGE)
+            saved = await self._store.load_many(page.members)
+            found = [Appointment.of(saved[member]) for member in page.members]
+            mine = [
+                one
+                for one in found
+                if one is not None and one.body.start >= since and one.body.garage == garage
+            ]
+            ahead += mine
+            after = page.next
+            if after is None or not mine:  # the list falls by start: the rest is past
+                return sorted(ahead, key=lambda one: (one.body.start, one.id))
 
     async def _has_its_slot(self, appointment: AppointmentId) -> bool:
         """An appointment whose slot is another's does not stand: nobody drives to a bay that is taken."""
         found = Appointment.of(await self._store.load(appointment))
         if found is None or found.state is not A.BOOKED or found.body.start <= self._clock.now():
             return True
-        slot = Slot.of(await self._store.load(found.body.slot))
-        has = slot is not None and slot.state is SlotState.BOOKED and slot.body.appointment == found.id
-        if not has:
-            await self.cancel(found.id, by="system", why="slot_lost")
-        return has
+        saved = await self._store.load(found.body.slot)
+        if _has(found, saved):
+            return True
+        after = await self.cancel(found.id, by="system", why="slot_lost", seen=found.body)
+        return after.body.why != "slot_lost"  # else it was moved between the two looks: it has another slot
 
     async def _close(self, garage: GarageId) -> None:
         """By the garage's own slots, which are of one piece with its end: what was taken before it is all there."""
@@ -206,6 +234,8 @@ class Appointing:
         found = Appointment.of(await self._store.load(appointment))
         if found is None or found.state is not A.BOOKED or (until and found.body.booked_at > until):
             return
+        if found.body.start <= self._clock.now():
+            return  # it took place, or nobody came: what it was is said, or its own time says so
         await self.cancel(appointment, by="system", why=why)
 
     def _at_hand(self, found: Appointment, now: datetime) -> None:
@@ -214,8 +244,13 @@ class Appointing:
         if now < found.body.start - self._limits.garages.early:
             raise TooEarly("its day has not come yet")
 
-    async def _change(self, appointment: AppointmentId, decide: _Decide, *, fell: str = "") -> Appointment:
-        """``fell``: why it came to nothing; then its case's trigger starts anew in the same commit."""
+    async def _change(
+        self, appointment: AppointmentId, decide: _Decide, *, fell: str = "", finished: bool = False
+    ) -> Appointment:
+        """``fell``: why it came to nothing; then its case's trigger starts anew in the same commit.
+
+        ``finished``: its case is given a time by which the car is to show that it is repaired, in the same commit.
+        """
         found, now = await self.read(appointment), self._clock.now()
         case, calls = found.body.case, choice.subject_of(found.body.vehicle)
 
@@ -230,10 +265,13 @@ class Appointing:
             writes: dict[str, Write] = {
                 appointment: write(here.state, body, (fact,), now, self._limits.garages)
             }
-            if not fell or read is None or read.body.trigger.appointment != appointment:
+            if not (fell or finished) or read is None or read.body.trigger.appointment != appointment:
                 return Change(writes, [fact])
             story = Story(case, read.body, read.state, now)
-            starting.unbook(story, choice.read(saved[calls]), self._rules, fell)
+            if finished:
+                starting.finished(story, now + self._limits.garages.proved_within)
+            else:
+                starting.unbook(story, choice.read(saved[calls]), self._rules, fell)
             writes[case] = self._cases.written(read.state, story.body, story.facts, now)
             return Change(writes, [fact, *story.facts])
 
@@ -242,3 +280,14 @@ class Appointing:
         if after is None:
             raise NoSuchAppointment("there is no such appointment")
         return after
+
+
+def _as_seen(found: Appointment, seen: AppointmentBody) -> bool:
+    return (found.state, found.body.slot, found.body.sequence) == (A.BOOKED, seen.slot, seen.sequence)
+
+
+def _has(found: Appointment, saved: Saved) -> bool:
+    """Whether its slot is its own; one that is over needs none."""
+    slot = Slot.of(saved)
+    its = slot is not None and slot.state is SlotState.BOOKED and slot.body.appointment == found.id
+    return its or found.state is not A.BOOKED

@@ -5,7 +5,8 @@ The slot (garage's partition) says who has it. Whether its case takes it (vehicl
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Final
 
 from maintenance.appointments import (
@@ -19,10 +20,11 @@ from maintenance.appointments import (
     write,
 )
 from maintenance.capacity import Capacity
-from maintenance.garage_model import Garage
+from maintenance.garage_model import BayBody, Garage, bay_of
 from maintenance.garage_problems import (
     AlreadyBooked,
     AppointmentChanged,
+    BookedTooOften,
     NoSuchAppointment,
     NoSuchGarage,
     NoSuchSlot,
@@ -34,15 +36,15 @@ from maintenance.limits import MaintenanceLimits
 from maintenance.model import Read, SlotBody
 from maintenance.offers import Offers
 from maintenance.service import Cases, Turn
-from maintenance.slots import Slot, emptied, garage_of, written
+from maintenance.slots import Slot, bay_in, emptied, fits, garage_of, written
 from maintenance.states import OPEN, AppointmentState, SlotState
 from spine.clock import Clock
-from spine.facts.base import Base
-from spine.facts.maintenance import SlotBooked, SlotFact, SlotFreed, SlotHeld
+from spine.facts.maintenance import SlotBooked, SlotFact, SlotFreed, SlotHeld, SlotWithdrawn
 from spine.ids import AppointmentId, CaseId, NotAnId, SlotId
-from spine.store import Change, Saved, Store
+from spine.store import Change, Saved, Store, Write
 
 A, S = AppointmentState, SlotState
+_DAY: Final = timedelta(days=1)
 _Taking = Callable[[SlotBody, datetime], tuple[SlotBody, SlotFact]]
 _TAKEN: Final = frozenset({Verdict.MAKE, Verdict.STANDS, Verdict.MOVE})
 
@@ -107,15 +109,15 @@ class Booking:
             found = Slot.of(saved[slot])
             if found is None or found.state is not S.HELD or found.body.case != case:
                 return None
-            return self._freed(found, "released", now)
+            return self._freed(saved, found, "released", now)
 
-        await self._store.change([slot], decide)
+        await self._store.change(_beside(slot), decide)
 
     async def book(self, case: CaseId, slot: SlotId, *, by: str, notice: bool = True) -> Appointment:
         """Book a slot for a case that has no appointment. The same again gives the same appointment.
 
-        ``notice``: also ask whether it starts late enough for the garage. Raises what ``hold`` raises, and
-        ``AlreadyBooked``.
+        ``notice``: also ask whether it starts late enough for the garage. Raises what ``hold`` raises, ``AlreadyBooked``
+        and ``BookedTooOften``.
         """
         read = await self._bookable(case)
         there = await self._living(read)
@@ -123,6 +125,11 @@ class Booking:
             if there.body.slot == slot:
                 return there
             raise AlreadyBooked("there is an appointment already: move or cancel it")
+        if read.body.trigger.appointment is not None:
+            raise AlreadyBooked(
+                "the garage has finished: it is waited for that the car shows no fault any more"
+            )
+        await self._not_too_often(case, read.body.trigger.appointments)
         appointment = appointment_of(case, read.body.trigger.appointments + 1)
         await self._take(read, slot, self._booked(slot, case, appointment, by, 0), notice=notice)
         said = await self.settle(slot)
@@ -170,12 +177,14 @@ class Booking:
             return Verdict.NOTHING
         case, said, now = body.case, [Verdict.NOTHING], self._clock.now()
         former: list[SlotId | None] = [None]
+        held: list[SlotId | None] = [None]
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             read, there = Read.of(saved[case]), Appointment.of(saved[appointment])
             said[0] = verdict(found, there, read, gone=saved[appointment].ended)
             match said[0]:
                 case Verdict.MAKE if read is not None:
+                    held[0] = read.body.trigger.held
                     after, fact, story = made(found, read, now)
                     writes = {
                         appointment: write(A.NEW, after, (fact,), now, self._limits.garages),
@@ -195,6 +204,8 @@ class Booking:
             await self.free(slot, appointment, "refused", sequence=body.sequence)
         elif said[0] is Verdict.MOVE and former[0] is not None:
             await self.free(former[0], appointment, "moved", sequence=body.sequence - 1)
+        elif said[0] is Verdict.MAKE and held[0] is not None and held[0] != slot:
+            await self.release(case, held[0])
         return said[0]
 
     async def free(
@@ -209,9 +220,9 @@ class Booking:
                 return None
             if sequence is not None and found.body.sequence != sequence:
                 return None
-            return self._freed(found, why, now)
+            return self._freed(saved, found, why, now)
 
-        await self._store.change([slot], decide)
+        await self._store.change(_beside(slot), decide)
 
     async def on_due(self, saved: Saved) -> None:
         """Timer of ``slt_``: a hold is over, a booking is compared with its appointment, the past is forgotten."""
@@ -229,13 +240,13 @@ class Booking:
             if found is None:
                 return None
             if found.state is S.HELD and found.body.held_until and found.body.held_until <= now:
-                return self._freed(found, "expired", now)
+                return self._freed(here, found, "expired", now)
             if found.state is S.BOOKED and found.body.settle_at and found.body.settle_at <= now:
                 kept = found.body.but(settle_at=None)
                 return Change({slot.id: written(found.state, kept, (), self._limits.garages)})
             return None
 
-        await self._store.change([slot.id], decide)
+        await self._store.change(_beside(slot.id), decide)
 
     async def _take(self, read: Read, slot: SlotId, taking: _Taking, *, notice: bool = True) -> None:
         """The one commit by which a slot is had. Its garage is guarded in it: a removed one takes nobody."""
@@ -285,11 +296,18 @@ class Booking:
 
         return taking
 
-    def _freed(self, slot: Slot, why: str, now: datetime) -> Change:
-        facts: tuple[Base, ...] = (freed := _freed(slot, why, now),)
-        return Change(
-            {slot.id: written(slot.state, emptied(slot.body), facts, self._limits.garages)}, [freed]
-        )
+    def _freed(self, saved: Mapping[str, Saved], slot: Slot, why: str, now: datetime) -> Change:
+        """Free again, or gone where the opening hours do not have it any more."""
+        facts: list[SlotFreed | SlotWithdrawn] = [_freed(slot, why, now)]
+        body, bay, writes = slot.body, bay_of(slot.body.garage, slot.body.bay), dict[str, Write]()
+        garage = Garage.of(saved[body.garage])
+        if garage is not None and body.start > now and not body.single and not fits(garage, body):
+            facts.append(
+                SlotWithdrawn(at=now, slot=slot.id, garage=body.garage, start=body.start, end=body.end)
+            )
+            writes[bay] = BayBody.of(saved[bay]).minus(int(body.start.timestamp())).write()
+        writes[slot.id] = written(slot.state, emptied(body), tuple(facts), self._limits.garages)
+        return Change(writes, facts)
 
     async def _bookable(self, case: CaseId) -> Read:
         read = await self._cases.read(case)
@@ -297,10 +315,26 @@ class Booking:
             raise NotBookable("nothing is to be booked for this case (any more)")
         return read
 
+    async def _not_too_often(self, case: CaseId, made: int) -> None:
+        """Each booking sends mails to the people of the car and to a garage: so many in a day, whoever asks."""
+        first = made + 1 - self._limits.garages.booked_a_day
+        before = Appointment.of(await self._store.load(appointment_of(case, first))) if first > 0 else None
+        left = before.body.booked_at + _DAY - self._clock.now() if before is not None else timedelta()
+        if left > timedelta():
+            raise BookedTooOften(
+                "this case was booked too often today: try again tomorrow, or call the garage",
+                retry_after=ceil(left.total_seconds()),
+            )
+
     async def _living(self, read: Read) -> Appointment | None:
         named = read.body.trigger.appointment
         found = None if named is None else Appointment.of(await self._store.load(named))
         return found if found is not None and found.living else None
+
+
+def _beside(slot: SlotId) -> list[str]:
+    """A slot with its garage and its bay, all in one partition."""
+    return [slot, garage_of(slot), bay_of(garage_of(slot), bay_in(slot))]
 
 
 def _there(home: Saved, slot: Saved, system: str) -> tuple[Garage, Slot]:

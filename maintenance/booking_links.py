@@ -33,6 +33,8 @@ class _Kept(Frozen):
     person: PersonId
     n: int
     until: AwareDatetime
+    message: str = ""
+    """The mail it stands in: another try of the same one takes the place of the first."""
 
 
 class _LinksBody(Frozen):
@@ -52,9 +54,14 @@ class BookingLink:
     n: int
 
 
-def wanted(label: str, person: PersonId, case: CaseId, n: int, until: datetime) -> mail.Link:
-    """The link a letter asks for; ``n``: the appointment it may make (one more than there were) or change."""
-    return mail.Link(label, PAGE, person, {"case": case, "n": str(n)}, until)
+def wanted(
+    label: str, person: PersonId, case: CaseId, n: int, until: datetime, *, message: str = ""
+) -> mail.Link:
+    """The link a letter asks for; ``n``: the appointment it may make (one more than there were) or change.
+
+    ``message``: the letter's id; of a letter that is tried again only the newest link is kept.
+    """
+    return mail.Link(label, PAGE, person, {"case": case, "n": str(n), "message": message}, until)
 
 
 def subject_of(case: CaseId) -> str:
@@ -80,10 +87,20 @@ class BookingLinks:
         case, now = CaseId(link.reference["case"]), self._clock.now()
         raw = case.encode() + b"\0" + secrets.token_bytes(_SECRET)
         token, subject = urlsafe_b64encode(raw).decode().rstrip("="), subject_of(case)
-        kept = _Kept(hash=_hash(token), person=link.person, n=int(link.reference["n"]), until=link.until)
+        kept = _Kept(
+            hash=_hash(token),
+            person=link.person,
+            n=int(link.reference["n"]),
+            until=link.until,
+            message=link.reference.get("message", ""),
+        )
 
         def decide(saved: Mapping[str, Saved]) -> Change:
-            living = [one for one in _LinksBody.of(saved[subject]).links if one.until > now]
+            living = [
+                one
+                for one in _LinksBody.of(saved[subject]).links
+                if one.until > now and not _replaces(kept, one)
+            ]
             body = _LinksBody(links=tuple([*living, kept][-self._limits.links_most :]))
             return Change(
                 {subject: Write(_KEPT, body.model_dump_json(), max(one.until for one in body.links))}
@@ -119,6 +136,12 @@ class BookingLinks:
 def vehicle_of(case: CaseId) -> VehicleId:
     """The vehicle a case of a fault is about."""
     return VehicleId(f"veh_{body_of(case)[:_VEHICLE]}")
+
+
+def _replaces(newer: _Kept, one: _Kept) -> bool:
+    """The same letter to the same person, tried again: what was delivered of others keeps its place."""
+    same = (newer.person, newer.n, newer.message) == (one.person, one.n, one.message)
+    return same and newer.message != ""
 
 
 _UNKNOWN: Final = "this link is not known, too old, or newer ones replaced it"

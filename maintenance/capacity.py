@@ -30,6 +30,15 @@ class Capacity:
         self._clock = clock
         self._limits = limits
 
+    @property
+    def limits(self) -> GarageLimits:
+        """Sizes and durations."""
+        return self._limits
+
+    def now(self) -> datetime:
+        """By the clock its slots go by."""
+        return self._clock.now()
+
     async def slot(self, slot: SlotId) -> Slot:
         """Raises ``NoSuchSlot``, also for what is no slot's id."""
         try:

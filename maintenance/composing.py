@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from maintenance.booking_links import wanted
 from maintenance.choosing import Choosing
-from maintenance.events import appointment_event, case_event
+from maintenance.events import NOT_PROVED, appointment_event, case_event
 from maintenance.model import AppointmentBody, Read
 from maintenance.ports import Persons
 from maintenance.service import Cases, NoSuchCase
@@ -81,6 +81,8 @@ class Composing:
         name = _SUBJECTS[brief.type]
         if name == "opened" and read.body.severity == "critical":
             name = "critical"
+        if name == "again" and read.body.trigger.why == NOT_PROVED:
+            name = "not_proved"
         lines = [] if brief.type == "case.closed" else [*dict.fromkeys(plain.means.values())]
         if read.open:
             lines += [plain.drive, plain.next]
@@ -98,7 +100,14 @@ class Composing:
         """The page where a visit is booked, for as long as one is needed."""
         if brief.type == "case.closed" or read.state not in _BOOKABLE or read.body.trigger.appointment:
             return None
-        return wanted(label, person, read.id, read.body.trigger.appointments + 1, brief.at + _LINK_LIFE)
+        return wanted(
+            label,
+            person,
+            read.id,
+            read.body.trigger.appointments + 1,
+            brief.at + _LINK_LIFE,
+            message=brief.message,
+        )
 
     async def _role(self, person: PersonId, read: Read) -> RoleOnCar | None:
         return await self._people.role_of(person, read.body.vehicle, now=self._cases.clock.now())

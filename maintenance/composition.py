@@ -124,8 +124,8 @@ class Maintenance:
 
     async def garage_day(self, saved: Saved) -> None:
         """Timer of ``gar_``: once a day the next slots are made, and slots compared with their appointments."""
+        await self.capacity.on_due(saved)  # first: whatever the sweep meets, there is something to be booked
         await self.appointing.sweep(GarageId(saved.id))
-        await self.capacity.on_due(saved)
 
     def timers(self) -> Mapping[str, OnDue]:
         """Handlers of what time alone does, by the prefix of the subject; for process `work`."""

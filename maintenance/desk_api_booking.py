@@ -47,7 +47,7 @@ def routes(desk: Desk, booking: Booking, offers: Offers, garages: Garages) -> AP
     at_desk = desk.people.agents.at_desk(desk.people.access, desk.cases.clock, desk.limits.shift)
     router = APIRouter(prefix="/desk", tags=["desk"])
     Me = Annotated[AgentPrincipal, Depends(at_desk)]  # noqa: N806 - a type
-    said = problems(401, 403, 404, 409, 422)
+    said = problems(401, 403, 404, 409, 422, 429)
 
     @router.get("/cases/{case}/slots", responses=problems(401, 403, 404, 422), summary="What is free")
     async def slots(me: Me, case: CasePath, garage: GarageQuery = None) -> OffersOut:

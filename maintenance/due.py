@@ -6,6 +6,7 @@ from datetime import datetime
 from maintenance import calls as choice
 from maintenance import starting
 from maintenance.counting import Counting
+from maintenance.events import NOT_PROVED
 from maintenance.model import Calls, Read
 from maintenance.service import Cases, Turn
 from maintenance.starting import Starting, Story
@@ -72,6 +73,9 @@ def pass_time(story: Story, calls: Calls | None, rules: Starting) -> list[str]:
             return [f"breaches:{story.body.severity}"]
         case T.SUPPRESSED if _passed(trigger.until, now):
             starting.begin(story, calls, rules, "suppression_over")
+        case T.BOOKED if _passed(trigger.due, now):
+            starting.unbook(story, calls, rules, NOT_PROVED)
+            return [NOT_PROVED]
         case _:
             pass
     return []

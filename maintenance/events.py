@@ -54,13 +54,16 @@ class AppointmentEventOut(Out):
 
 AGAIN: Final = "again"
 """Why a critical case that was offered before is offered once more: it is told again."""
+NOT_PROVED: Final = "not_proved"
+"""Why a case is offered again after its garage had finished: the car never showed it."""
 
 CASES: Final[Mapping[str, str]] = {
     "case.opened": "The car reported a fault that needs somebody; it has exactly one trigger from now on.",
     "case.reprioritised": "It became more urgent.",
     "case.reopened": "What was mended came back; it goes on where it stood.",
     "case.closed": "The car proved that it is mended.",
-    "case.told_again": "It is critical, still open, and nobody may call about it: the owner is told again.",
+    "case.told_again": "It is still open, and the owner is told again: it is critical and nobody may call about it, or its "
+    "garage had finished and the car never showed that it is mended.",
     "case.called": "The contact center called about it; the outcome is in the case's page.",
     "case.unreached": "Nobody could be reached by phone; the case stays open.",
     "case.declined": "It was said that no visit is wanted; the case stays open until the car proves it mended.",
@@ -91,7 +94,7 @@ KINDS: Final = frozenset(str(fact.model_fields["kind"].default) for fact in _HEA
 def type_of(fact: Base) -> str | None:
     """The event a fact is told as; None where nobody hears of it."""
     if isinstance(fact, f.TriggerOffered):
-        return "case.told_again" if fact.why == AGAIN else None
+        return "case.told_again" if fact.why in {AGAIN, NOT_PROVED} else None
     return _TYPES.get(type(fact))
 
 

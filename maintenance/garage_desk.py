@@ -33,6 +33,14 @@ class Visits:
     next: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A page of those that something is to be said of, the soonest first. ``next``: give it as ``start``."""
+
+    data: Sequence[GarageAppointmentOut]
+    next: datetime | None
+
+
 class GarageDesk:
     """Every act asks first whether it is the garage's own; another's and none at all are answered alike."""
 
@@ -106,11 +114,22 @@ class GarageDesk:
         """Raises ``NoSuchSlot``, ``SlotInUse``."""
         await self._capacity.withdraw(garage, slot)
 
-    async def shown(self, link: GarageLink) -> list[GarageAppointmentOut]:
-        """What a mail's link shows: the one it is for, or those to come and the newest of the past."""
-        if link.appointment is None:
-            return list((await self.appointments(link.garage)).data)
-        return [await self.appointment(link.garage, link.appointment)]
+    async def shown(self, link: GarageLink, *, start: datetime | None = None) -> Ahead:
+        """What a mail's link shows: the one it is for, or those of which something is to be said, the soonest first.
+
+        ``start``: from then on. Without it: also past ones of which the garage may not have spoken yet.
+        """
+        if link.appointment is not None:
+            return Ahead([await self.appointment(link.garage, link.appointment)], None)
+        there = await self._garages.read(link.garage)
+        limits = self._capacity.limits
+        since = start or self._capacity.now() - limits.unheard_booked
+        found = await self._appointing.of_garage(link.garage, since)
+        most = limits.visits_shown
+        while most < len(found) and found[most].body.start == found[most - 1].body.start:
+            most += 1  # a page ends between two moments, so that the next one can begin with a moment
+        following = found[most].body.start if most < len(found) else None
+        return Ahead([await self._view(there, one) for one in found[:most]], following)
 
     async def _own(self, garage: GarageId, appointment: AppointmentId) -> Appointment:
         found = await self._appointing.read(appointment)

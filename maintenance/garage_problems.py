@@ -75,6 +75,14 @@ class AlreadyBooked(Problem):
     kind: ClassVar[Kind] = Kind.CONFLICT
 
 
+class BookedTooOften(Problem):
+    """The case was booked and cancelled as often as it may be in a day; each time a garage and people are mailed."""
+
+    code: ClassVar[str] = "case.booked_too_often"
+    kind: ClassVar[Kind] = Kind.TOO_MANY
+    try_again: ClassVar[bool] = True
+
+
 class NotBookable(Problem):
     """Nothing is to be booked for this case: it is closed, or it is no fault of a car."""
 

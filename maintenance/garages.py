@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from maintenance.garage_model import ACTIVE, REMOVED, Details, Garage, GarageBody
+from maintenance.garage_model import ACTIVE, REMOVED, Details, Garage, GarageBody, Hours
 from maintenance.garage_problems import NoSuchGarage, SlotUnfit
 from maintenance.limits import GarageLimits
 from people.tokens import Bearer, Token, draw, same
@@ -60,6 +60,15 @@ class Garages:
 
         return await self._change(garage, changed, now, wake=now)
 
+    async def set_hours(self, garage: GarageId, hours: Hours, *, now: datetime) -> Garage:
+        """Other hours, and all else as it stands at that moment. Raises ``NoSuchGarage``, ``ValidationError``."""
+
+        def changed(body: GarageBody) -> GarageBody | None:
+            details = body.details.but(hours=hours)
+            return None if body.details == details else body.but(details=details, made_until=None)
+
+        return await self._change(garage, changed, now, wake=now)
+
     async def new_token(self, garage: GarageId, *, now: datetime) -> Token:
         """Another token; the former one and every link in the garage's mails end at once."""
         token = draw(Bearer.GARAGE, garage)
@@ -94,9 +103,15 @@ class Garages:
 
     async def every(self) -> list[Garage]:
         """All garages, the newest first; one that was made a moment ago may still be missing."""
-        page = await self._index.page(GARAGES, EVERY, limit=_PAGE)
-        saved = await self._store.load_many(page.members)
-        return [found for one in page.members if (found := Garage.of(saved[one])) is not None]
+        every: list[Garage] = []
+        after: str | None = None
+        while True:
+            page = await self._index.page(GARAGES, EVERY, after=after, limit=_PAGE)
+            saved = await self._store.load_many(page.members)
+            every += [found for one in page.members if (found := Garage.of(saved[one])) is not None]
+            after = page.next
+            if after is None:
+                return every
 
     async def find(self, token: Token) -> GaragePrincipal | None:
         """Whose token this is; None for any that is not good."""

@@ -173,9 +173,20 @@ class GarageLimits(_Limits):
         default=timedelta(days=14),
         description="a car that was received and of which nothing more is said counts as done after this",
     )
+    booked_a_day: int = Field(
+        default=6, ge=1, description="appointments made for one case within 24 hours at most"
+    )
+    proved_within: timedelta = Field(
+        default=timedelta(days=14),
+        description="the garage has finished and the car has not shown within this that it is repaired: "
+        "its case waits for its owner or an agent again",
+    )
     bays_most: int = Field(default=20, ge=1, le=99, description="bays of one garage at most")
     slots_most: int = Field(default=2000, ge=1, description="slots that one bay has ahead at most")
     shown: int = Field(default=20, ge=1, le=200, description="free slots offered at once at most")
+    visits_shown: int = Field(
+        default=50, ge=1, le=200, description="appointments on one page of a garage's link at most"
+    )
     alternatives: int = Field(
         default=5, ge=0, le=50, description="free slots named to whoever came too late at most"
     )

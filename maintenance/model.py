@@ -91,7 +91,8 @@ class Trigger(Frozen):
     since: AwareDatetime
     """From when its age counts: when it first came on the list (or was offered); a lease's end never resets it."""
     due: AwareDatetime | None = None
-    """Queued or scheduled: not before this; offered: when it goes to an agent or is told again."""
+    """Queued or scheduled: not before this; offered: when it goes to an agent or is told again; booked: none before
+    the garage has finished, then by when the car itself is to show that it is repaired."""
     claim_by: AwareDatetime | None = None
     """The service level: to be claimed by then, else it is a breach (counted once: ``breached``)."""
     breached: bool = False

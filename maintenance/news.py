@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 from typing import Final
 
-from maintenance.events import KINDS, type_of
+from maintenance.events import KINDS, NOT_PROVED, type_of
 from maintenance.model import CaseBody, Read
 from maintenance.ports import Endpoints, Engine, Subscribers
 from maintenance.service import Cases, NoSuchCase
@@ -134,6 +134,8 @@ def _mailed(type_: str, fact: CaseFact | AppointmentFact, read: Read) -> bool:
         return False
     if isinstance(fact, f.CaseReopened):
         return body.severity in _ALARMING and _first(body, fact)
+    if isinstance(fact, f.TriggerOffered) and fact.why == NOT_PROVED:
+        return True  # it was told that nothing is to be done any more
     if type_ in URGENT:
         return body.severity in _ALARMING
     if isinstance(fact, f.CaseClosed):

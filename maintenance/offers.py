@@ -77,9 +77,10 @@ class Offers:
     async def _suited(self, read: Read) -> list[Garage]:
         """The owner's choice first; without one, those of the owner's country before the others."""
         calls = choice.read(await self._store.load(choice.subject_of(read.body.vehicle)))
-        every = await self._garages.every()
-        wanted = calls.garage if calls else None
         country = calls.country if calls else None
-        every.sort(key=lambda one: (one.id != wanted, country is not None and one.details.country != country))
+        own = await self._garages.view(calls.garage) if calls and calls.garage else None
+        others = [one for one in await self._garages.every() if own is None or one.id != own.id]
+        others.sort(key=lambda one: country is not None and one.details.country != country)
+        every = others if own is None else [own, *others]
         fitting = [one for one in every if one.details.serves(read.body.system)]
         return fitting[: self._limits.garages_offered]

@@ -59,6 +59,17 @@ def garage_of(slot: SlotId) -> GarageId:
     return GarageId(f"gar_{parts[0]}")
 
 
+def bay_in(slot: SlotId) -> int:
+    """Which of the garage's bays it is of; for an id that ``garage_of`` takes."""
+    return int(body_of(slot).split(".")[1])
+
+
+def fits(garage: Garage, body: SlotBody) -> bool:
+    """Whether the opening hours and bays have this slot, as they are now."""
+    day = body.start.astimezone(garage.zone).date()
+    return body.bay <= garage.details.bays and (body.start, body.end) in made_of(garage.details, day)
+
+
 def openings(details: Details, day: date) -> Iterator[tuple[datetime, datetime]]:
     """When a garage is open on a day of its calendar, in UTC: the clock on its wall decides, also at its changes."""
     zone = ZoneInfo(details.zone)

@@ -176,8 +176,9 @@ def more_urgent(story: Story, calls: Calls | None, rules: Starting, level: Level
 def end(story: Story, why: str) -> None:
     """Its case is closed; where it stood is kept for the case that opens again."""
     was = T.QUEUED if story.state in {T.LEASED, T.SCHEDULED} else story.state
+    due = story.body.trigger.due if was is T.BOOKED else None  # opened again it is still to be proven by then
     story.change(closed_at=story.now, raised=None)
-    story.trigger(was=was, lease=None, due=None, claim_by=None, center=None, center_ref=None)
+    story.trigger(was=was, lease=None, due=due, claim_by=None, center=None, center_ref=None)
     story.tell(f.CaseClosed, why=why)
     story.tell(f.TriggerEnded)
 
@@ -209,7 +210,7 @@ def resume(story: Story, calls: Calls | None, rules: Starting, why: str) -> None
 def book(story: Story, appointment: AppointmentId, number: int) -> None:
     """An appointment was made. Whoever had the case on the phone has done what it was for."""
     if story.state is T.ENDED:
-        story.trigger(appointment=appointment, appointments=number, was=T.BOOKED)
+        story.trigger(appointment=appointment, appointments=number, was=T.BOOKED, due=None)
         return
     story.trigger(
         appointment=appointment, appointments=max(number, story.body.trigger.appointments),
@@ -220,11 +221,21 @@ def book(story: Story, appointment: AppointmentId, number: int) -> None:
 
 def unbook(story: Story, calls: Calls | None, rules: Starting, why: str) -> None:
     """It was cancelled, or nobody came: the trigger starts anew where its severity says."""
-    story.trigger(appointment=None)
+    story.trigger(
+        appointment=None, due=None if story.state in {T.BOOKED, T.ENDED} else story.body.trigger.due
+    )
     if story.state is T.ENDED:
         story.trigger(was=T.OFFERED)
     elif story.state is T.BOOKED:
         begin(story, calls, rules, why)
+
+
+def finished(story: Story, proved_by: datetime) -> None:
+    """The garage has finished: it stays booked until the car shows that it is repaired, until ``proved_by`` at most."""
+    if T.BOOKED in {story.state, story.body.trigger.was}:
+        story.trigger(due=proved_by)
+    else:  # it went on another way meanwhile, and is looked at there: nothing is to be waited for
+        story.trigger(appointment=None)
 
 
 def chosen(story: Story, calls: Calls | None, rules: Starting) -> None:

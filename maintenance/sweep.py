@@ -22,13 +22,16 @@ def violations(
     known: Memory,
     cases: Mapping[CaseId, Read | None],
     *,
+    living: Collection[str],
     queued: Collection[str] | None,
     now: datetime,
     grace: timedelta,
 ) -> Iterator[str]:
-    """What must never be. ``cases``: of the same moment as ``known``, by the ids that it names.
+    """What must never be.
 
-    ``queued``: the agents' list, which follows the log: what came on it within ``grace`` may still be missing there.
+    ``cases``: of the same moment as ``known``, by the ids that it names; ``living``: those of their appointments of
+    which something is still to come. ``queued``: the agents' list, which follows the log: what came on it within
+    ``grace`` may still be missing there.
     """
     open_cases = [
         one for rows in known.vehicle.cases.values() for one in rows if one.state is not CaseState.CLOSED
@@ -40,7 +43,7 @@ def violations(
             yield from _agree(name, one, cases.get(name))
     for name, read in cases.items():
         if read is not None:
-            yield from _looked_after(name, read, queued, now, grace)
+            yield from _looked_after(name, read, living, queued, now, grace)
 
 
 def _faults(vehicle: VehicleId, known: Memory, open_cases: list[Case]) -> Iterator[str]:
@@ -75,18 +78,23 @@ def unlisted(
     name: CaseId, read: Read, queued: Collection[str], now: datetime, grace: timedelta
 ) -> Iterator[str]:
     """For a case without a memory of faults behind it: help with a delivery."""
-    yield from _looked_after(name, read, queued, now, grace)
+    yield from _looked_after(name, read, (), queued, now, grace)
 
 
 def _looked_after(
-    name: CaseId, read: Read, queued: Collection[str] | None, now: datetime, grace: timedelta
+    name: CaseId,
+    read: Read,
+    living: Collection[str],
+    queued: Collection[str] | None,
+    now: datetime,
+    grace: timedelta,
 ) -> Iterator[str]:
-    """A lease has a holder, a schedule a time, a booking an appointment; nothing is long overdue; the list has it."""
+    """A lease has a holder, a schedule a time, a booking an appointment or a time; nothing is overdue; it is listed."""
     trigger = read.body.trigger
     missing = {
         T.LEASED: trigger.lease is None and trigger.center is None,
         T.SCHEDULED: trigger.due is None,
-        T.BOOKED: trigger.appointment is None,
+        T.BOOKED: trigger.appointment is None or (trigger.appointment not in living and trigger.due is None),
     }
     if missing.get(read.state):
         yield f"{name}: {read.state}, and nobody looks after it"

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from maintenance import memory
+from maintenance.appointments import Appointment
 from maintenance.desk_index import DESK, QUEUE
 from maintenance.lists import ALL, OPEN
 from maintenance.memory import case_of
@@ -54,12 +55,19 @@ class Sweeping:
             wanted = [
                 case_of(vehicle, one.system, one.n) for rows in known.vehicle.cases.values() for one in rows
             ]
-            if set(wanted) <= set(names):
+            reads = {name: Read.of(saved[name]) for name in wanted if name in saved}
+            booked = {read.body.trigger.appointment for read in reads.values() if read is not None} - {None}
+            needed = {str(name) for name in [*wanted, *booked]}
+            if needed <= set(names):
                 break
-            names = [str(name) for name in wanted]
-        reads = {name: Read.of(saved[name]) for name in wanted}
+            names = sorted(needed)
+        living = {
+            str(one)
+            for one in booked
+            if (found := Appointment.of(saved[str(one)])) is not None and found.living
+        }
         grace = self._cases.limits.cases.sweep_grace
-        return list(violations(vehicle, known, reads, queued=queued, now=now, grace=grace))
+        return list(violations(vehicle, known, reads, living=living, queued=queued, now=now, grace=grace))
 
     async def queued(self) -> set[str]:
         """Everything on the list that agents are given cases from."""

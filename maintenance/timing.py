@@ -16,7 +16,7 @@ def next_wake(state: TriggerState, body: CaseBody, now: datetime) -> datetime | 
             return trigger.lease.until if trigger.lease else now
         case T.QUEUED:
             return None if trigger.breached else trigger.claim_by
-        case T.SCHEDULED | T.OFFERED:
+        case T.SCHEDULED | T.OFFERED | T.BOOKED:  # booked: by when a repair is to be proven
             return trigger.due
         case T.SUPPRESSED:
             return trigger.until

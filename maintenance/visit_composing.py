@@ -107,7 +107,7 @@ class VisitComposing:
         calendar = self._calendar(
             found, garage, said, summary, Party(view.name or view.email, view.email), language
         )
-        link = self._owners_link(found, read, person, language)
+        link = self._owners_link(brief, found, read, person, language)
         return Letter(view.email, said.subject, said.lines, link, calendar, language)
 
     def _to_garage(self, brief: Brief, found: Appointment, garage: Garage, read: Read | None) -> Letter:
@@ -151,19 +151,26 @@ class VisitComposing:
         return Letter(garage.details.mail, said.subject, said.lines, None, calendar, language)
 
     def _owners_link(
-        self, found: Appointment, read: Read | None, person: PersonId, language: Language
+        self, brief: Brief, found: Appointment, read: Read | None, person: PersonId, language: Language
     ) -> Link | None:
         """Move or cancel this one while it stands; choose the next one once it fell, as long as the case is open."""
         until = self._clock.now() + self._limits.link_life
         if found.state is A.BOOKED:
             last = max(until, found.body.start + timedelta(days=1))
             return booking_links.wanted(
-                word("change", language), person, found.body.case, number_of(found.id), last
+                word("change", language),
+                person,
+                found.body.case,
+                number_of(found.id),
+                last,
+                message=brief.message,
             )
         if found.state not in _FALLEN or read is None or not read.open:
             return None
         following = read.body.trigger.appointments + 1
-        return booking_links.wanted(word("choose", language), person, found.body.case, following, until)
+        return booking_links.wanted(
+            word("choose", language), person, found.body.case, following, until, message=brief.message
+        )
 
     def _calendar(
         self,

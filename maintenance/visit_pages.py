@@ -40,6 +40,7 @@ _WHY: Final = {
     "appointment.changed": "changed",
     "appointment.too_early": "too_early",
     "case.already_booked": "changed",
+    "case.booked_too_often": "too_often",
     "case.not_bookable": "closed",
 }
 """What a refusal is called on a page; anything else: it was not done."""
@@ -63,6 +64,7 @@ class GarageForm(In):
     act: Act | Literal["", "move"] = ""
     appointment: Annotated[AppointmentId, Field(pattern=r"^apt_[0-9a-z._]{16,90}$")] | None = None
     slot: Annotated[SlotId, Field(pattern=SLOT)] | None = None
+    start: AwareDatetime | None = None
 
 
 def booking_path(case: CaseId) -> str:
@@ -193,15 +195,16 @@ def _garages(desk: Maintenance, templates: Environment) -> APIRouter:
             begun, near = now >= one.start, now >= one.start - desk.limits.garages.early
             match one.state:
                 case A.BOOKED:
-                    return [*(["received", "done"] if near else []), *(["no_show"] if begun else [])]
+                    return [*(["received"] if near else []), *(["done", "no_show"] if begun else [])]
                 case A.RECEIVED:
                     return ["done"]
                 case _:
                     return []
 
+        shown = await desk.garage_desk.shown(link, start=form.start)
         page = templates.get_template("garage_visits.html").render(
             say=words["page"], states=words["state"], language=language, said=said, tone=tone,
-            garage=there.details, visits=await desk.garage_desk.shown(link), acts=acts, token=form.token,
+            garage=there.details, visits=shown.data, later=shown.next, acts=acts, token=form.token,
             free=[
                 SlotOut(slot=one.id, start=one.body.start, end=one.body.end)
                 for one in await desk.garage_desk.free(link.garage, desk.limits.garages.shown)

@@ -10,7 +10,7 @@ from maintenance.garage_model import Details, Garage
 from maintenance.model import Read
 from maintenance.offers import Offer
 from maintenance.slots import Slot
-from maintenance.states import AppointmentState, SlotState
+from maintenance.states import AppointmentState, SlotState, TriggerState
 from maintenance.visit_words import reference_of
 from people.api_parts import Out
 from spine.facts.maintenance import Level
@@ -54,7 +54,11 @@ class AppointmentOut(Out):
 
 
 class VisitOut(Out):
-    """A case and what can be booked for it. ``can_book``: it has no appointment; ``can_change``: it has one."""
+    """A case and what can be booked for it. ``can_book``: it has no appointment; ``can_change``: it has one.
+
+    ``proved_by``: the garage has finished, and the car is to show by then that it is repaired; if it does not, another
+    appointment can be booked.
+    """
 
     case: CaseId
     system: str
@@ -64,6 +68,7 @@ class VisitOut(Out):
     open: bool
     can_book: bool
     can_change: bool
+    proved_by: AwareDatetime | None
     appointment: AppointmentOut | None
     offers: tuple[OfferOut, ...]
 
@@ -151,7 +156,8 @@ def visit_out(
 ) -> VisitOut:
     """``n``: a link's number; it books the next appointment of that number and changes only that one."""
     body = read.body
-    can_book = read.open and (found is None or not found.living)
+    booked = body.trigger.appointment is not None
+    can_book = read.open and not booked and (found is None or not found.living)
     can_change = found is not None and found.state is AppointmentState.BOOKED
     if n is not None:
         can_book = can_book and n == body.trigger.appointments + 1
@@ -165,6 +171,7 @@ def visit_out(
         open=read.open,
         can_book=can_book,
         can_change=can_change,
+        proved_by=body.trigger.due if read.state is TriggerState.BOOKED else None,
         appointment=appointment_out(found, garage) if found is not None else None,
         offers=tuple(offer_out(one) for one in offers) if can_book or can_change else (),
     )

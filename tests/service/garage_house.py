@@ -13,7 +13,7 @@ from maintenance.limits import MaintenanceLimits
 from maintenance.lists_garages import places
 from maintenance.model import CaseBody, Read, Trigger
 from maintenance.slots import Slot
-from maintenance.states import SlotState, TriggerState
+from maintenance.states import AppointmentState, SlotState, TriggerState
 from spine.facts.maintenance import CaseOpened, Level, TriggerOffered
 from spine.ids import ALPHABET, CaseId, GarageId, SlotId, VehicleId
 from spine.log import Entry
@@ -147,16 +147,28 @@ class GarageHouse:
         rows: dict[str, Saved] = await self.people.subjects()
         slots = {one: Slot.of(saved) for one, saved in rows.items() if one.startswith("slt_")}
         booked = {one: slot for one, slot in slots.items() if slot and slot.state is SlotState.BOOKED}
-        living = {}
+        living, past = {}, set()
         from maintenance.appointments import Appointment
 
         for one, saved in rows.items():
             found = Appointment.of(saved) if one.startswith("apt_") else None
             if found and found.living:
                 living[one] = found
+            elif found and found.state is not AppointmentState.CANCELLED:
+                past.add(one)  # done or missed: its slot is over, and stays its own
         for one, slot in booked.items():
+            if slot.body.appointment in past:
+                continue
             assert slot.body.appointment in living, (one, "booked for nobody")
             assert living[slot.body.appointment].body.slot == one
+        for one, saved in rows.items():
+            read = Read.of(saved) if one.startswith("cse_") else None
+            if read is not None and read.state is TriggerState.BOOKED:
+                trigger = read.body.trigger
+                assert trigger.appointment in living or saved.wake_at is not None, (
+                    one,
+                    "booked, for nothing",
+                )
         cases = [one.body.case for one in living.values()]
         assert len(cases) == len(set(cases)), "a case with two appointments"
         for one, found in living.items():

@@ -8,9 +8,12 @@ import pytest
 
 from maintenance.appointments import appointment_of
 from maintenance.desk_days import PREFIX as DAYS
+from maintenance.garage_links import GarageLink
+from maintenance.garage_model import Opening
 from maintenance.garage_problems import (
     AlreadyBooked,
     AppointmentChanged,
+    BookedTooOften,
     NoSuchGarage,
     NoSuchSlot,
     NotBookable,
@@ -18,11 +21,15 @@ from maintenance.garage_problems import (
     SlotTooSoon,
     TooEarly,
 )
+from maintenance.lists_garages import OF_GARAGE
+from maintenance.model import Read
 from maintenance.service import Turn, told
+from maintenance.starting import Story, end, resume
 from maintenance.states import AppointmentState, SlotState, TriggerState
 from spine.facts.maintenance import CaseClosed, TriggerEnded
-from spine.ids import CaseId, SlotId
-from tests.service.garage_house import DAY, HOUR, GarageHouse, garages
+from spine.ids import CaseId, GarageId, SlotId
+from spine.store import Saved
+from tests.service.garage_house import DAY, HOUR, GarageHouse, details, garages
 from tests.service.people_house import house_of_people
 
 __all__ = ["garages", "house_of_people"]
@@ -316,11 +323,52 @@ async def test_a_visit_from_coming_to_done(garages: GarageHouse) -> None:
         await garages.parts.booking.move(made.id, slot + "0", by=BY)
     done = await garages.parts.appointing.done(made.id)
     assert done.state is AppointmentState.DONE
-    assert (await garages.read_case(case)).state is TriggerState.BOOKED, "until a clean scan proves it"
+    read = await garages.read_case(case)
+    assert read.state is TriggerState.BOOKED, "until a clean scan proves it"
+    assert read.body.trigger.due == garages.now + timedelta(days=14)
     await garages.settle()
     await garages.again()
+    await garages.sound()
     await garages.later(timedelta(days=370))
     assert (await garages.store.load(made.id)).ended
+
+
+async def test_a_repair_that_the_car_never_shows_is_not_the_end_of_its_case(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    made = await garages.parts.booking.book(case, (await garages.free(garage))[0], by=BY)
+    garages.clock.set(made.body.end)
+    await garages.parts.appointing.done(made.id)
+    await garages.later(timedelta(days=13))
+    with pytest.raises(AlreadyBooked, match="finished"):
+        await garages.parts.booking.book(case, (await garages.free(garage))[0], by=BY)
+    await garages.sound()
+    await garages.later(timedelta(days=2))
+    read = await garages.read_case(case)
+    assert (read.state, read.body.trigger.why) == (TriggerState.OFFERED, "not_proved")
+    again = await garages.parts.booking.book(case, (await garages.free(garage))[0], by=BY)
+    assert again.id == appointment_of(case, 2)
+    assert (await garages.read_case(case)).body.trigger.due is None
+    await garages.settle()
+    await garages.again()
+    await garages.sound()
+
+
+async def test_a_case_that_opens_again_while_its_repair_is_to_be_proven(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    made = await garages.parts.booking.book(case, (await garages.free(garage))[0], by=BY)
+    garages.clock.set(made.body.end)
+    await garages.parts.appointing.done(made.id)
+
+    def round_about(read: Read, _: object) -> Turn:
+        story = Story(read.id, read.body, read.state, garages.now)
+        end(story, "clean")
+        resume(story, None, garages.parts.rules, "came_back")
+        return Turn(story.body, story.facts)
+
+    await garages.parts.cases.change(case, round_about)
+    assert (await garages.read_case(case)).state is TriggerState.BOOKED
+    await garages.later(timedelta(days=15))
+    assert (await garages.read_case(case)).state is TriggerState.OFFERED
 
 
 async def test_a_car_that_did_not_come(garages: GarageHouse) -> None:
@@ -415,3 +463,139 @@ async def _close(garages: GarageHouse, case: CaseId) -> None:
 async def test_time_looks_after_every_kind_of_thing(garages: GarageHouse) -> None:
     """A timer without its handler would leave a case, a person's calls, a garage, a slot or a visit behind."""
     assert garages.parts.timers().keys() >= {"cse", "flt", "gar", "slt", "apt", "bkl", DAYS}
+
+
+async def test_a_good_appointment_that_is_moved_while_the_sweep_looks_stays(
+    garages: GarageHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    first, second, *_ = await garages.free(garage)
+    made = await garages.parts.booking.book(case, first, by=BY)
+    await garages.settle()
+    load = garages.parts.appointing._store.load
+
+    async def moved_meanwhile(subject: str) -> Saved:
+        if subject == first:
+            monkeypatch.undo()
+            await garages.parts.booking.move(made.id, second, by=BY)
+        return await load(subject)
+
+    monkeypatch.setattr(garages.parts.appointing._store, "load", moved_meanwhile)
+    assert await garages.parts.appointing._has_its_slot(made.id)
+    after = await garages.parts.booking.read(made.id)
+    assert (after.state, after.body.slot) == (AppointmentState.BOOKED, second)
+    await garages.settle()
+    await garages.sound()
+
+
+async def test_slots_are_made_before_anything_is_swept_and_only_what_is_to_come_is(
+    garages: GarageHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garage, one, two = await garages.garage(fill=False), await garages.case(), await garages.case()
+
+    async def broken(_: GarageId) -> int:
+        raise RuntimeError("the sweep")
+
+    monkeypatch.setattr(garages.parts.appointing, "sweep", broken)
+    with pytest.raises(RuntimeError, match="the sweep"):
+        await garages.parts.garage_day(await garages.store.load(garage))
+    monkeypatch.undo()
+    slots = await garages.free(garage)
+    past = await garages.parts.booking.book(one, slots[0], by=BY)
+    ahead = await garages.parts.booking.book(two, slots[-1], by=BY)
+    await garages.settle()
+    garages.clock.set(past.body.end)
+    found = await garages.parts.appointing.of_garage(garage, garages.now)
+    assert [each.id for each in found] == [ahead.id]
+    await garages.parts.appointing.done(past.id)
+    await garages.later(timedelta(days=400))
+    members = (await garages.parts.index.page(OF_GARAGE, garage)).members
+    assert past.id not in members, "what is forgotten is on no list"
+
+
+async def test_a_visit_that_has_begun_is_not_cancelled_by_a_closing_garage(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    made = await garages.parts.booking.book(case, (await garages.free(garage))[0], by=BY)
+    await garages.settle()
+    garages.clock.set(made.body.start)
+    await garages.parts.garages.remove(garage, now=garages.now)
+    await garages.settle()
+    assert (await garages.parts.booking.read(made.id)).state is AppointmentState.BOOKED
+    assert (await garages.parts.appointing.done(made.id)).state is AppointmentState.DONE
+
+
+async def test_a_car_that_nobody_received_is_not_done_before_its_time(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    made = await garages.parts.booking.book(case, (await garages.free(garage))[0], by=BY)
+    garages.clock.set(made.body.start - HOUR)
+    with pytest.raises(TooEarly):
+        await garages.parts.appointing.done(made.id)
+    await garages.parts.appointing.received(made.id)
+    assert (await garages.parts.appointing.done(made.id)).state is AppointmentState.DONE
+
+
+async def test_a_garages_link_shows_what_comes_first_and_pages_on(garages: GarageHouse) -> None:
+    limits = garages.parts.limits.garages.model_copy(update={"visits_shown": 2})
+    garages.parts.capacity._limits = limits
+    garage = await garages.garage(bays=2)
+    there = await garages.parts.capacity.of_garage(
+        await garages.parts.garages.read(garage), garages.now, garages.now + 3 * DAY
+    )
+    made = [
+        (await garages.parts.booking.book(await garages.case(), one.id, by=BY, notice=False)).body.start
+        for one in there[1:6]
+    ]
+    await garages.settle()
+    link, seen, start = GarageLink(garage, None), list[object](), None
+    for _ in range(4):
+        page = await garages.parts.garage_desk.shown(link, start=start)
+        seen += [one.start for one in page.data]
+        start = page.next
+        if start is None:
+            break
+    assert seen == sorted(made)
+
+
+async def test_what_was_held_is_given_back_when_another_is_booked(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    held, booked, *_ = await garages.free(garage)
+    await garages.parts.booking.hold(case, held, by=BY)
+    await garages.parts.booking.book(case, booked, by=BY)
+    assert (await garages.slot(held)).state is SlotState.FREE
+    await garages.settle()
+    await garages.sound()
+
+
+async def test_a_slot_that_the_hours_do_not_have_any_more_goes_when_it_is_freed(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    slot, held, *_ = await garages.free(garage)
+    made = await garages.parts.booking.book(case, slot, by=BY)
+    await garages.parts.booking.hold(await garages.case(), held, by=BY)
+    saturday = {"sat": (Opening(start="09:00", end="12:00"),)}
+    await garages.parts.garages.set_hours(garage, saturday, now=garages.now)
+    await garages.fire()
+    await garages.parts.appointing.cancel(made.id, by=BY, why="agent")
+    await garages.later(timedelta(minutes=11))
+    for one in (slot, held):
+        assert (await garages.slot(one)).state is SlotState.WITHDRAWN
+    await garages.settle()
+    await garages.sound()
+    await garages.again()
+    weekdays = (await garages.parts.garages.read(garage)).details.but(hours=details().hours)
+    await garages.parts.garages.change(garage, weekdays, now=garages.now)
+    await garages.fire()
+    assert slot in await garages.free(garage), "back with the hours"
+
+
+async def test_a_case_is_booked_so_often_in_a_day(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    slot = (await garages.free(garage))[-1]
+    for _ in range(garages.parts.limits.garages.booked_a_day):
+        made = await garages.parts.booking.book(case, slot, by=BY)
+        await garages.parts.appointing.cancel(made.id, by=BY, why="owner")
+    with pytest.raises(BookedTooOften) as told:
+        await garages.parts.booking.book(case, slot, by=BY)
+    assert told.value.retry_after == 24 * 3600
+    assert (await garages.slot(slot)).state is SlotState.FREE
+    garages.clock.advance(DAY)
+    await garages.parts.booking.book(case, slot, by=BY)

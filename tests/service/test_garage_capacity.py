@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from maintenance.garage_model import Opening
 from maintenance.garage_problems import NoSuchGarage, NoSuchSlot, SlotInUse, SlotUnfit
 from maintenance.states import SlotState
 from people.tokens import read
@@ -186,3 +187,19 @@ async def test_a_token_is_kept_by_hash_and_ends(garages: GarageHouse) -> None:
 async def _published(garages: GarageHouse) -> int:
     facts = await garages.people.facts()
     return sum(one.kind == "slot.published" for one in facts)
+
+
+async def test_hours_change_and_nothing_else_does(garages: GarageHouse) -> None:
+    garage = await garages.garage(fill=False)
+    await garages.parts.garages.change(garage, details(mail="new@example.org"), now=garages.now)
+    saturday = {"sat": (Opening(start="09:00", end="12:00"),)}
+    after = await garages.parts.garages.set_hours(garage, saturday, now=garages.now)
+    assert (after.details.mail, after.details.hours) == ("new@example.org", saturday)
+
+
+async def test_every_garage_is_offered_however_many_there_are(
+    garages: GarageHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maintenance.garages._PAGE", 2)
+    made = {await garages.garage(fill=False) for _ in range(5)}
+    assert {one.id for one in await garages.parts.garages.every()} == made

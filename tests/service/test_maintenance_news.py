@@ -2,6 +2,8 @@
 
 import pytest
 
+from maintenance import memory, starting
+from maintenance.appointments import appointment_of
 from maintenance.composing import Composing
 from maintenance.model import Language, Read
 from maintenance.news import News
@@ -207,3 +209,28 @@ async def test_a_former_owner_and_a_stranger_are_told_nothing(
     assert newsroom.mails(following) == []
     for message in newsroom.post.queued.values():
         assert await newsroom.compose(message, subscriber=following) is None or message.person is None
+
+
+async def test_an_owner_who_was_told_that_nothing_is_to_be_done_is_told_when_it_is_not_so(
+    garage: MaintenanceHouse, newsroom: Newsroom
+) -> None:
+    await garage.scan(MEDIUM)
+    case = memory.case_of(CAR, "emissions", 1)
+
+    def finished(read: Read, _: object) -> Turn:
+        story = Story(read.id, read.body, read.state, garage.now)
+        starting.book(story, appointment_of(case, 1), 1)
+        starting.finished(story, garage.now + DAY)
+        return Turn(story.body, story.facts)
+
+    await garage.desk.cases.change(case, finished)
+    sweeping = garage.desk.sweeping
+    assert await sweeping.of(CAR, None, garage.now) == []
+    garage.clock.advance(DAY)
+    await garage.fire()
+    await newsroom.hear()
+    assert newsroom.mails() == ["case.opened", "case.told_again"]
+    letter = await newsroom.newest()
+    assert letter is not None
+    assert letter.subject.startswith("Not repaired")
+    assert letter.link is not None

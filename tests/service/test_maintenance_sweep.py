@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from maintenance import memory
+from maintenance.appointments import appointment_of
 from maintenance.cases import CaseState
 from maintenance.desk_index import DESK, QUEUE
 from maintenance.lists import ALL, OPEN
@@ -20,6 +21,7 @@ from tests.service.maintenance_house import CAR, DAY, HOUR, MaintenanceHouse, ga
 __all__ = ["garage", "house_of_people"]
 pytestmark = pytest.mark.valkey
 SYSTEM = "emissions"
+OVER = appointment_of(memory.case_of(CAR, SYSTEM, 1), 1)
 
 
 async def found(garage: MaintenanceHouse, vehicle: VehicleId = CAR) -> list[str]:
@@ -57,6 +59,10 @@ async def test_random_histories_in_the_store_agree_with_the_second_model(
     [
         ({"state": "scheduled"}, "nobody looks after it"),
         ({"state": "booked"}, "nobody looks after it"),
+        (
+            {"state": "booked", "trigger": {"since": "2030-05-06T09:00:00Z", "appointment": OVER}},
+            "nobody looks after it",
+        ),
         ({"state": "ended"}, "its trigger is ended"),
         ({"state": "new"}, "is nowhere"),
         ({"codes": ["P0999"]}, "other codes"),

@@ -294,7 +294,7 @@ async def test_a_garages_link_shows_the_one_appointment(garages: GarageHouse) ->
     mails = [mail for mail in await office.send() if mail["To"] == "noord@example.org"]
     links = [await garages.parts.garage_links.open(_token(mail)) for mail in mails]
     assert {link.appointment for link in links} == {one.id, two.id}
-    shown = await garages.parts.garage_desk.shown(links[0])
+    shown = (await garages.parts.garage_desk.shown(links[0])).data
     assert [each.id for each in shown] == [links[0].appointment]
     assert shown[0].car is not None
     garages.clock.set(one.body.start)
@@ -314,3 +314,20 @@ async def test_a_mail_is_whole_on_the_wire(garages: GarageHouse) -> None:
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
     assert b"text/calendar" in raw
     assert b"\n" not in raw.replace(b"\r\n", b"")
+
+
+async def test_a_mail_that_is_tried_again_costs_no_others_link(garages: GarageHouse) -> None:
+    _office, owner, _garage, case = await _scene(garages)
+    links, until = garages.parts.booking_links, garages.now + 2 * DAY
+
+    async def mint(message: str) -> str:
+        url = await links.mint(booking_links.wanted("x", owner, case, 1, until, message=message))
+        return url.split("#")[1]
+
+    delivered, first = await mint("one"), await mint("two")
+    for _ in range(20):
+        last = await mint("two")
+    for token in (delivered, last):
+        assert (await links.open(token)).case == case
+    with pytest.raises(LinkNotGood):
+        await links.open(first)

@@ -78,6 +78,7 @@ RULE: dict[str, Tell] = {
     "released": lambda one: starting.released(one, RULES, NOW),
     "booked": lambda one: starting.book(one, APPOINTMENT, 1),
     "unbooked": lambda one: starting.unbook(one, YES, RULES, "x"),
+    "finished": lambda one: starting.finished(one, NOW + HOUR),
     "time": lambda one: pass_time(one, YES, RULES),
     "end": lambda one: starting.end(one, "x"),
 }

@@ -23,16 +23,25 @@ _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def hours_of(given: list[str]) -> dict[str, list[dict[str, str]]]:
-    """``mon-fri 08:00-12:00`` and ``sat 09:00-13:00`` as openings by day. Raises ``typer.BadParameter``."""
+    """``mon-fri 08:00-12:00`` and ``sat 09:00-13:00`` as openings by day; ``fri-mon`` goes over the weekend.
+
+    Raises ``typer.BadParameter``.
+    """
     found: dict[str, list[dict[str, str]]] = {}
     for text in given:
         try:
             days, times = text.lower().split()
-            first, _, last = days.partition("-")
+            first, dash, last = days.partition("-")
             start, end = times.split("-")
-            span = _DAYS[_DAYS.index(first) : _DAYS.index(last or first) + 1]
+            begin, finish = _DAYS.index(first), _DAYS.index(last if dash else first)
+            over = len(_DAYS) if finish < begin else 0  # `fri-mon` goes on over the end of the week
+            span = [_DAYS[day % len(_DAYS)] for day in range(begin, finish + over + 1)]
         except ValueError:
             raise typer.BadParameter(f"such as `mon-fri 08:00-17:00`, not {text!r}") from None
+        if start >= end:
+            raise typer.BadParameter(
+                f"times such as `08:00-17:00`, the end later than the start, not {text!r}"
+            )
         for day in span:
             found.setdefault(day, []).append({"start": start, "end": end})
     return found
@@ -127,13 +136,16 @@ def hours_command(
     as_json: AsJson = False,
 ) -> None:
     """Set other opening hours: free slots follow, whoever is booked stays."""
-    wanted = hours_of(hours)
+    from pydantic import TypeAdapter
+
+    from maintenance.garage_model import Hours as Openings
+
+    wanted = TypeAdapter(Openings).validate_python(hours_of(hours))
 
     async def work(parts: "Maintenance") -> dict[str, Any]:
         from spine.ids import GarageId
 
-        there = await parts.garages.read(GarageId(garage))
-        changed = await parts.garages.change(there.id, there.details.but(hours=wanted), now=parts.clock.now())
+        changed = await parts.garages.set_hours(GarageId(garage), wanted, now=parts.clock.now())
         return {"garage": garage, "slots": await _filled(parts, changed)}
 
     show(_run(work), as_json=as_json)
