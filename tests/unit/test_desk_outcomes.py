@@ -19,9 +19,18 @@ from maintenance.desk_problems import DialFirst, NotBooked, OutcomeUnfit
 from maintenance.desk_rules import Day, bar_to_call, given_up, started
 from maintenance.desk_windows import window_of
 from maintenance.limits import CaseLimits, DeskLimits
-from maintenance.model import LEVELS, Calls, Read
+from maintenance.model import HISTORY_KEPT, LEVELS, Calls, Read
+from maintenance.service import told as told_fact
+from maintenance.service import with_history
 from maintenance.states import StepNotAllowed, TriggerState, step
-from spine.facts.maintenance import CallMade, CaseActed, CaseReprioritised, TriggerQueued, TriggerScheduled
+from spine.facts.maintenance import (
+    CallMade,
+    CaseActed,
+    CaseReprioritised,
+    CaseSeen,
+    TriggerQueued,
+    TriggerScheduled,
+)
 from spine.ids import AppointmentId
 from tests.desk_cases import AGENT, LIMITS, NOON, OTHER, calls, leased
 
@@ -250,3 +259,12 @@ def test_the_persons_own_call_passes_the_cap_of_the_day() -> None:
         read = leased().but(body=told(leased(), name).body)  # type: ignore[arg-type]
         day = Day(day=NOON.date(), case=read.id, n=1, at=NOON)
         assert bar_to_call(read, calls(), window_of(calls()), day, LIMITS, NOON) == bar
+
+
+def test_a_long_history_forgets_looks_and_no_number_that_was_told() -> None:
+    read = leased()
+    dialled = told_fact(CaseActed, read, NOON, by=AGENT, act="dial")
+    looks = [told_fact(CaseSeen, read, NOON, by=AGENT) for _ in range(3 * HISTORY_KEPT)]
+    kept = with_history(read.body, [looks[0], dialled, *looks]).history
+    assert len(kept) == 1 + HISTORY_KEPT
+    assert kept[1].why == "dial"
