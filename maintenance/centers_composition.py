@@ -81,7 +81,7 @@ def build_centers(
 ) -> ContactCenters:
     """Wire it. Raises ``CentersUnreadable`` where a secret's file cannot be read."""
     table, public_url = abroad.table, abroad.public_url
-    desk, places = DeskRules(days, cases.limits.desk), Places(public_url)
+    desk, places = DeskRules(days, cases.limits.desk, rules), Places(public_url)
     tokens: dict[str, SecretStr] = {
         each.source: each.twilio.auth_token() for each in table.center if each.twilio is not None
     }

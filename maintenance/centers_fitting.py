@@ -14,6 +14,7 @@ from maintenance.desk_windows import local_day, window_of
 from maintenance.limits import DeskLimits
 from maintenance.model import Calls, Dialled, Read, Trigger
 from maintenance.service import Turn
+from maintenance.starting import Starting
 from spine.ids import CaseId, EndpointId, PersonId, SlotId, VehicleId
 from spine.store import Saved
 
@@ -26,9 +27,10 @@ _SPENDS = "silent"
 class DeskRules:
     """Window, call of the day and outcomes as ``maintenance.centers_ports`` names them."""
 
-    def __init__(self, days: Days, limits: DeskLimits) -> None:
+    def __init__(self, days: Days, limits: DeskLimits, rules: Starting) -> None:
         self._days = days
         self._limits = limits
+        self._rules = rules
 
     def window(self, read: Read, calls: Calls, now: datetime) -> datetime:
         """A critical case may be called about at any hour, where the policy says so."""
@@ -73,7 +75,7 @@ class DeskRules:
         calls = choice.read(saved[subject])
         told = desk_outcomes.Said(said.disposition, at=said.callback_at)  # type: ignore[arg-type]  # one of the table
         after = desk_outcomes.outcome(
-            read, calls, told, by=said.by, window=window_of(calls), limits=self._limits, now=now  # type: ignore[arg-type]
+            read, calls, told, by=said.by, window=window_of(calls), limits=self._limits, rules=self._rules, now=now  # type: ignore[arg-type]
         )  # fmt: skip
         body = after.body
         if said.note or said.answers:

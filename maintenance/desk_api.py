@@ -55,6 +55,12 @@ class DraftIn(LeaseIn):
     note: Annotated[str, Field(max_length=4000)] = ""
 
 
+class DialIn(LeaseIn):
+    """``whom``: of help that two asked for; without it who asked first and left a number."""
+
+    whom: Literal["owner", "courier"] | None = None
+
+
 class OutcomeIn(LeaseIn):
     """What came of it. ``language``: what the person speaks, of ``language``.
 
@@ -227,9 +233,9 @@ def _calling(desk: Desk, at_desk: object) -> APIRouter:
     said = problems(401, 403, 404, 409, 422)
 
     @router.post("/cases/{case}/dial", responses=said, summary="The number to call")
-    async def dial(me: Me, case: CasePath, wanted: LeaseIn) -> DialOut:
+    async def dial(me: Me, case: CasePath, wanted: DialIn) -> DialOut:
         """Takes the person's one call of the day first; refused outside the hours they may be called in."""
-        number = await desk.work.dial(_at(me), case, wanted.token)
+        number = await desk.work.dial(_at(me), case, wanted.token, wanted.whom)
         return DialOut(phone=number.phone, n=number.n, safety=number.safety)
 
     @router.post(

@@ -11,12 +11,12 @@ from maintenance.desk import Desk
 from maintenance.desk_api import CasePath, Token
 from maintenance.desk_outcomes import dialled_by
 from maintenance.desk_problems import DialFirst
+from maintenance.desk_rules import holds
 from maintenance.desk_work import At
 from maintenance.garages import Garages
 from maintenance.model import Read
 from maintenance.offers import Offers
 from maintenance.service import NoSuchCase
-from maintenance.states import TriggerState
 from maintenance.visit_views import AppointmentOut, OfferOut, appointment_out, offer_out
 from people.agents import AgentPrincipal
 from people.api_parts import Out, problems
@@ -52,7 +52,7 @@ def routes(desk: Desk, booking: Booking, offers: Offers, garages: Garages) -> AP
     @router.get("/cases/{case}/slots", responses=problems(401, 403, 404, 422), summary="What is free")
     async def slots(me: Me, case: CasePath, garage: GarageQuery = None) -> OffersOut:
         """For the one who has the case. The garage that the owner chose comes first."""
-        read = _theirs(await desk.cases.read(case), me)
+        read = _theirs(desk, await desk.cases.read(case), me)
         return OffersOut(data=tuple(offer_out(one) for one in await offers.of(read, garage=garage)))
 
     @router.post("/cases/{case}/hold", responses=said, summary="Keep a slot while we talk")
@@ -74,14 +74,15 @@ def routes(desk: Desk, booking: Booking, offers: Offers, garages: Garages) -> AP
 
 async def _while_calling(desk: Desk, me: AgentPrincipal, case: CaseId, token: str, act: str) -> None:
     """Write down what is about to be done. Raises ``DialFirst``, ``LeaseLost``, ``NoSuchCase``."""
-    read = _theirs(await desk.cases.read(case), me)
+    read = _theirs(desk, await desk.cases.read(case), me)
     if dialled_by(read.body.trigger, me.id) is None:
         raise DialFirst("Nobody books for an owner without having called: dial first.")
     await desk.work.act(At(me.id, me.role, me.languages), case, token, act)
 
 
-def _theirs(read: Read, me: AgentPrincipal) -> Read:
-    lease = read.body.trigger.lease
-    if read.state is not TriggerState.LEASED or lease is None or lease.by != me.id:
+def _theirs(desk: Desk, read: Read, me: AgentPrincipal) -> Read:
+    """The case, if this agent's lease on it lives."""
+    lease, now = read.body.trigger.lease, desk.cases.clock.now()
+    if lease is None or not holds(read.body.trigger, read.state, me.id, lease.token, now):
         raise NoSuchCase(read.id)
     return read

@@ -51,9 +51,13 @@ class Days:
         self._clock = clock
         self._limits = limits
 
-    async def take(self, person: PersonId, today: date, case: CaseId, n: int, *, safety: bool) -> bool:
+    async def take(
+        self, person: PersonId, today: date, case: CaseId, n: int, *, safety: bool,
+        after: frozenset[int] = frozenset(),
+    ) -> bool:  # fmt: skip
         """Reserve it for call ``n`` of a case; the same again is fine. Raises ``CalledToday``.
 
+        ``after``: earlier calls of the case at which the person asked for another; their day passes to this one.
         ``safety``: the call may be made although another has the day; that one keeps it, and this is False.
         """
         now, subject = self._clock.now(), subject_of(person)
@@ -62,6 +66,8 @@ class Days:
             held = day_in(saved[subject], today)
             if held is not None and (held.case, held.n) == (case, n):
                 return None
+            if held is not None and held.case == case and held.n in after:
+                held = None
             if held is not None and safety:
                 return None
             if held is not None:

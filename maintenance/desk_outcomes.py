@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
 
 from maintenance.desk_problems import DialFirst, NotBooked, OutcomeUnfit
-from maintenance.desk_rules import GIVES_BACK, is_safety
+from maintenance.desk_rules import GIVES_BACK, calls_used, is_safety
 from maintenance.desk_windows import Window
 from maintenance.limits import DeskLimits
 from maintenance.model import Call, Calls, CaseBody, Dialled, Read, Trigger
 from maintenance.service import told
+from maintenance.starting import Starting, Story, offer, queue
 from maintenance.states import TriggerState
 from spine.facts import Fact
 from spine.facts.maintenance import (
@@ -22,8 +23,6 @@ from spine.facts.maintenance import (
     Level,
     TriggerBooked,
     TriggerDeclined,
-    TriggerOffered,
-    TriggerQueued,
     TriggerScheduled,
     TriggerSuppressed,
     TriggerUnreached,
@@ -39,14 +38,19 @@ __all__ = [
     "DISPOSITIONS",
     "GIVES_BACK",
     "OF_HELP",
+    "UNKNOWN",
     "WITHOUT_A_CALL",
     "Disposition",
     "Outcome",
     "Said",
     "outcome",
+    "untold",
 ]
 
 DISPOSITIONS: Final[tuple[Disposition, ...]] = get_args(Disposition)
+
+UNKNOWN: Final = "unknown"
+"""Of a call of which nobody told the end: the person may have been called, and counts as called."""
 
 WITHOUT_A_CALL: Final = frozenset({"booked", "escalated_supervisor", "emergency"})
 """What may be said of a case without having called; of help everything may."""
@@ -91,11 +95,13 @@ class _Next:
     facts: Sequence[CaseFact]
     calls: Calls | None = None
     others: Sequence[Fact] = ()
-    severity: Literal["critical"] | None = None
+    raised: Literal["critical"] | None = None
+    """What the case's severity is never less than from now on."""
 
 
 def outcome(
-    read: Read, calls: Calls | None, said: Said, *, by: AgentId, window: Window, limits: DeskLimits, now: datetime
+    read: Read, calls: Calls | None, said: Said, *, by: AgentId, window: Window, limits: DeskLimits,
+    rules: Starting, now: datetime,
 ) -> Outcome:  # fmt: skip
     """Raises ``OutcomeUnfit``, ``DialFirst``, ``NotBooked``. Whose lease it is was asked before."""
     trigger = read.body.trigger
@@ -114,8 +120,10 @@ def outcome(
     else:
         first = told(CaseActed, read, now, by=by, act=said.disposition)
     trigger = trigger.but(lease=None, why=said.disposition)
-    after = _TABLE[said.disposition](_Told(read, trigger, calls, said, by, window, limits, now))
-    body = read.body.but(trigger=after.trigger, severity=after.severity or read.body.severity)
+    after = _TABLE[said.disposition](_Told(read, trigger, calls, said, by, window, limits, rules, now))
+    body = read.body.but(trigger=after.trigger)
+    if after.raised is not None:
+        body = body.but(severity=after.raised, raised=after.raised)
     return Outcome(body, [first, *after.facts], after.calls, after.others)
 
 
@@ -158,6 +166,7 @@ class _Told:
     by: AgentId
     window: Window
     limits: DeskLimits
+    rules: Starting
     now: datetime
 
 
@@ -171,8 +180,18 @@ def _callback(the: _Told) -> _Next:
 
 
 def _tried(the: _Told) -> _Next:
+    if the.read.body.what == "help":
+        return _help_tried(the)
     due = _again(the.read, the.trigger, the.said.disposition, the.window, the.limits, the.now)
     return _unreached(the) if due is None else _scheduled(the, due)
+
+
+def _help_tried(the: _Told) -> _Next:
+    """Somebody stands at a car: after the last call of an agent's it is the supervisors', who go on calling."""
+    made = calls_used(the.read.body.but(trigger=the.trigger))
+    if made >= the.limits.calls_per_case and not the.trigger.supervisor:
+        return _queued(the, the.trigger.but(supervisor=True))
+    return _scheduled(the, the.now + the.limits.help_again)
 
 
 def _wrong_number(the: _Told) -> _Next:
@@ -211,8 +230,10 @@ def _language(the: _Told) -> _Next:
 
 
 def _no_calls(the: _Told) -> _Next:
-    offered = told(TriggerOffered, the.read, the.now, why=the.said.disposition)
-    return _Next(the.trigger.but(due=None), [offered], the.calls and the.calls.but(do_not_call=True))
+    after = the.calls and the.calls.but(do_not_call=True)
+    story = _story(the, the.trigger)
+    offer(story, after, the.rules, the.said.disposition)
+    return _Next(story.body.trigger, story.facts, after)
 
 
 def _escalated(the: _Told) -> _Next:
@@ -220,12 +241,11 @@ def _escalated(the: _Told) -> _Next:
 
 
 def _emergency(the: _Told) -> _Next:
-    trigger = the.trigger.but(supervisor=True, due=min(the.trigger.due or the.now, the.now))
+    after = _queued(the, the.trigger.but(supervisor=True), severity="critical")
     if the.read.body.severity == "critical":
-        return _queued(the, trigger)
+        return replace(after, raised="critical")
     higher = told(CaseReprioritised, the.read, the.now, severity="critical", why=the.said.disposition)
-    after = _queued(the, trigger, severity="critical")
-    return replace(after, facts=[higher, *after.facts], severity="critical")
+    return replace(after, facts=[higher, *after.facts], raised="critical")
 
 
 _TABLE: Final[Mapping[Disposition, Callable[[_Told], _Next]]] = {
@@ -256,8 +276,6 @@ def _again(
     made = len(trigger.calls)
     if made >= limits.calls_per_case:
         return None
-    if read.body.what == "help":
-        return now + limits.help_again
     free = is_safety(read, limits)
     if name == "busy":
         return _open(now + limits.busy_again, window, free=free)
@@ -289,9 +307,25 @@ def _quiet(the: _Told, reason: str, patience: timedelta) -> _Next:
 
 
 def _queued(the: _Told, trigger: Trigger, severity: Level | None = None) -> _Next:
-    due = trigger.due or trigger.since
-    fact = told(
-        TriggerQueued, the.read, the.now, severity=severity or the.read.body.severity, since=trigger.since,
-        due=due, why=the.said.disposition,
+    """On the list again, as old as it was, with a new promise by when it is claimed."""
+    story = _story(the, trigger, severity)
+    queue(story, the.calls, the.rules, the.said.disposition, since=trigger.since)
+    return _Next(story.body.trigger, story.facts)
+
+
+def _story(the: _Told, trigger: Trigger, severity: Level | None = None) -> Story:
+    body = the.read.body.but(trigger=trigger, severity=severity or the.read.body.severity)
+    return Story(the.read.id, body, the.read.state, the.now)
+
+
+def untold(story: Story) -> None:
+    """A number was given, and whoever got it has the case no more: a call of which nobody told the end."""
+    trigger, dialled = story.body.trigger, story.body.trigger.dialled
+    if dialled is None:
+        return
+    n = len(trigger.calls) + 1
+    call = Call(
+        n=n, at=dialled.at, by=dialled.by, person=dialled.person, disposition=UNKNOWN, safety=dialled.safety
     )  # fmt: skip
-    return _Next(trigger.but(due=due), [fact])
+    story.trigger(calls=(*trigger.calls, call), dialled=None)
+    story.tell(CallMade, n=n, by=dialled.by, disposition=UNKNOWN)

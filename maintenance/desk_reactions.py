@@ -12,7 +12,7 @@ from maintenance.service import Cases, NoSuchCase, Turn
 from spine.facts import Fact, delivery
 from spine.facts.base import Base
 from spine.facts.maintenance import CallMade
-from spine.facts.people import CarReleased, PersonErased
+from spine.facts.people import CarReleased, CourierRemoved, PersonErased
 from spine.ids import CaseId, VehicleId
 from spine.index import Index
 from spine.store import Ack, Saved
@@ -28,7 +28,14 @@ _WELL: Final = (
     delivery.OpeningRefused,
     delivery.DeliveryBlocked,
 )
-_HEARD: Final[tuple[type[Base], ...]] = (*_TROUBLE, *_WELL, CallMade, CarReleased, PersonErased)
+_HEARD: Final[tuple[type[Base], ...]] = (
+    *_TROUBLE,
+    *_WELL,
+    CallMade,
+    CarReleased,
+    CourierRemoved,
+    PersonErased,
+)
 KINDS: Final = frozenset(str(fact.model_fields["kind"].default) for fact in _HEARD)
 _PAGE: Final = 100
 
@@ -60,9 +67,14 @@ class DeskReactions:
                 await self._settle(fact, received.ack)
             case delivery.DeliveryUnsure() | delivery.DeliveryLeftOpen() if fact.vehicle is not None:
                 await self._help.trouble(fact.delivery, fact.vehicle, _TROUBLE[type(fact)], fact.at)
-            case CarReleased() if fact.role == "owner":
-                await self._erase(fact.vehicle, fact.at)
+            case CarReleased():
+                await self._help.left(fact.person, fact.vehicle, fact.at)
+                if fact.role == "owner":
+                    await self._erase(fact.vehicle, fact.at)
+            case CourierRemoved():
+                await self._help.forget(fact.courier)
             case PersonErased():
+                await self._help.forget(fact.person)
                 await self._days.forget(fact.person, ack=received.ack)
             case _ if isinstance(fact, _WELL):
                 await self._help.resolved(fact.delivery)
@@ -80,17 +92,19 @@ class DeskReactions:
             await self._days.settle(person, fact.case, fact.n, fact.disposition, ack=ack)
 
     async def _erase(self, vehicle: VehicleId, at: datetime) -> None:
-        """What was said when help was asked for goes with the car's owner, as what was said of its faults does."""
+        """What was said to the car's owner goes with them: of help that nobody else asked for.
+
+        What is missing on the list because it was just opened holds no number of theirs (``Help.left`` finds that
+        without it), and what was said there is erased when it is closed.
+        """
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
             body = read.body
-            if body.what != "help" or body.opened_at > at:
+            if body.what != "help" or body.opened_at > at or body.askers:
                 return None
             calls = tuple(call.but(person=None) for call in body.trigger.calls)
             dialled = body.trigger.dialled.but(person=None) if body.trigger.dialled else None
-            after = body.but(
-                answers={}, note="", call_at=None, trigger=body.trigger.but(calls=calls, dialled=dialled)
-            )
+            after = body.but(answers={}, note="", trigger=body.trigger.but(calls=calls, dialled=dialled))
             return None if after == body else Turn(after)
 
         async for case in self._of(vehicle):

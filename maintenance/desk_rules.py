@@ -8,11 +8,10 @@ from pydantic import AwareDatetime
 
 from maintenance.desk_windows import Window, window_of
 from maintenance.limits import CaseLimits, DeskLimits
-from maintenance.model import Calls, Frozen, Read, Trigger
-from maintenance.service import Turn, told
-from maintenance.starting import next_working_day
+from maintenance.model import Calls, CaseBody, Frozen, Read, Trigger
+from maintenance.starting import Starting, next_working_day
 from maintenance.states import TriggerState
-from spine.facts.maintenance import Level, TriggerQueued
+from spine.facts.maintenance import Level
 from spine.ids import CaseId
 
 Role = Literal["agent", "supervisor"]
@@ -22,6 +21,8 @@ Bar = Literal["", "calls_off", "no_phone", "calls_used", "window", "called_today
 
 GIVES_BACK: Final = frozenset({"no_answer", "busy", "wrong_number"})
 """Nobody was spoken to: the person keeps their one call of the day."""
+ASKED_FOR: Final = frozenset({"callback_at", "language", "escalated_supervisor", "emergency"})
+"""The person was spoken to, and another call was agreed or is needed: the cap of the day does not stand in its way."""
 
 
 class Day(Frozen):
@@ -51,7 +52,7 @@ def bar_to_call(
     ``day``: the person's call of today, where one is taken.
     """
     if read.body.what == "help":
-        return "calls_used" if len(read.body.trigger.calls) >= limits.calls_per_case else ""
+        return ""
     if calls is None or not takes_calls(calls):
         return "calls_off"
     if calls.phone is None:
@@ -66,11 +67,28 @@ def bar_to_call(
 
 
 def _is_ours(read: Read, day: Day) -> bool:
-    """The day is this case's next call's, or its last one's that gives it back although nobody has heard yet."""
-    calls = read.body.trigger.calls
-    if day.case != read.id:
+    """The day is this case's next call's, or an earlier one's of it that leaves room for another."""
+    return day.case == read.id and (
+        day.n == len(read.body.trigger.calls) + 1 or day.n in calls_with(read, GIVES_BACK | ASKED_FOR)
+    )
+
+
+def calls_with(read: Read, dispositions: frozenset[str]) -> frozenset[int]:
+    """The numbers of the case's calls that ended so."""
+    return frozenset(one.n for one in read.body.trigger.calls if one.disposition in dispositions)
+
+
+def calls_used(body: CaseBody) -> int:
+    """Calls about the case; of help since it was last asked for."""
+    return len(body.trigger.calls) - body.asked_after
+
+
+def given_up(read: Read, limits: DeskLimits) -> bool:
+    """All its calls are made, and nobody waits for another: no supervisor, no agreed call, nothing critical."""
+    body, calls = read.body, read.body.trigger.calls
+    if body.what == "help" or body.severity == "critical" or body.trigger.supervisor:
         return False
-    return day.n == len(calls) + 1 or any(one.n == day.n and one.disposition in GIVES_BACK for one in calls)
+    return calls_used(body) >= limits.calls_per_case and calls[-1].disposition not in ASKED_FOR
 
 
 def on_the_list(read: Read, now: datetime) -> bool:
@@ -109,16 +127,6 @@ def holds(trigger: Trigger, state: TriggerState, by: str, token: str, now: datet
     return lease.by == by and lease.token == token and now < lease.until
 
 
-def returned(read: Read, now: datetime, why: str) -> Turn:
-    """Back on the list, as old as it was."""
-    trigger = read.body.trigger.but(lease=None, why=why)
-    queued = told(
-        TriggerQueued, read, now, severity=read.body.severity, since=trigger.since,
-        due=trigger.due or trigger.since, why=why,
-    )  # fmt: skip
-    return Turn(read.body.but(trigger=trigger), [queued])
-
-
 def promise(limits: CaseLimits) -> Callable[[Level, datetime, Calls | None], datetime]:
     """By when a case is to be claimed: critical at any hour, high counted in open time, others next working day."""
 
@@ -130,3 +138,8 @@ def promise(limits: CaseLimits) -> Callable[[Level, datetime, Calls | None], dat
         return next_working_day(now)
 
     return claim_by
+
+
+def started(limits: CaseLimits) -> Starting:
+    """The rules by which a case comes on the list, with the desk's promise."""
+    return Starting(limits, promise(limits))

@@ -117,6 +117,13 @@ class ScriptOut(Out):
     closing: str
 
 
+class AskerOut(Out):
+    """Who asked for help. ``phone_known``: whether they left a number; it is not told here."""
+
+    who: str
+    phone_known: bool
+
+
 class LeaseOut(Out):
     """The agent's own lease; every change is made with its token."""
 
@@ -136,6 +143,7 @@ class CaseOut(Out):
     severity_source: str
     why: str
     asked_by: str | None
+    askers: list[AskerOut]
     codes: list[CodeOut]
     freeze: Mapping[str, Any]
     odometer_m: int | None
@@ -186,6 +194,7 @@ def case_view(
     return CaseOut(
         id=read.id, vehicle=body.vehicle, what=body.what, system=body.system, state=read.state,
         severity=body.severity, severity_source=body.severity_source, why=body.why, asked_by=body.asked_by,
+        askers=[AskerOut(who=one.who, phone_known=one.phone is not None) for one in body.askers],
         codes=[_code(code, read, mine, theirs) for code in body.codes], freeze=body.freeze,
         odometer_m=body.odometer_m, opened_at=body.opened_at, since=trigger.since, claim_by=trigger.claim_by,
         breached=trigger.breached, supervisor=trigger.supervisor, closed=body.state is CaseState.CLOSED,
@@ -219,7 +228,7 @@ def _code(code: str, read: Read, mine: Language, theirs: Language) -> CodeOut:
 
 def _consent(read: Read, calls: Calls | None) -> ConsentOut:
     known = calls is not None and takes_calls(calls) and calls.phone is not None
-    if read.body.what == "help" and read.body.call_at is not None:
+    if any(one.phone is not None for one in read.body.askers):
         known = True
     if calls is None:
         return ConsentOut(

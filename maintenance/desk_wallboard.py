@@ -1,5 +1,6 @@
 """The desk at a glance: open by severity, the oldest that nobody has, breaches, unreached, the age of the canary."""
 
+import asyncio
 from collections import Counter
 from datetime import datetime
 
@@ -46,13 +47,15 @@ class Board:
         self._limits = limits
         self._counters = Counters(store.valkey)
         self._kept: Wallboard | None = None
+        self._counting = asyncio.Lock()
 
     async def look(self) -> Wallboard:
-        """At most ``wallboard_kept`` old."""
-        now = self._clock.now()
-        if self._kept is None or not self._kept.at <= now < self._kept.at + self._limits.wallboard_kept:
-            self._kept = counted(await self._open(), now, await self._canary_age(now))
-        return self._kept
+        """At most ``wallboard_kept`` old when it was counted; whoever asks meanwhile waits for the same count."""
+        async with self._counting:
+            now = self._clock.now()
+            if self._kept is None or not self._kept.at <= now < self._kept.at + self._limits.wallboard_kept:
+                self._kept = counted(await self._open(), now, await self._canary_age(now))
+            return self._kept
 
     async def _canary_age(self, now: datetime) -> float | None:
         """Seconds since the newest synthetic fault came out at the end of the chain; None where none ever did."""

@@ -4,12 +4,13 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from maintenance import calls as choice
 from maintenance.cases import CaseState
 from maintenance.desk_days import Days
-from maintenance.desk_list import WorkList, beside, calls_beside
-from maintenance.desk_outcomes import Said, dialled_by, outcome
+from maintenance.desk_list import Waiting, WorkList, beside, calls_beside
+from maintenance.desk_outcomes import Said, dialled_by, outcome, untold
 from maintenance.desk_problems import (
     CalledToday,
     CallsUsed,
@@ -21,12 +22,25 @@ from maintenance.desk_problems import (
     NotNow,
     OutcomeUnfit,
 )
-from maintenance.desk_rules import Bar, Role, holds, is_safety, on_the_list, returned, takes_calls
+from maintenance.desk_rules import (
+    ASKED_FOR,
+    Bar,
+    Role,
+    calls_used,
+    calls_with,
+    given_up,
+    holds,
+    is_safety,
+    on_the_list,
+    started,
+    takes_calls,
+)
 from maintenance.desk_script import check_answers
 from maintenance.desk_windows import local_day, window_of
 from maintenance.limits import DeskLimits
 from maintenance.model import Calls, Dialled, Lease, Read
 from maintenance.service import Cases, NoSuchCase, Turn, told
+from maintenance.starting import Story, offer, queue
 from maintenance.states import TriggerState
 from spine.facts.maintenance import (
     CaseActed,
@@ -34,14 +48,13 @@ from spine.facts.maintenance import (
     CaseSeen,
     TriggerEnded,
     TriggerLeased,
-    TriggerOffered,
     TriggerUnreached,
 )
 from spine.ids import AgentId, CaseId
 from spine.problems import Problem
 from spine.store import Saved
 
-__all__ = ["AgentDesk", "At", "Number"]
+__all__ = ["AgentDesk", "At", "Number", "Whom"]
 
 
 _CLAIM_PAGE = 25
@@ -55,6 +68,9 @@ class At:
     id: AgentId
     role: Role
     languages: frozenset[str]
+
+
+Whom = Literal["owner", "courier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +90,22 @@ class AgentDesk:
         self._days = days
         self._list = waiting
         self._limits = limits
+        self._rules = started(cases.limits.cases)
         self._trying: set[CaseId] = set()
 
     # ---- having a case
 
     async def claim_next(self, agent: At) -> Read:
         """The best case that this agent may take and whose person may be called. Raises ``NothingToDo``."""
-        again = True
-        while again:
+        again, pages = True, 0
+        while again and pages < self._limits.claim_pages:
             again = False
             async for page in self._list.pages(agent.role, agent.languages, size=_CLAIM_PAGE):
+                if pages >= self._limits.claim_pages:
+                    break
+                pages += 1
                 for one in page:
-                    if one.bar in {"window", "called_today"}:
+                    if _waits(one):
                         continue
                     if one.read.id in self._trying:
                         again = True  # whether that claim succeeds is seen in the next round
@@ -103,7 +123,7 @@ class AgentDesk:
         now = self._cases.clock.now()
         if on_the_list(read, now):
             (seen,) = await self._list.looked_at([read], now)
-            if seen.bar in {"window", "called_today"}:
+            if _waits(seen):
                 _refuse(seen.bar, seen.calls, now)
             claimed = await self._try(agent, case)
             if claimed is not None:
@@ -111,7 +131,11 @@ class AgentDesk:
         raise CaseTaken("Somebody else has it, or it waits no longer.", await self._next_best(agent))
 
     async def _next_best(self, agent: At) -> CaseId | None:
-        async for page in self._list.pages(agent.role, agent.languages):
+        pages = 0
+        async for page in self._list.pages(agent.role, agent.languages, size=_CLAIM_PAGE):
+            pages += 1
+            if pages > self._limits.claim_pages:
+                break
             for one in page:
                 if not one.bar and one.read.id not in self._trying:
                     return one.read.id
@@ -137,9 +161,10 @@ class AgentDesk:
                 raise CaseTaken("Somebody else has it.")
             trigger, calls = read.body.trigger, calls_beside(read, saved)
             if read.body.what == "fault" and not choice.may_call(calls):
-                offered = told(TriggerOffered, read, now, why="no_calls")
-                return Turn(read.body.but(trigger=trigger.but(due=None, why="no_calls")), [offered])
-            if len(trigger.calls) >= self._limits.calls_per_case:
+                story = Story(read.id, read.body, read.state, now)
+                offer(story, calls, self._rules, "no_calls")
+                return Turn(story.body, story.facts)
+            if given_up(read, self._limits):
                 unreached = told(TriggerUnreached, read, now, calls=len(trigger.calls))
                 return Turn(read.body.but(trigger=trigger.but(due=None)), [unreached])
             lease = Lease(by=agent.id, token=token, since=now, until=until, heartbeat=now)
@@ -162,14 +187,31 @@ class AgentDesk:
         return await self._cases.change(case, decide)
 
     async def release(self, agent: At, case: CaseId, token: str) -> Read:
-        """Give it back, as old as it was. Raises ``LeaseLost``."""
+        """Give it back, as old as it was. Raises ``LeaseLost``.
+
+        One that may not be called about any more is not offered to the next agent: this one has looked at it.
+        """
         now = self._cases.clock.now()
+        before = await self._cases.read(case)
+        also = beside(before)
+        elsewhere = None if also else await self._list.calls_of(before)
 
-        def decide(read: Read, _: Mapping[str, Saved]) -> Turn:
+        def decide(read: Read, saved: Mapping[str, Saved]) -> Turn:
             _lease(read, agent, token, now)
-            return returned(read, now, "released")
+            calls = calls_beside(read, saved) if also else elsewhere
+            story = Story(read.id, read.body, read.state, now)
+            untold(story)
+            spent = calls_used(story.body) >= self._limits.calls_per_case
+            if read.body.what != "fault" or not spent:
+                queue(story, calls, self._rules, "released", since=read.body.trigger.since)
+            elif read.body.severity == "critical":
+                offer(story, calls, self._rules, "calls_used")
+            else:
+                story.trigger(lease=None, due=None, claim_by=None, why="calls_used")
+                story.tell(TriggerUnreached, calls=len(story.body.trigger.calls))
+            return Turn(story.body, story.facts)
 
-        return await self._cases.change(case, decide)
+        return await self._cases.change(case, decide, also=also)
 
     # ---- beside the call
 
@@ -177,12 +219,18 @@ class AgentDesk:
         """Look at it: the one who has it, or a supervisor. That it was looked at is a fact."""
         now = self._cases.clock.now()
 
-        def decide(read: Read, _: Mapping[str, Saved]) -> Turn:
+        def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
             lease = read.body.trigger.lease
-            mine = read.state is TriggerState.LEASED and lease is not None and lease.by == agent.id
+            mine = lease is not None and holds(read.body.trigger, read.state, agent.id, lease.token, now)
             if read.body.what == "canary" or not (mine or agent.role == "supervisor"):
                 raise NoSuchCase(case[:90])
-            return Turn(read.body, [told(CaseSeen, read, now, by=agent.id)])
+            seen = told(CaseSeen, read, now, by=agent.id)
+            if lease is None or not mine:
+                return Turn(read.body, [seen])
+            if lease.seen:
+                return None
+            trigger = read.body.trigger.but(lease=lease.but(seen=True))
+            return Turn(read.body.but(trigger=trigger), [seen])
 
         return await self._cases.change(case, decide)
 
@@ -222,9 +270,10 @@ class AgentDesk:
 
     # ---- the call
 
-    async def dial(self, agent: At, case: CaseId, token: str) -> Number:
+    async def dial(self, agent: At, case: CaseId, token: str, whom: Whom | None = None) -> Number:
         """The number, once the person's call of the day is this case's. Asked again: the same.
 
+        ``whom``: of help that two asked for; without it who asked first and left a number.
         Raises ``LeaseLost``, ``NotNow``, ``CalledToday``, ``CallsUsed``, ``NoPhone``.
         """
         now, clock = self._cases.clock.now(), self._cases.clock
@@ -239,7 +288,9 @@ class AgentDesk:
             safety = await self._reserve(read, calls, now)
         person = calls.person if calls and read.body.what != "help" else None
         try:
-            return await self._dialled(agent, case, token, person=person, safety=safety, now=clock.now())
+            return await self._dialled(
+                agent, case, token, person=person, safety=safety, whom=whom, now=clock.now()
+            )
         except Problem:
             if person is not None:
                 await self._days.look(person)
@@ -254,12 +305,16 @@ class AgentDesk:
             await self._days.settle(done[-1].person, read.id, done[-1].n, done[-1].disposition)
         today = local_day(window.zone, now)
         exempt = is_safety(read, self._limits)
-        free = await self._days.take(calls.person, today, read.id, len(done) + 1, safety=exempt)
+        agreed = calls_with(read, ASKED_FOR)
+        free = await self._days.take(
+            calls.person, today, read.id, len(done) + 1, safety=exempt, after=agreed
+        )  # fmt: skip
         return exempt and not (free and window.is_open(now))
 
     async def _dialled(
-        self, agent: At, case: CaseId, token: str, *, person: object, safety: bool, now: datetime
-    ) -> Number:
+        self, agent: At, case: CaseId, token: str, *, person: object, safety: bool, whom: Whom | None,
+        now: datetime,
+    ) -> Number:  # fmt: skip
         before = await self._cases.read(case)
         also = beside(before)
         elsewhere = None if also else await self._list.calls_of(before)
@@ -268,11 +323,12 @@ class AgentDesk:
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
             _lease(read, agent, token, now)
             trigger, n = read.body.trigger, len(read.body.trigger.calls) + 1
-            phone = _phone(read, calls_beside(read, saved) if also else elsewhere)
+            phone, whose = _phone(read, calls_beside(read, saved) if also else elsewhere, whom)
             told_number[:] = [Number(phone, n, safety)]
-            if dialled_by(trigger, agent.id) is not None:
+            given = dialled_by(trigger, agent.id)
+            if given is not None and given.whom == whose:
                 return None
-            dialled = Dialled(n=n, by=agent.id, person=person, at=now, safety=safety)  # type: ignore[arg-type]
+            dialled = Dialled(n=n, by=agent.id, person=person, at=now, safety=safety, whom=whose)  # type: ignore[arg-type]
             act = told(CaseActed, read, now, by=agent.id, act="dial_safety" if safety else "dial")
             return Turn(read.body.but(trigger=trigger.but(dialled=dialled)), [act])
 
@@ -290,7 +346,8 @@ class AgentDesk:
                 _lease(read, agent, token, now)
             calls = calls_beside(read, saved)
             after = outcome(
-                read, calls, said, by=agent.id, window=window_of(calls), limits=self._limits, now=now
+                read, calls, said, by=agent.id, window=window_of(calls), limits=self._limits,
+                rules=self._rules, now=now,
             )  # fmt: skip
             changed = after.calls is not None and after.calls != calls
             writes = {also[0]: choice.write(after.calls)} if changed and after.calls and also else {}
@@ -312,8 +369,10 @@ class AgentDesk:
 
 
 def closed(read: Read, now: datetime, why: str) -> Turn:
-    """Help that is not needed any more."""
-    body = read.body.but(state=CaseState.CLOSED, closed_at=now)
+    """Help that is not needed any more: numbers, answers and note were for that alone."""
+    body = read.body.but(
+        state=CaseState.CLOSED, closed_at=now, askers=(), answers={}, note="", draft_n=read.body.draft_n + 1
+    )  # fmt: skip
     return Turn(body, [told(CaseClosed, read, now, why=why), told(TriggerEnded, read, now)])
 
 
@@ -324,13 +383,21 @@ def _lease(read: Read, agent: At, token: str, now: datetime) -> Lease:
     return lease
 
 
-def _phone(read: Read, calls: Calls | None) -> str:
-    """The number that may be called about this. Raises ``NoPhone``."""
+def _phone(read: Read, calls: Calls | None, whom: Whom | None) -> tuple[str, str]:
+    """The number that may be called about this, and whose it is. Raises ``NoPhone``."""
     chosen = calls.phone if calls is not None and takes_calls(calls) else None
-    phone = (read.body.call_at or chosen) if read.body.what == "help" else chosen
-    if phone is None:
+    known: list[tuple[str, str]] = [(one.phone, one.who) for one in read.body.askers if one.phone is not None]
+    if chosen is not None:
+        known.append((chosen, "owner"))
+    found = next((one for one in known if whom in {None, one[1]}), None)
+    if found is None:
         raise NoPhone("No number is known that may be called about this.")
-    return phone
+    return found
+
+
+def _waits(one: Waiting) -> bool:
+    """Not to be called now, so nobody needs to have it now; a supervisor decides what came to them."""
+    return one.bar == "window" or (one.bar == "called_today" and not one.read.body.trigger.supervisor)
 
 
 def _refuse(bar: Bar, calls: Calls | None, now: datetime) -> None:

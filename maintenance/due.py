@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from maintenance import calls as choice
-from maintenance import starting
+from maintenance import desk_outcomes, starting
 from maintenance.counting import Counting
 from maintenance.events import NOT_PROVED
 from maintenance.model import Calls, Read
@@ -61,6 +61,7 @@ def pass_time(story: Story, calls: Calls | None, rules: Starting) -> list[str]:
     trigger, now = story.body.trigger, story.now
     match story.state:
         case T.LEASED if trigger.lease is None or trigger.lease.until <= now:
+            desk_outcomes.untold(story)
             starting.queue(story, calls, rules, "lease_expired", since=trigger.since)
             return ["leases_expired"]
         case T.SCHEDULED if _passed(trigger.due, now):

@@ -131,6 +131,11 @@ class DeskLimits(_Limits):
         default=timedelta(minutes=2), description="time to write up a call, shown on the desk"
     )
     list_most: int = Field(default=100, ge=1, description="cases on the list of the desk's page")
+    claim_pages: int = Field(
+        default=40,
+        ge=1,
+        description="how much of the list a claim looks through at most, in pages of 25 cases",
+    )
     help_per_hour: int = Field(
         default=6, ge=1, description="how often a person or courier may ask for help in an hour"
     )

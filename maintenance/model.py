@@ -72,6 +72,8 @@ class Lease(Frozen):
     heartbeat: AwareDatetime | None = None
     drafted: bool = False
     """Answers or a note were saved under it: told once in the audit."""
+    seen: bool = False
+    """The case was looked at under it: told once in the audit."""
 
 
 class Dialled(Frozen):
@@ -81,8 +83,19 @@ class Dialled(Frozen):
     by: str
     person: PersonId | None = None
     at: AwareDatetime
+    whom: str = ""
+    """Help: whose number was given."""
     safety: bool = False
     """Outside the calling window or the person's one call a day, because the case is critical."""
+
+
+class Asker(Frozen):
+    """Somebody who asked for help with a delivery. ``id``: a person (``per_``) or a courier (``cou_``)."""
+
+    who: Literal["owner", "courier"]
+    id: str
+    phone: Phone | None = Field(default=None, repr=False)
+    """The number that they want to be called at."""
 
 
 class Trigger(Frozen):
@@ -162,8 +175,10 @@ class CaseBody(Frozen):
     trigger: Trigger
     answers: dict[str, str] = Field(default_factory=dict)
     """The call script's answers as they were given, by question."""
-    call_at: Phone | None = Field(default=None, repr=False)
-    """Help: the number that whoever asked wants to be called at."""
+    askers: tuple[Asker, ...] = ()
+    """Help: the persons who asked for it, in order; whoever leaves is erased here, and all are when it is closed."""
+    asked_after: int = 0
+    """Help: how many calls had been made when it was last asked for; they count no more."""
     note: Annotated[str, Field(max_length=4000)] = ""
     released_at: AwareDatetime | None = None
     """The newest release of the car of which what was said before is erased here."""

@@ -115,7 +115,19 @@ def with_history(body: CaseBody, facts: Sequence[CaseFact]) -> CaseBody:
     if not facts:
         return body
     first, *rest = (*body.history, *(_happened(fact) for fact in facts))
-    return body.model_copy(update={"history": (first, *rest[-HISTORY_KEPT:])})
+    spare = len(rest) - HISTORY_KEPT
+    kept = []
+    for one in rest:
+        if spare > 0 and not _lasts(one):
+            spare -= 1
+        else:
+            kept.append(one)
+    return body.model_copy(update={"history": (first, *kept)})
+
+
+def _lasts(step_: Happened) -> bool:
+    """That a number was told or a car driven shut is never forgotten of an open case."""
+    return step_.kind == "case.acted" and step_.why in {"dial", "dial_safety", "lock"}
 
 
 def _happened(fact: CaseFact) -> Happened:

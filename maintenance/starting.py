@@ -264,7 +264,7 @@ def released(story: Story, rules: Starting, at: datetime) -> None:
     if story.state is T.LEASED:  # its agent loses it: the fence of the lease is gone
         queue(story, None, rules, "released", since=story.body.trigger.since)
     calls = tuple(call.but(person=None) for call in story.body.trigger.calls)
-    story.change(answers={}, note="", call_at=None, draft_n=story.body.draft_n + 1, released_at=at)
+    story.change(answers={}, note="", draft_n=story.body.draft_n + 1, released_at=at)
     story.trigger(calls=calls, dialled=None, language=None)
     waited = {T.QUEUED, T.SCHEDULED, T.UNREACHED, T.DECLINED, T.SUPPRESSED}
     if story.state in waited and story.body.what != "help":

@@ -166,6 +166,11 @@ function leave(words) {
 
 // ---- acts
 
+/** The case goes nowhere while what was written about it is not kept. */
+async function saved() {
+  if (!(await save())) throw new Error("Answers and note are not saved, so nothing else was done. See below them why, then try again.");
+}
+
 /** Something done with the case; a lost lease is shown, and what was written stays. */
 async function act(work) {
   return during(by("case"), said, async () => {
@@ -178,9 +183,9 @@ async function act(work) {
   });
 }
 
-async function dial() {
+async function dial(whom) {
   const worked = await act(async (path, body) => {
-    const number = await ask("POST", `${path}/dial`, { body });
+    const number = await ask("POST", `${path}/dial`, { body: whom ? { ...body, whom } : body });
     by("number").replaceChildren(element("a", { href: `tel:${number.phone}` }, number.phone));
     by("number").hidden = false;
     by("number-says").textContent = `Call ${number.n} of this case.${number.safety ? " At this hour only because it is critical; the owner sees that." : ""}`;
@@ -196,7 +201,7 @@ async function dial() {
 async function settle(disposition) {
   let went = null;
   const worked = await act(async (path, body) => {
-    await save();
+    await saved();
     const told = { ...body, disposition };
     if (disposition === "callback_at") {
       if (!by("at").value) throw new Error("Say first when to call back, on the customer's clock.");
@@ -213,7 +218,7 @@ async function settle(disposition) {
 async function book(slot, words) {
   let went = null;
   const worked = await act(async (path, body) => {
-    await save();
+    await saved();
     try {
       await ask("POST", `${path}/book`, { body: { ...body, slot } });
     } catch (problem) {
@@ -229,7 +234,8 @@ async function book(slot, words) {
 by("next").addEventListener("click", () => claim(null));
 by("again").addEventListener("click", takeAgain);
 by("leave").addEventListener("click", () => leave(""));
-by("dial").addEventListener("click", dial);
+by("dial").addEventListener("click", () => dial(by("dial").dataset.whom));
+by("dial-other").addEventListener("click", () => dial(by("dial-other").dataset.whom));
 by("lock").addEventListener("click", () =>
   act(async (path, body) => {
     const said_ = await ask("POST", `${path}/lock`, { body });
@@ -238,7 +244,7 @@ by("lock").addEventListener("click", () =>
 );
 by("release").addEventListener("click", async () => {
   const worked = await act(async (path, body) => {
-    await save();
+    await saved();
     await ask("POST", `${path}/release`, { body });
     return "It is back on the list, as old as it was.";
   });
@@ -246,7 +252,7 @@ by("release").addEventListener("click", async () => {
 });
 by("close").addEventListener("click", async () => {
   const worked = await act(async (path, body) => {
-    await save();
+    await saved();
     await ask("POST", `${path}/close`, { body });
     return "";
   });

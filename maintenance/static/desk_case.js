@@ -16,9 +16,22 @@ export function showCase(read) {
   by("history").replaceChildren(...history(read));
   showOutcomes(read.outcomes);
   by("close").hidden = read.what !== "help";
+  showDial(read.askers);
   by("number").hidden = true;
   by("number-says").hidden = !read.dialled_by;
   by("number-says").textContent = read.dialled_by ? `The number was shown to ${read.dialled_by}, and no outcome was told: they may have been called.` : "";
+}
+
+/** One button a party: of help that owner and courier asked for there are two. */
+function showDial(askers) {
+  const parties = [...new Set(askers.map((one) => one.who))];
+  const two = parties.length > 1;
+  by("dial-other").hidden = !two;
+  for (const [id, who] of [["dial", parties[0]], ["dial-other", parties[1]]]) {
+    by(id).textContent = two ? `Show the ${who}'s number` : "Show the number";
+    if (two) by(id).dataset.whom = who;
+    else delete by(id).dataset.whom;
+  }
 }
 
 function about(read) {
@@ -47,6 +60,7 @@ function facts(read) {
   const wants = consent.do_not_call ? "wants no calls" : consent.on ? "asked to be called about faults" : "did not ask for calls";
   return [
     ["Wishes", wants],
+    ["Asked for help", read.askers.map((one) => `${one.who}${one.phone_known ? ", left a number" : ""}`).join("; ")],
     ["Number", consent.phone_known ? "known; shown when you call" : "not known"],
     ["Speaks", consent.language || "not known"],
     ["Their time", `${clock.local.slice(11, 16)} on ${clock.local.slice(0, 10)}, ${clock.zone}`],

@@ -64,10 +64,9 @@ export function dropDraft() {
   if (held) held.token = null;
 }
 
-/** The case is done with. */
+/** The case is done with; what could not be saved stays in this tab, for when it has the case again. */
 export function closeDraft() {
   clearTimeout(timer);
-  if (held) sessionStorage.removeItem(kept(held.case));
   held = null;
 }
 
@@ -75,12 +74,13 @@ function keep() {
   sessionStorage.setItem(kept(held.case), JSON.stringify({ ...written(), n: held.n }));
 }
 
-/** Save now; resolves once nothing unsaved is left, or it cannot be saved. */
+/** Save now; whether nothing unsaved is left. */
 export async function save() {
   clearTimeout(timer);
   wanted = true;
   if (!saving) saving = run().finally(() => (saving = null));
   await saving;
+  return !wanted && !stands;
 }
 
 async function run() {
@@ -95,6 +95,7 @@ async function run() {
       if (held === at && !wanted) sessionStorage.removeItem(kept(at.case));
       by("saved").textContent = `Saved ${second(new Date())}`;
     } catch (problem) {
+      wanted = true;
       by("saved").textContent = `Not saved. ${problem.message}`;
       if (problem.code === "desk.draft_stale") showStale(problem.read);
       if (problem.code === "desk.lease_lost") document.dispatchEvent(new Event("desk-lost"));

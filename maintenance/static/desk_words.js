@@ -13,7 +13,7 @@ const OUTCOMES = {
   busy: "Busy", wrong_number: "Wrong number", declined_own_garage: "Goes to their own garage",
   declined_not_now: "Not now", already_repaired: "Says it is repaired", sold_vehicle: "Says the car is sold",
   language: "Speaks that language", do_not_call: "Wants no more calls", escalated_supervisor: "To a supervisor",
-  emergency: "Emergency",
+  emergency: "Emergency", unknown: "nobody told how it ended",
 };
 const KEYS = {
   booked: "b", callback_at: "c", no_answer: "n", voicemail: "v", busy: "y", wrong_number: "w",

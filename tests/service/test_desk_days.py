@@ -9,8 +9,9 @@ import pytest
 
 from maintenance.desk_days import Taken, subject_of
 from maintenance.desk_rules import Day
+from maintenance.model import Asker
 from spine.ids import CaseId
-from tests.desk_cases import PHONE
+from tests.desk_cases import PHONE, leased
 from tests.service.desk_house import CAR, Agent, DeskHouse, desk_house
 from tests.service.people_house import OTHER_CAR, house_of_people
 
@@ -141,15 +142,62 @@ async def test_killed_between_the_steps(desk_house: DeskHouse) -> None:
     house.people.clock.advance(timedelta(seconds=61))
     await house.expire(first)
     # Nobody told the outcome. Who may have been called, was: the person keeps their peace for the day.
-    house.people.clock.advance(timedelta(minutes=10))
-    await fire(house)
     assert await taken(house) == (Taken.MADE, first)
-    assert (await house.post(bob, "/claim", {"case": second})).json()["code"] == "desk.called_today"
-    again = await house.claim(bob, first)
-    seen = (await house.http.get(f"/v1/desk/cases/{first}", headers=bob.headers)).json()
-    assert seen["dialled_by"] == ann.view.id
-    number = await house.post(bob, f"/cases/{first}/dial", {"token": again["token"]})
-    assert number.json()["n"] == 1, "the same call, tried once more"
+    for case in (first, second):
+        assert (await house.post(bob, "/claim", {"case": case})).json()["code"] == "desk.called_today"
+    (call,) = (await house.read(first)).body.trigger.calls
+    assert (call.n, call.by, call.disposition) == (1, ann.view.id, "unknown")
+    house.people.clock.advance(timedelta(days=1))
+    bob = await house.agent("bob@example.org")
+    _, answer = await dial(house, bob, first)
+    assert answer.json()["n"] == 2
+    await house.again()
+
+
+async def test_given_back_after_dialling_is_a_call_too(desk_house: DeskHouse) -> None:
+    house = desk_house
+    first, _ = await two_cars(house)
+    ann = await house.agent("ann@example.org")
+    token, _ = await dial(house, ann, first)
+    await house.post(ann, f"/cases/{first}/release", {"token": token})
+    await house.settle()
+    assert await taken(house) == (Taken.MADE, first)
+    assert (await house.post(ann, "/claim", {"case": first})).json()["code"] == "desk.called_today"
+
+
+async def test_an_agreed_call_of_the_same_day_is_made(desk_house: DeskHouse) -> None:
+    house = desk_house
+    first, second = await two_cars(house)
+    ann = await house.agent("ann@example.org")
+    token, _ = await dial(house, ann, first)
+    later = (house.now + timedelta(hours=1)).isoformat()
+    await settle(house, ann, first, token, "callback_at", at=later)
+    assert await taken(house) == (Taken.MADE, first)
+    house.people.clock.advance(timedelta(hours=1))
+    await house.expire(first)
+    token, answer = await dial(house, ann, first)
+    assert answer.json()["n"] == 2
+    await settle(house, ann, first, token, "escalated_supervisor")
+    boss = await house.agent("boss@example.org", "supervisor")
+    token, answer = await dial(house, boss, first)
+    assert answer.json()["n"] == 3
+    assert (await house.post(ann, "/claim", {"case": second})).json()["code"] == "desk.called_today"
+    await settle(house, boss, first, token, "declined_not_now")
+    await house.again()
+
+
+async def test_what_comes_of_the_last_call_meets_a_human(desk_house: DeskHouse) -> None:
+    house = desk_house
+    await house.choose()
+    case = await house.case(trigger={"calls": leased(house.now, made=2).body.trigger.calls})
+    ann, boss = await house.agent("ann@example.org"), await house.agent("boss@example.org", "supervisor")
+    token, answer = await dial(house, ann, case)
+    assert answer.json()["n"] == 3
+    await settle(house, ann, case, token, "escalated_supervisor")
+    token, answer = await dial(house, boss, case)
+    assert answer.json()["code"] == "desk.calls_used"
+    done = await house.post(boss, f"/cases/{case}/release", {"token": token})
+    assert done.json()["state"] == "unreached", "a supervisor has looked at it"
 
 
 async def test_a_reservation_that_led_to_nothing_is_given_back(desk_house: DeskHouse) -> None:
@@ -229,13 +277,13 @@ async def test_nothing_stays_of_a_person_who_was_erased(desk_house: DeskHouse) -
     await settle(house, ann, first, token, "voicemail")
     help_ = await house.desk.help.open(
         "dlv_3k7m9qxd4hwe2a5t",  # type: ignore[arg-type]
-        CAR, by="owner", why="asked", call_at="+31687654321",
+        CAR, by="owner", why="asked", asker=Asker(who="owner", id=house.owner, phone="+31687654321"),
     )  # fmt: skip
     await house.settle()
     await house.people.people.persons.erase(house.owner, now=house.now)
     await house.settle()
     assert (await house.store.load(subject_of(house.owner))).ended
-    assert (await house.read(help_.id)).body.call_at is None
+    assert (await house.read(help_.id)).body.askers == ()
     assert "+31687654321" not in await house.people.everything()
     await house.again()
 

@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 
+from maintenance.model import Asker
 from people.problems import TooMany
 from spine.facts import delivery as f
-from spine.ids import CarrierId, DeliveryId
+from spine.facts.people import CourierRemoved
+from spine.ids import CarrierId, CourierId, DeliveryId
 from tests.desk_cases import PHONE
 from tests.service.desk_house import CAR, DELIVERY, DeskHouse, desk_house
 from tests.service.people_house import house_of_people
 
 __all__ = ["desk_house", "house_of_people"]
 
+COURIER, OWNER = "cou_3k7m9qxd4hwe2a5t", "per_5c2h8tq4n6w0rj3v"
 CARRIER = CarrierId("car_3k7m9qxd4hwe2a5t")
 
 
@@ -27,7 +30,7 @@ async def test_help_comes_first_and_is_locked_never_opened(desk_house: DeskHouse
     await house.choose(language="sv")
     ann = await house.agent("ann@example.org", "agent", "en")
     await house.case("airbag", severity="critical")
-    asked = await house.desk.help.ask("cou_x", DELIVERY, CAR, by="courier", call_at="+31687654321")
+    asked = await house.desk.help.ask(COURIER, DELIVERY, CAR, by="courier", call_at="+31687654321")
     await house.settle()
     got = await house.claim(ann)
     assert got["case"] == asked.id == f"cse_{DELIVERY[4:]}.help.1"
@@ -69,7 +72,13 @@ async def test_only_help_is_closed_by_an_agent_and_a_fault_is_locked_by_none(des
 async def test_one_open_case_a_delivery(desk_house: DeskHouse) -> None:
     house = desk_house
     asks = (
-        house.desk.help.open(DELIVERY, CAR, by="owner", why="asked", call_at=f"+3161234567{n % 10}")
+        house.desk.help.open(
+            DELIVERY,
+            CAR,
+            by="owner",
+            why="asked",
+            asker=Asker(who="owner", id=OWNER, phone=f"+3161234567{n % 10}"),
+        )
         for n in range(30)
     )
     found = await asyncio.gather(*asks)
@@ -131,7 +140,78 @@ async def test_without_a_number_nobody_is_called(desk_house: DeskHouse) -> None:
 async def test_asked_too_often(desk_house: DeskHouse) -> None:
     house = desk_house
     for _ in range(house.desk.limits.help_per_hour):
-        await house.desk.help.ask("per_x", DELIVERY, CAR, by="owner")
+        await house.desk.help.ask(OWNER, DELIVERY, CAR, by="owner")
+    asked = await house.desk.help.ask(OWNER, DELIVERY, CAR, by="owner")
+    assert asked.state == "queued", "what stands is told, whoever asks how often"
+    other = DeliveryId("dlv_3aaaaaaaaaaaaaaa")
     with pytest.raises(TooMany) as slow:
-        await house.desk.help.ask("per_x", DELIVERY, CAR, by="owner")
+        await house.desk.help.ask(OWNER, other, CAR, by="owner")
     assert slow.value.retry_after
+
+
+async def test_help_is_never_unreached_and_asked_again_it_comes_back(desk_house: DeskHouse) -> None:
+    house = desk_house
+    asked = await house.desk.help.ask(COURIER, DELIVERY, CAR, by="courier", call_at="+31687654321")
+    await house.settle()
+    ann = await house.agent("ann@example.org")
+    boss = await house.agent("boss@example.org", "supervisor")
+    for at_work in (ann, ann, ann, boss):
+        token = {"token": (await house.claim(at_work))["token"]}
+        assert (await house.post(at_work, f"/cases/{asked.id}/dial", token)).status_code == 200
+        said = {**token, "disposition": "no_answer"}
+        assert (await house.post(at_work, f"/cases/{asked.id}/disposition", said)).status_code == 200
+        await house.settle()
+        house.people.clock.advance(timedelta(minutes=6))
+        await house.expire(asked.id)
+    read = await house.read(asked.id)
+    assert (read.state, read.body.trigger.supervisor) == ("queued", True)
+    await house.desk.help.ask(COURIER, DELIVERY, CAR, by="courier")
+    await house.settle()
+    assert (await house.claim(ann))["case"] == asked.id, "asked again: any agent's, with all its calls"
+    assert (await house.read(asked.id)).body.askers[0].phone == "+31687654321"
+
+
+async def test_two_who_ask_are_called_each_at_their_number(desk_house: DeskHouse) -> None:
+    house = desk_house
+    asked = await house.desk.help.ask(COURIER, DELIVERY, CAR, by="courier", call_at="+31687654321")
+    await house.desk.help.ask(OWNER, DELIVERY, CAR, by="owner", call_at="+31611111111")
+    await house.settle()
+    ann = await house.agent("ann@example.org")
+    token = {"token": (await house.claim(ann))["token"]}
+    told = [
+        (await house.post(ann, f"/cases/{asked.id}/dial", {**token, **whom})).json()["phone"]
+        for whom in ({}, {"whom": "owner"}, {"whom": "courier"})
+    ]
+    assert told == ["+31687654321", "+31611111111", "+31687654321"]
+    seen = (await house.http.get(f"/v1/desk/cases/{asked.id}", headers=ann.headers)).json()
+    assert [one["who"] for one in seen["askers"]] == ["courier", "owner"]
+    assert "+316" not in str(seen)
+
+
+async def test_numbers_go_with_the_case_and_with_whoever_leaves(desk_house: DeskHouse) -> None:
+    """Whatever the lists know by then: nothing of them was placed yet when the courier is removed."""
+    house = desk_house
+    asked = await house.desk.help.ask(COURIER, DELIVERY, CAR, by="courier", call_at="+31687654321")
+    await house.desk.help.ask(OWNER, DELIVERY, CAR, by="owner", call_at="+31611111111")
+    await house.desk.help.forget(COURIER)
+    assert [one.id for one in (await house.read(asked.id)).body.askers] == [OWNER], "theirs alone"
+    await house.settle()
+    ann = await house.agent("ann@example.org")
+    token = {"token": (await house.claim(ann))["token"]}
+    draft = {**token, "n": 0, "answers": {"where": "at the gate"}, "note": "a note"}
+    path = f"/v1/desk/cases/{asked.id}"
+    assert (await house.http.put(f"{path}/draft", json=draft, headers=ann.headers)).status_code == 200
+    assert (await house.post(ann, f"/cases/{asked.id}/close", token)).status_code == 200
+    body = (await house.read(asked.id)).body
+    assert (body.askers, body.answers, body.note) == ((), {}, "")
+
+
+async def test_a_removed_courier_is_erased_where_they_asked(desk_house: DeskHouse) -> None:
+    house = desk_house
+    asked = await house.desk.help.ask(COURIER, DELIVERY, CAR, by="courier", call_at="+31687654321")
+    gone = CourierRemoved(at=house.now, carrier=CARRIER, courier=CourierId(COURIER))
+    await house.people.append(gone)
+    await house.settle()
+    assert (await house.read(asked.id)).body.askers == ()
+    assert "+31687654321" not in await house.people.everything()
+    await house.again()

@@ -393,6 +393,20 @@ async def test_a_supervisor_looks_without_a_lease_and_changes_nothing(desk_house
     assert [one["kind"] for one in trail.json()["data"]][2:] == ["case.seen", "case.seen"]
 
 
+async def test_looks_under_one_lease_are_one_row_and_none_after_it(desk_house: DeskHouse) -> None:
+    house = desk_house
+    await house.choose()
+    ann, case = await house.agent("ann@example.org"), await house.case()
+    await house.claim(ann)
+    for _ in range(3):
+        assert (await house.http.get(f"/v1/desk/cases/{case}", headers=ann.headers)).status_code == 200
+    assert [one.kind for one in (await house.read(case)).body.history].count("case.seen") == 1
+    house.people.clock.advance(timedelta(seconds=61))  # its timer has not fired yet
+    for path in ("", "/slots"):
+        gone = await house.http.get(f"/v1/desk/cases/{case}{path}", headers=ann.headers)
+        assert gone.status_code == 404
+
+
 async def test_the_wallboard(desk_house: DeskHouse) -> None:
     house = desk_house
     await house.choose()

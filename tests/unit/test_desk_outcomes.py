@@ -16,15 +16,26 @@ from maintenance.desk_outcomes import (
     outcome,
 )
 from maintenance.desk_problems import DialFirst, NotBooked, OutcomeUnfit
+from maintenance.desk_rules import Day, bar_to_call, given_up, started
 from maintenance.desk_windows import window_of
-from maintenance.limits import DeskLimits
-from maintenance.model import LEVELS, Calls, Read
+from maintenance.limits import CaseLimits, DeskLimits
+from maintenance.model import HISTORY_KEPT, LEVELS, Calls, Read
+from maintenance.service import told as told_fact
+from maintenance.service import with_history
 from maintenance.states import StepNotAllowed, TriggerState, step
-from spine.facts.maintenance import CallMade, CaseActed, CaseReprioritised, TriggerQueued, TriggerScheduled
+from spine.facts.maintenance import (
+    CallMade,
+    CaseActed,
+    CaseReprioritised,
+    CaseSeen,
+    TriggerQueued,
+    TriggerScheduled,
+)
 from spine.ids import AppointmentId
 from tests.desk_cases import AGENT, LIMITS, NOON, OTHER, calls, leased
 
 APPOINTMENT = AppointmentId("apt_3k7m9qxd4hwe2a5t.brakes.1.1")
+RULES = started(CaseLimits())
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -41,7 +52,9 @@ def told(
     if name == "callback_at" and not more:
         more = {"at": now + HOUR}
     window = window_of(choice)
-    return outcome(read, choice, Said(name, **more), by=AGENT, window=window, limits=limits, now=now)
+    return outcome(
+        read, choice, Said(name, **more), by=AGENT, window=window, limits=limits, rules=RULES, now=now
+    )
 
 
 def after(read: Read, name: Disposition, **more: Any) -> tuple[TriggerState, Outcome]:
@@ -210,3 +223,48 @@ def test_help_has_its_own_few() -> None:
             assert isinstance(found.facts[1], TriggerScheduled)
             assert found.body.trigger.due == NOON + timedelta(minutes=5)
     assert told(leased(what="help"), "wrong_number").body.trigger.supervisor
+
+
+@pytest.mark.parametrize("name", ["callback_at", "language", "escalated_supervisor", "emergency"])
+def test_what_the_last_call_asks_for_is_not_given_up(name: Disposition) -> None:
+    read = leased(made=2)
+    for last, lost in ((name, False), ("no_answer", True)):
+        body = told(read, last).body  # type: ignore[arg-type]
+        assert len(body.trigger.calls) == 3
+        assert given_up(read.but(state=TriggerState.QUEUED, body=body), LIMITS) is lost
+
+
+def test_an_emergency_is_promised_anew_and_stays_critical() -> None:
+    body = told(leased(severity="low", trigger={"claim_by": NOON + DAY}), "emergency").body
+    assert (body.severity, body.raised) == ("critical", "critical")
+    assert body.trigger.claim_by == NOON + CaseLimits().critical_claimed_within
+    assert told(leased(severity="critical"), "emergency").body.raised == "critical"
+
+
+def test_a_critical_one_that_wants_no_calls_is_told_again() -> None:
+    trigger = told(leased(severity="critical"), "do_not_call").body.trigger
+    assert trigger.due == NOON + CaseLimits().critical_told_every
+    assert told(leased(severity="medium"), "do_not_call").body.trigger.due is None
+
+
+def test_back_on_the_list_it_is_promised_anew() -> None:
+    late = leased(trigger={"claim_by": NOON - HOUR})
+    claim_by = told(late, "language", language="de").body.trigger.claim_by
+    assert claim_by is not None
+    assert claim_by > NOON
+
+
+def test_the_persons_own_call_passes_the_cap_of_the_day() -> None:
+    for name, bar in (("callback_at", ""), ("no_answer", ""), ("voicemail", "called_today")):
+        read = leased().but(body=told(leased(), name).body)  # type: ignore[arg-type]
+        day = Day(day=NOON.date(), case=read.id, n=1, at=NOON)
+        assert bar_to_call(read, calls(), window_of(calls()), day, LIMITS, NOON) == bar
+
+
+def test_a_long_history_forgets_looks_and_no_number_that_was_told() -> None:
+    read = leased()
+    dialled = told_fact(CaseActed, read, NOON, by=AGENT, act="dial")
+    looks = [told_fact(CaseSeen, read, NOON, by=AGENT) for _ in range(3 * HISTORY_KEPT)]
+    kept = with_history(read.body, [looks[0], dialled, *looks]).history
+    assert len(kept) == 1 + HISTORY_KEPT
+    assert kept[1].why == "dial"
