@@ -96,6 +96,10 @@ class Connect:
             raise VendorFailed("no_contact_id", for_good=False)
         return ref
 
+    async def find(self, key: str, task: Task | None, *, now: datetime) -> str | None:  # noqa: ARG002 the task has it
+        """The same request again gives the same task; Connect has no search by client token. Raises ``VendorFailed``."""
+        return None if task is None else await self.start(task, now=now, again=True)
+
     async def stop(self, ref: str, *, why: str) -> None:  # noqa: ARG002 Connect takes reasons of campaigns only
         """End a task in any state; one that is gone is ended. Raises ``VendorFailed``."""
         try:

@@ -14,6 +14,7 @@ from maintenance.centers_task import ATTRIBUTES_MOST, Places, Task, task_of
 from maintenance.explaining import Language
 from maintenance.model import Calls, Frozen, Read
 from maintenance.service import Cases
+from maintenance.states import TriggerState
 from spine.ids import CaseId, PersonId, VehicleId
 from webhooks.catalogue import EventType, Heard, Hearer
 from webhooks.dispatch import Brief
@@ -146,12 +147,12 @@ class Composing:
         center = self._centers.of(handout.center)
         if center is None or calls is None or handout.ended_at is not None:
             return None
-        expires_at = handout.at + self._cases.limits.centers.held_most
-        task = task_of(read, handout, center, calls, self._places, expires_at=expires_at)
+        task = task_of(read, handout, center, calls, self._places)
         return None if task is None else HandedOut.model_validate(dict(task))
 
     async def _letter(self, brief: Brief, read: Read, calls: Calls | None, person: PersonId) -> Letter | None:
-        if brief.type != RETURNED or not read.open or not await self._concerns(person, read.body.vehicle):
+        waits = read.state in {TriggerState.QUEUED, TriggerState.LEASED}
+        if brief.type != RETURNED or not waits or not await self._concerns(person, read.body.vehicle):
             return None
         address = await self._mail_of(person)
         if address is None:

@@ -9,6 +9,7 @@ from maintenance.booking import Booking
 from maintenance.centers import Centers
 from maintenance.centers_amazon import Connect, open_client
 from maintenance.centers_composing import Composing
+from maintenance.centers_ending import Ending
 from maintenance.centers_fitting import BookingDoor, DeskRules, NoEndpoints
 from maintenance.centers_handing import Handing
 from maintenance.centers_ports import Endpoints, Engine
@@ -53,6 +54,7 @@ class ContactCenters:
     cases: Cases
     people: People
     handing: Handing
+    ending: Ending
     sending: Sending
     reports: Reports
     twilio: TwilioDoor
@@ -61,7 +63,7 @@ class ContactCenters:
 
     def reactions(self, engine: Engine) -> Reactions:
         """For process `work`, which has the engine."""
-        return Reactions(self.cases, self.handing, engine, self.people.cars)
+        return Reactions(self.cases, self.handing, self.ending, engine, self.people.cars)
 
     def timers(self) -> Mapping[str, OnDue]:
         """For process `work`."""
@@ -86,8 +88,9 @@ def build_centers(
         each.source: each.twilio.auth_token() for each in table.center if each.twilio is not None
     }
     asked = abroad.vendors if abroad.vendors is not None else _vendors(table, tokens, cases.limits.centers)
-    handing = Handing(cases, table, abroad.endpoints, desk.window, desk, desk, rules, counting)
-    reports = Reports(cases, desk, BookingDoor(booking), desk)
+    ending = Ending(cases, desk, desk, rules, counting)
+    handing = Handing(cases, table, abroad.endpoints, desk, desk, desk, ending, counting)
+    reports = Reports(cases, desk, BookingDoor(booking), ending, handing.look)
 
     async def mail_of(person: PersonId) -> str | None:
         view = await people.persons.view(person)
@@ -101,11 +104,12 @@ def build_centers(
         cases=cases,
         people=people,
         handing=handing,
-        sending=Sending(cases, table, handing, asked, places),
+        ending=ending,
+        sending=Sending(cases, table, handing, ending, asked, places),
         reports=reports,
         twilio=TwilioDoor(cases, reports, tokens, public_url=public_url),
         composing=Composing(cases, table, places, mail_of, concerns),
-        sweep=Sweep(cases, handing, index, counting),
+        sweep=Sweep(cases, handing, ending, index, counting),
     )
 
 

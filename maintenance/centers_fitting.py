@@ -32,9 +32,17 @@ class DeskRules:
         self._limits = limits
         self._rules = rules
 
-    def window(self, read: Read, calls: Calls, now: datetime) -> datetime:
+    def opens(self, read: Read, calls: Calls, now: datetime) -> datetime:
         """A critical case may be called about at any hour, where the policy says so."""
         return now if is_safety(read, self._limits) else window_of(calls).next_open(now)
+
+    def closes(self, read: Read, calls: Calls, now: datetime) -> datetime | None:
+        """None for a critical case, where the policy says so."""
+        return None if is_safety(read, self._limits) else window_of(calls).closes(now)
+
+    async def look(self, person: PersonId) -> None:
+        """By the case that the reservation names."""
+        await self._days.look(person)
 
     async def take(self, read: Read, calls: Calls, now: datetime) -> datetime | None:
         """The next call of the case, in the person's partition."""

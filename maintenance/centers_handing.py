@@ -12,15 +12,15 @@ from secrets import token_urlsafe
 from typing import Final
 
 from maintenance import calls as choice
-from maintenance import memory, starting
 from maintenance.centers import Center, Centers
+from maintenance.centers_ending import Ending
 from maintenance.centers_ports import Conclude, Days, Endpoints, Window
 from maintenance.centers_states import (
-    CLAIMED,
     LIVE,
     Handout,
     Handouts,
     HandoutState,
+    books,
     handouts_of,
     is_theirs,
     state_of,
@@ -30,12 +30,10 @@ from maintenance.centers_states import (
 from maintenance.counting import Counting
 from maintenance.model import LEVELS, Calls, Lease, Read
 from maintenance.service import Cases, NoSuchCase, Turn, told
-from maintenance.starting import Starting, Story
 from maintenance.states import TriggerState
 from spine.facts import maintenance as f
-from spine.ids import CaseId, EndpointId, VehicleId
-from spine.store import Change, Saved
-from webhooks.sources import SourceId
+from spine.ids import CaseId, EndpointId
+from spine.store import Saved
 
 log = logging.getLogger("trunkline.maintenance")
 
@@ -44,7 +42,7 @@ _H = HandoutState
 
 
 class Handing:
-    """Hands out, looks after what is out, and takes it back."""
+    """Hands out, and looks at what is out."""
 
     def __init__(
         self,
@@ -54,7 +52,7 @@ class Handing:
         window: Window,
         days: Days,
         conclude: Conclude,
-        rules: Starting,
+        ending: Ending,
         counting: Counting,
     ) -> None:
         self._cases = cases
@@ -63,7 +61,7 @@ class Handing:
         self._window = window
         self._days = days
         self._conclude = conclude
-        self._rules = rules
+        self._ending = ending
         self._counting = counting
         self._limits = cases.limits.centers
 
@@ -80,130 +78,15 @@ class Handing:
             if books(read, last, self._cases.clock.now()):
                 return  # its own booking is going on, and says itself that the case is concluded
             if not is_theirs(read, last):
-                await self._end(read.id, "withdrawn")
+                await self._ending.end(read.id, "withdrawn")
             elif _rises(read, last):
                 await self._tell_severity(read.id)
+        elif body is not None and body.cancels:
+            return  # its task there is ended first, or nobody would ever end it; then this is looked at again
         elif read.state is TriggerState.QUEUED and read.body.what != "canary" and not (body and body.home):
             await self._hand_out(read)
         elif state is _H.WAITING:
-            await self._end(read.id, "withdrawn")
-
-    async def fall_back(self, case: CaseId, why: str) -> bool:
-        """Our own desk has it again, with the age it had; True where that is new."""
-        now, subject = self._cases.clock.now(), subject_of(case)
-        ended: list[Handout] = []
-
-        def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
-            ended.clear()
-            state, body = state_of(saved[subject]), handouts_of(saved[subject])
-            if state not in LIVE or body is None or body.last is None:
-                return None
-            last = body.last
-            after, fact = over(body, last, read, why, now)
-            ended.append(last)
-            writes, others = {subject: write(state, _H.OVER, after)}, [fact]
-            if not is_theirs(read, last):
-                return Turn(read.body, (), writes, others)
-            trigger = self._conclude.undone(read.body.trigger, last.center).but(
-                lease=None, center=None, center_ref=None, due=now, why=f"center: {why}"
-            )
-            queued = told(
-                f.TriggerQueued, read, now, severity=read.body.severity, since=trigger.since, due=now,
-                why=f"center: {why}",
-            )  # fmt: skip
-            return Turn(read.body.but(trigger=trigger), [queued], writes, others)
-
-        try:
-            read = await self._cases.change(case, decide, also=[subject])
-        except NoSuchCase:
-            return False
-        for last in ended:
-            log.warning("center.fell_back", extra={"case": case, "center": last.center, "why": why})
-            await self._counting.count("handouts_back", f"handouts_back:{why}")
-            await self._settle_day(read, last)
-        return bool(ended)
-
-    async def lease_over(self, read: Read) -> None:
-        """The timer of a case that is leased to a center: its time is over (``maintenance.due``)."""
-        handed = handouts_of(await self._cases.store.load(subject_of(read.id)))
-        last = handed.last if handed else None
-        if last is not None and await self.fall_back(
-            read.id, "unclaimed" if last.rank < CLAIMED else "silent"
-        ):
-            return
-        now = self._cases.clock.now()
-
-        def decide(here: Read, _: Mapping[str, Saved]) -> Turn | None:
-            """Nothing of ours knows of it (any more): it is on the list all the same."""
-            trigger = here.body.trigger
-            if here.state is not TriggerState.LEASED or (trigger.lease and trigger.lease.until > now):
-                return None
-            queued = told(
-                f.TriggerQueued, here, now, severity=here.body.severity, since=trigger.since, due=now, why="center: lost"
-            )  # fmt: skip
-            after = trigger.but(lease=None, center=None, center_ref=None, due=now, why="center: lost")
-            return Turn(here.body.but(trigger=after), [queued])
-
-        await self._cases.change(read.id, decide)
-
-    async def _settle_day(self, read: Read, last: Handout) -> None:
-        """The person's call of the day: free again, unless the center may have called and never said so."""
-        now = self._cases.clock.now()
-        if any(each.by == last.center and each.at >= last.at for each in read.body.trigger.calls):
-            return
-        if last.rank >= CLAIMED:
-            await self._days.spend(read, last.person, now)
-        else:
-            await self._days.give_back(read, last.person, now)
-
-    async def calls_off(self, vehicle: VehicleId) -> None:
-        """The owner wants no calls any more: what is at a center is offered to the owner instead, at once."""
-        known = memory.read(await self._cases.store.load(memory.subject_of(vehicle))).vehicle
-        for one in filter(None, map(known.open_case, known.cases)):
-            await self._offer(memory.case_of(vehicle, one.system, one.n), choice.subject_of(vehicle))
-
-    async def _offer(self, case: CaseId, cal: str) -> None:
-        subject, now = subject_of(case), self._cases.clock.now()
-
-        def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
-            body, calls = handouts_of(saved[subject]), choice.read(saved[cal])
-            last = body.last if body else None
-            if last is None or not is_theirs(read, last) or choice.may_call(calls):
-                return None
-            story = Story(read.id, read.body, read.state, now)
-            story.trigger(
-                **dict(
-                    self._conclude.undone(read.body.trigger, last.center).but(center=None, center_ref=None)
-                )
-            )
-            starting.offer(story, calls, self._rules, "calls_off")
-            return Turn(story.body, story.facts)
-
-        try:
-            await self._cases.change(case, decide, also=[subject, cal])
-        except NoSuchCase:
-            return
-
-    async def died(self, case: CaseId, n: int, endpoint: EndpointId) -> None:
-        """A message about a hand-out was given up: with the last address of it the case comes back at once."""
-        subject = subject_of(case)
-
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            body = handouts_of(saved[subject])
-            last = body.last if body else None
-            if body is None or last is None or last.n != n or endpoint not in last.addresses:
-                return None
-            rest = tuple(each for each in last.addresses if each != endpoint)
-            state = state_of(saved[subject])
-            return Change({subject: write(state, state, body.with_last(last.but(addresses=rest)))})
-
-        outcome = await self._cases.store.change([subject], decide)
-        body = handouts_of(outcome.saved[subject])
-        last = body.last if body else None
-        if last is not None and last.n == n and not last.addresses and last.rank == 0:
-            await self.fall_back(case, "undelivered")
-
-    # ---- handing out
+            await self._ending.end(read.id, "withdrawn")
 
     async def _hand_out(self, read: Read) -> None:
         now = self._cases.clock.now()
@@ -219,14 +102,19 @@ class Handing:
             if not addresses:
                 log.error("center.no_address", extra={"center": center.source, "case": read.id})
                 return
-        opens = max(self._window(read, calls, now), read.body.trigger.due or now)
+        opens = max(self._window.opens(read, calls, now), read.body.trigger.due or now)
+        closes = self._window.closes(read, calls, now)
+        if opens <= now and closes is not None and closes < now + self._limits.claimed_within:
+            opens = (
+                closes  # nobody there could claim it in time; looked at then, it waits for the next opening
+            )
         if opens <= now and (later := await self._days.take(read, calls, now)) is not None:
             opens = later
         if opens > now:
             await self._wait(read.id, opens)
             return
         if not await self._lease(read, calls, center, addresses, now):
-            await self._days.give_back(read, calls.person, now)
+            await self._days.look(calls.person)  # another look may have handed it out on this very day
 
     async def _wait(self, case: CaseId, until: datetime) -> None:
         subject = subject_of(case)
@@ -234,7 +122,7 @@ class Handing:
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
             state = state_of(saved[subject])
             body = handouts_of(saved[subject]) or Handouts(case=case, vehicle=read.body.vehicle)
-            if state in LIVE or body.home or (state is _H.WAITING and body.retry_at == until):
+            if state in LIVE or body.home or body.cancels or (state is _H.WAITING and body.retry_at == until):
                 return None
             return Turn(read.body, writes={subject: write(state, _H.WAITING, body.but(retry_at=until))})
 
@@ -249,11 +137,14 @@ class Handing:
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
             state = state_of(saved[subject])
             body = handouts_of(saved[subject]) or Handouts(case=case, vehicle=read.body.vehicle)
-            if read.state is not TriggerState.QUEUED or state in LIVE or body.home:
+            if read.state is not TriggerState.QUEUED or state in LIVE or body.home or body.cancels:
                 return None
             if choice.read(saved[cal]) != calls or self._centers.for_case(read.body, calls) != center:
                 return None  # it was chosen otherwise meanwhile: that is looked at by itself
-            claim_by = now + claimed_within(read, now, self._limits.claimed_within)
+            closes = self._window.closes(read, calls, now)
+            held = now + self._limits.held_most
+            expires_at = held if closes is None else min(held, closes)
+            claim_by = min(now + claimed_within(read, now, self._limits.claimed_within), expires_at)
             handout = Handout(
                 n=body.count + 1,
                 center=center.source,
@@ -262,6 +153,7 @@ class Handing:
                 at=now,
                 claim_by=claim_by,
                 until=claim_by,
+                expires_at=expires_at,
                 severity=read.body.severity,
                 person=calls.person,
                 addresses=addresses,
@@ -287,8 +179,6 @@ class Handing:
             await self._counting.count("handouts")
         return handed
 
-    # ---- what is out
-
     async def _tell_severity(self, case: CaseId) -> None:
         """It became more urgent: the center hears of it, and has no longer to claim it than such a case has."""
         now, subject = self._cases.clock.now(), subject_of(case)
@@ -310,62 +200,9 @@ class Handing:
 
         await self._cases.change(case, decide, also=[subject])
 
-    async def _end(self, case: CaseId, why: str) -> None:
-        """The case went another way: booked, closed, offered, or its lease ended and it is on our list."""
-        now, subject = self._cases.clock.now(), subject_of(case)
-        ended: list[Handout] = []
-
-        def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
-            ended.clear()
-            state, body = state_of(saved[subject]), handouts_of(saved[subject])
-            if body is None:
-                return None
-            if state is _H.WAITING:
-                if read.state is TriggerState.QUEUED:
-                    return None
-                return Turn(read.body, writes={subject: write(state, _H.OVER, body.but(retry_at=None))})
-            last = body.last
-            if state not in LIVE or last is None or is_theirs(read, last) or books(read, last, now):
-                return None
-            back = read.state is TriggerState.QUEUED
-            after, fact = over(body, last, read, "lost" if back else why, now)
-            ended.append(last)
-            turned = read.body
-            if turned.trigger.center == last.center:
-                trigger = self._conclude.undone(turned.trigger, last.center)
-                turned = turned.but(trigger=trigger.but(center=None, center_ref=None))
-            return Turn(turned, (), {subject: write(state, _H.OVER, after)}, [fact])
-
-        read = await self._cases.change(case, decide, also=[subject])
-        for last in ended:
-            if read.state is TriggerState.QUEUED:
-                await self._counting.count("handouts_back", "handouts_back:lost")
-            await self._settle_day(read, last)
-
-
-def books(read: Read, last: Handout, now: datetime) -> bool:
-    """Whether the center books a slot for it at this moment, and the case has the appointment already."""
-    return read.state is TriggerState.BOOKED and last.books_until is not None and now < last.books_until
-
 
 def _rises(read: Read, last: Handout) -> bool:
     return LEVELS.index(read.body.severity) > LEVELS.index(last.severity)
-
-
-def over(
-    body: Handouts, last: Handout, read: Read, why: str, now: datetime
-) -> tuple[Handouts, f.HandoutEnded]:
-    """The hand-out ended; a vendor's task is to be ended too, unless the vendor said itself that it is over."""
-    cancels = (
-        last.via != "webhook"
-        and why not in {"concluded", "returned"}
-        and (last.ref is not None or last.tries > 0)
-    )
-    ended = last.but(ended_at=now, why=why, to_cancel=cancels)
-    home = body.home or why not in {"concluded", "withdrawn"}
-    after = body.with_last(ended).but(home=home, retry_at=now if cancels else None)
-    fact = told(f.HandoutEnded, read, now, center=SourceId(last.center), n=last.n, why=why)
-    return after, fact
 
 
 def claimed_within(read: Read, now: datetime, least: timedelta) -> timedelta:

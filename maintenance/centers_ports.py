@@ -27,9 +27,13 @@ class Received(Protocol):
 
 
 class Window(Protocol):
-    """When somebody may be called about a case: ``now``, or the next moment."""
+    """When somebody may be called about a case."""
 
-    def __call__(self, read: Read, calls: Calls, now: datetime) -> datetime: ...
+    def opens(self, read: Read, calls: Calls, now: datetime) -> datetime:
+        """``now``, or the next moment."""
+
+    def closes(self, read: Read, calls: Calls, now: datetime) -> datetime | None:
+        """The end of the window that is open now; None: the case may be called about at any hour."""
 
 
 class Days(Protocol):
@@ -37,6 +41,9 @@ class Days(Protocol):
 
     async def take(self, read: Read, calls: Calls, now: datetime) -> datetime | None:
         """None: it is this case's; else when it may be asked for again. The same case again: None."""
+
+    async def look(self, person: PersonId) -> None:
+        """Compare it with the case that has it: whoever took it there may have gone on."""
 
     async def give_back(self, read: Read, person: PersonId, now: datetime) -> None:
         """Nobody called about this case after all."""

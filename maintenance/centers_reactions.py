@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 from typing import Final
 
+from maintenance.centers_ending import Ending
 from maintenance.centers_handing import CREATED, Handing
 from maintenance.centers_ports import Engine, Owners, Received
 from maintenance.centers_states import BACK, Handout, handouts_of, subject_of
@@ -35,9 +36,12 @@ KINDS: Final = frozenset(str(each.model_fields["kind"].default) for each in _Hea
 class Reactions:
     """Read twice, the same messages are found queued and the same hand-outs made."""
 
-    def __init__(self, cases: Cases, handing: Handing, engine: Engine, owners: Owners) -> None:
+    def __init__(
+        self, cases: Cases, handing: Handing, ending: Ending, engine: Engine, owners: Owners
+    ) -> None:
         self._cases = cases
         self._handing = handing
+        self._ending = ending
         self._engine = engine
         self._owners = owners
         self._limits = cases.limits.centers
@@ -53,11 +57,11 @@ class Reactions:
             case f.HandoutEnded():
                 await self._ended(fact, received.position)
             case f.CallsChosen(on=False):
-                await self._handing.calls_off(fact.vehicle)
+                await self._ending.calls_off(fact.vehicle)
             case MessageDied(type=type_, endpoint=endpoint) if type_ == CREATED and endpoint is not None:
                 named = handed_by(fact.message)
                 if named is not None:
-                    await self._handing.died(*named, endpoint)
+                    await self._ending.died(*named, endpoint)
             case MessageDied():
                 pass
             case _ if isinstance(fact, _Looked):
@@ -85,7 +89,7 @@ class Reactions:
                 await self._engine.queue(message, bounded=True)
             except BacklogFull:
                 log.warning("center.address_full", extra={"endpoint": endpoint, "case": fact.case})
-                await self._handing.died(fact.case, fact.n, endpoint)
+                await self._ending.died(fact.case, fact.n, endpoint)
 
     async def _ended(self, fact: f.HandoutEnded, position: str) -> None:
         handout = await self._handout(fact.case, fact.n)

@@ -1,6 +1,6 @@
 """What a contact center says of a case that it was handed: in any order, more than once, too late; nothing wrong follows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Final, Literal, get_args
@@ -8,13 +8,15 @@ from typing import Annotated, ClassVar, Final, Literal, get_args
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from maintenance import calls as choice
-from maintenance.centers_handing import books, over
-from maintenance.centers_ports import Book, Conclude, Days, Said
+from maintenance.centers_ending import Ending, over
+from maintenance.centers_ports import Book, Conclude, Said
 from maintenance.centers_states import (
+    CLAIMED,
     LIVE,
     Handout,
     Handouts,
     HandoutState,
+    books,
     handouts_of,
     is_theirs,
     key_of,
@@ -43,7 +45,12 @@ Disposition = Literal[
 Status = Literal["accepted", "claimed", "in_progress", "rejected"] | Disposition
 _STAYS_HOME: Final = frozenset({"language", "escalated_supervisor", "emergency"})
 """What the center could not do: from here on our own people do it."""
+_HOLDS: Final = frozenset({"claimed", "in_progress"})
+_SHUT: Final = "shut"
+"""The answer to one of them where nobody may call any more: the case is ours again, and the center hears ``kept``."""
 _BOOKS_WITHIN: Final = timedelta(minutes=1)
+Look = Callable[[CaseId], Awaitable[None]]
+"""Does what case and hand-out together ask for."""
 DISPOSITIONS: Final = frozenset(get_args(Disposition))
 
 
@@ -116,11 +123,12 @@ class Taken:
 class Reports:
     """Takes reports whose sender is proven."""
 
-    def __init__(self, cases: Cases, conclude: Conclude, book: Book, days: Days) -> None:
+    def __init__(self, cases: Cases, conclude: Conclude, book: Book, ending: Ending, look: Look) -> None:
         self._cases = cases
         self._conclude = conclude
         self._book = book
-        self._days = days
+        self._ending = ending
+        self._look = look
         self._limits = cases.limits.centers
 
     async def take(self, callback: Callback) -> Taken:
@@ -129,8 +137,11 @@ class Reports:
         once = Once(f"center:{callback.source}", callback.message_id, callback.body_hash)
         return await self.apply(callback.source, report, once)
 
-    async def apply(self, source: str, report: Report, once: Once) -> Taken:
-        """A report of ``source``; the same ``once`` changes nothing a second time and is answered alike."""
+    async def apply(self, source: str, report: Report, once: Once, *, unsaid: bool = False) -> Taken:
+        """A report of ``source``; the same ``once`` changes nothing a second time and is answered alike.
+
+        ``unsaid``: it was not given back by anybody, it ended there and nobody said what came of it.
+        """
         case, subject, now = report.case, subject_of(report.case), self._cases.clock.now()
         vehicle = await self._vehicle(source, report)
         cal = choice.subject_of(vehicle)
@@ -141,15 +152,18 @@ class Reports:
             read = Read.of(saved[case])
             if read is None:
                 raise HandoutUnknown("there is no such hand-out")
-            return self._cases.commit(read, self._decided(read, saved, source, report, now), now)
+            return self._cases.commit(
+                read, self._decided(read, saved, source, report, now, unsaid=unsaid), now
+            )
 
         also = dict.fromkeys([subject, cal, *self._conclude.also(vehicle)])
         outcome = await self._cases.store.change([case, *also], decide, once=once)
         after = Read.of(outcome.saved[case])
         if after is None:
             raise HandoutUnknown("there is no such hand-out")
-        if report.status == "rejected" and outcome.answer == "applied" and outcome.changed:
-            await self._give_back(after, outcome.saved[subject], report)
+        returned = outcome.answer == _SHUT or (report.status == "rejected" and outcome.answer == "applied")
+        if returned and outcome.changed:
+            await self._settle_day(after, outcome.saved[subject], report)
         return Taken(case, report.status, "applied" if outcome.answer == "applied" else "kept", after.state)
 
     async def _vehicle(self, source: str, report: Report) -> VehicleId:
@@ -191,16 +205,24 @@ class Reports:
             await self._book(report.case, slot, by=source)
         except Problem:
             await self._cases.change(report.case, note(None), also=[subject])
+            await self._look(report.case)  # whoever looked meanwhile took it for its own booking
             raise
 
-    async def _give_back(self, read: Read, saved: Saved, report: Report) -> None:
+    async def _settle_day(self, read: Read, saved: Saved, report: Report) -> None:
         body = handouts_of(saved)
         handout = next((each for each in body.handouts if _names(report, each)), None) if body else None
         if handout is not None:
-            await self._days.give_back(read, handout.person, self._cases.clock.now())
+            await self._ending.settle_day(read, handout)
 
     def _decided(
-        self, read: Read, saved: Mapping[str, Saved], source: str, report: Report, now: datetime
+        self,
+        read: Read,
+        saved: Mapping[str, Saved],
+        source: str,
+        report: Report,
+        now: datetime,
+        *,
+        unsaid: bool,
     ) -> Turn:
         """What one report comes to. Pure."""
         hnd = saved[subject_of(read.id)]
@@ -210,7 +232,8 @@ class Reports:
         if not _is_live(read, hnd, handout, now) or rank_of(report.status) < handout.rank:
             return self._kept(read, saved, body, handout, report, now)
         heard = handout.hears(report.status, report.at, now, applied=True)
-        reported = _reported(read, handout, report, "applied", now)
+        too_late = report.status in _HOLDS and now >= handout.expires_at
+        reported = _reported(read, handout, report, "kept" if too_late else "applied", now)
         state = state_of(hnd)
         if report.status == "booked" and read.body.trigger.appointment is None:
             raise ReportUnreadable("slot: nothing was booked")
@@ -218,13 +241,14 @@ class Reports:
             case "accepted":
                 writes = {hnd.id: write(state, state, body.with_last(heard))}
                 return Turn(read.body, (), writes, [reported], "applied")
-            case "claimed" | "in_progress":
+            case "claimed" | "in_progress" if not too_late:
                 return self._held(read, hnd, body, heard, reported, now)
-            case "rejected":
-                turn, why = self._returned(read, source, now), "returned"
+            case "claimed" | "in_progress" | "rejected":
+                why = "silent" if unsaid and handout.rank >= CLAIMED else "returned"
+                turn = self._returned(read, source, why, now)
             case _:
                 turn, why = self._conclude(read, _said(source, report, handout, now), saved, now), "concluded"
-        after, ended = over(body.with_last(heard), heard, read, why, now)
+        after, ended = over(body.with_last(heard), heard, read, why, now, there=not too_late)
         after = after.but(home=after.home or report.status in _STAYS_HOME)
         trigger = turn.body.trigger.but(center=None, center_ref=None)
         return Turn(
@@ -232,7 +256,7 @@ class Reports:
             turn.facts,
             {**turn.writes, hnd.id: write(state, _H.OVER, after)},
             [*turn.others, reported, ended],
-            "applied",
+            _SHUT if too_late else "applied",
         )
 
     def _kept(
@@ -269,7 +293,7 @@ class Reports:
         now: datetime,
     ) -> Turn:
         """A person there has it: the lease goes on, and not for ever."""
-        until = max(heard.until, min(now + self._limits.reported_within, heard.at + self._limits.held_most))
+        until = max(heard.until, min(now + self._limits.reported_within, heard.expires_at))
         lease = read.body.trigger.lease
         assert lease is not None
         trigger = read.body.trigger.but(lease=lease.but(until=until, heartbeat=now))
@@ -281,9 +305,9 @@ class Reports:
             "applied",
         )
 
-    def _returned(self, read: Read, source: str, now: datetime) -> Turn:
-        """The center gives it back: our list, with the age it had."""
-        why = "center: returned"
+    def _returned(self, read: Read, source: str, why: str, now: datetime) -> Turn:
+        """It is given back, or nobody may call any more today: our list, with the age it had."""
+        why = f"center: {why}"
         trigger = self._conclude.undone(read.body.trigger, source).but(lease=None, due=now, why=why)
         queued = told(
             f.TriggerQueued, read, now, severity=read.body.severity, since=trigger.since, due=now, why=why

@@ -7,6 +7,7 @@ from typing import Final
 
 from maintenance import calls as choice
 from maintenance.centers import Center, Centers
+from maintenance.centers_ending import Ending
 from maintenance.centers_handing import Handing
 from maintenance.centers_states import (
     CLAIMED,
@@ -16,6 +17,7 @@ from maintenance.centers_states import (
     HandoutState,
     handouts_of,
     is_theirs,
+    key_of,
     state_of,
     subject_of,
     write,
@@ -37,12 +39,19 @@ class Sending:
     """The handler. What it asks a vendor for is idempotent there, or asked about first: it may come twice."""
 
     def __init__(
-        self, cases: Cases, centers: Centers, handing: Handing, vendors: Mapping[str, Vendor], places: Places
+        self,
+        cases: Cases,
+        centers: Centers,
+        handing: Handing,
+        ending: Ending,
+        vendors: Mapping[str, Vendor],
+        places: Places,
     ) -> None:
         """``vendors``: by the source of their center."""
         self._cases = cases
         self._centers = centers
         self._handing = handing
+        self._ending = ending
         self._vendors = vendors
         self._places = places
         self._limits = cases.limits.centers
@@ -59,7 +68,7 @@ class Sending:
                 await self._no_longer_waits(body.case, now)
             case _H.OUT | _H.CLAIMED if last is not None and last.until <= now:
                 why = "unclaimed" if last.rank < CLAIMED else "silent"
-                await self._handing.fall_back(body.case, why)
+                await self._ending.fall_back(body.case, why)
             case _H.OUT | _H.CLAIMED if last is not None:
                 await self._start(body, last, now)
             case _H.OVER if last is not None and last.to_cancel:
@@ -85,7 +94,7 @@ class Sending:
         vendor, center = self._vendors.get(last.center), self._centers.of(last.center)
         task = await self._task(body.case, last, center) if center is not None else None
         if vendor is None or task is None:
-            await self._handing.fall_back(body.case, "undelivered")
+            await self._ending.fall_back(body.case, "undelivered")
             return
         # Noted before it is asked: whoever comes after a crash knows that there may be a task already.
         await self._note(body.case, lambda here: _tried(here, last.n))
@@ -97,7 +106,7 @@ class Sending:
                 extra={"center": last.center, "case": body.case, "reason": failed.reason},
             )
             if failed.for_good:
-                await self._handing.fall_back(body.case, "undelivered")
+                await self._ending.fall_back(body.case, "undelivered")
                 return
             again = self._cases.clock.now() + self._pause(last.tries)
             await self._note(body.case, lambda here: here.but(retry_at=again))
@@ -127,15 +136,17 @@ class Sending:
             log.exception("center.case_gone", extra={"case": case})
 
     async def _stop(self, body: Handouts, last: Handout, now: datetime) -> None:
-        """End the vendor's task. One whose name we never heard is asked for again first: the same one is given."""
+        """End the vendor's task. One whose name we never heard is asked for first."""
         vendor, center = self._vendors.get(last.center), self._centers.of(last.center)
         ref = last.ref
         try:
             if vendor is not None and center is not None:
                 if ref is None:
                     task = await self._task(body.case, last, center)
-                    ref = None if task is None else await vendor.start(task, now=now, again=True)
-                if ref is not None:
+                    ref = await vendor.find(key_of(body.case, last.n), task, now=now)
+                if ref is None:
+                    log.warning("center.task_not_found", extra={"center": last.center, "case": body.case})
+                else:
                     await vendor.stop(ref, why=last.why)
         except VendorFailed as failed:
             tries = last.tries + 1
@@ -147,6 +158,7 @@ class Sending:
                 await self._note(body.case, lambda here: _tried(here, last.n).but(retry_at=again))
                 return
         await self._note(body.case, lambda here: _stopped(here, last.n))
+        await self._handing.look(body.case)
 
     async def _task(self, case: CaseId, last: Handout, center: Center) -> Task | None:
         try:
@@ -156,8 +168,7 @@ class Sending:
         calls = choice.read(await self._cases.store.load(choice.subject_of(read.body.vehicle)))
         if calls is None:
             return None
-        expires_at = last.at + self._limits.held_most
-        return task_of(read, last, center, calls, self._places, expires_at=expires_at)
+        return task_of(read, last, center, calls, self._places)
 
     async def _note(self, case: CaseId, change: Callable[[Handouts], Handouts]) -> None:
         subject = subject_of(case)

@@ -54,6 +54,9 @@ CONCLUDED: Final = 4
 """The rank of every disposition, and of ``rejected``: nothing is after it."""
 
 
+GIVEN_BACK: Final = "rejected"
+
+
 def rank_of(status: str) -> int:
     """How far a status is on the way; what has a lower one than what was heard before comes too late."""
     return RANK.get(status, CONCLUDED)
@@ -79,6 +82,8 @@ class Handout(Frozen):
     claim_by: AwareDatetime
     until: AwareDatetime
     """Taken back then, unless more is heard."""
+    expires_at: AwareDatetime
+    """No call after that: the calling window closes, or it was held for as long as anybody may."""
     severity: Level
     person: PersonId
     addresses: tuple[EndpointId, ...] = ()
@@ -96,11 +101,12 @@ class Handout(Frozen):
     """The vendor's task is to be ended."""
 
     def hears(self, status: str, said_at: datetime, now: datetime, *, applied: bool) -> "Handout":
-        """With one more report."""
+        """With one more report. That it is given back says nothing about how far a person had come."""
+        counts = applied and status != GIVEN_BACK
         one = Heard(status=status, said_at=said_at, at=now, outcome="applied" if applied else "kept")
         return self.but(
             heard=(*self.heard, one)[-STATUSES_KEPT:],
-            rank=max(self.rank, rank_of(status)) if applied else self.rank,
+            rank=max(self.rank, rank_of(status)) if counts else self.rank,
         )
 
 
@@ -119,6 +125,11 @@ class Handouts(Frozen):
     def last(self) -> Handout | None:
         """The newest."""
         return self.handouts[-1] if self.handouts else None
+
+    @property
+    def cancels(self) -> bool:
+        """Whether a vendor's task is still to be ended: until then nothing is handed out anew."""
+        return self.last is not None and self.last.to_cancel
 
     def with_last(self, handout: Handout) -> "Handouts":
         """The newest replaced."""
@@ -159,6 +170,11 @@ def is_theirs(read: Read, handout: Handout) -> bool:
     return read.state is TriggerState.LEASED and lease is not None and lease.token == handout.token
 
 
+def books(read: Read, last: Handout, now: datetime) -> bool:
+    """Whether the center books a slot for it at this moment, and the case has the appointment already."""
+    return read.state is TriggerState.BOOKED and last.books_until is not None and now < last.books_until
+
+
 def write(before: HandoutState, after: HandoutState, body: Handouts) -> Write:
     """The saved form with its next timer. A step that no table has is a mistake of ours."""
     if after not in STEPS[before]:
@@ -176,4 +192,5 @@ def wake_at(state: HandoutState, body: Handouts) -> datetime | None:
     if state is H.OVER:
         return body.retry_at if last.to_cancel else None
     unsent = last.via != "webhook" and last.ref is None and body.retry_at is not None
-    return min(last.until, body.retry_at) if unsent and body.retry_at else last.until
+    until = max(last.until, last.books_until or last.until)
+    return min(until, body.retry_at) if unsent and body.retry_at else until

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from maintenance.centers_handing import Handing, books
+from maintenance.centers_ending import Ending
+from maintenance.centers_handing import Handing
 from maintenance.centers_states import (
     LIVE,
     Handouts,
     HandoutState,
+    books,
     handouts_of,
     is_theirs,
     state_of,
@@ -80,9 +82,12 @@ _NOBODY: Final = _Nobody()
 class Sweep:
     """Looks at every case that is at a contact center, and at whatever it finds wrong once more."""
 
-    def __init__(self, cases: Cases, handing: Handing, index: Index, counting: Counting) -> None:
+    def __init__(
+        self, cases: Cases, handing: Handing, ending: Ending, index: Index, counting: Counting
+    ) -> None:
         self._cases = cases
         self._handing = handing
+        self._ending = ending
         self._index = index
         self._counting = counting
 
@@ -120,9 +125,9 @@ class Sweep:
         if wrong is not None:
             await self._counting.count(f"handout_violations:{wrong}")
         if wrong == "leased_without_handout":
-            await self._handing.lease_over(read)
+            await self._ending.lease_over(read)
         elif wrong in {"overdue", "told_nobody"}:
-            await self._handing.fall_back(case, "lost")
+            await self._ending.fall_back(case, "lost")
         elif wrong is not None:
             await self._handing.look(case)
         return wrong

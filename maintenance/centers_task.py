@@ -66,9 +66,7 @@ class Places:
         return f"{self.public_url}/v1/centers/{source}/callbacks"
 
 
-def task_of(
-    read: Read, handout: Handout, center: Center, calls: Calls, places: Places, *, expires_at: AwareDatetime
-) -> Task | None:
+def task_of(read: Read, handout: Handout, center: Center, calls: Calls, places: Places) -> Task | None:
     """The task of a hand-out as the records are now; None where the owner may not be called (any more)."""
     if not calls.on or calls.do_not_call or calls.phone is None:
         return None
@@ -85,7 +83,7 @@ def task_of(
         country=calls.country,
         due_at=max(handout.at, body.trigger.due or handout.at),
         claim_by=handout.claim_by,
-        expires_at=expires_at,
+        expires_at=handout.expires_at,
         script=center.script,
         attributes=fitted(attributes_of(read, calls)),
         deep_link=places.deep_link(read.id),

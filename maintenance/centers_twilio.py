@@ -130,6 +130,10 @@ class TaskRouter:
         answer = await self._ask("POST", self._tasks, form_of(task, self._workspace, now))
         return _sid(answer)
 
+    async def find(self, key: str, task: Task | None, *, now: datetime) -> str | None:  # noqa: ARG002 the key is enough
+        """By our key alone. Raises ``VendorFailed``."""
+        return await self._found(key)
+
     async def stop(self, ref: str, *, why: str) -> None:
         """Cancel it; what is gone or over is cancelled. Raises ``VendorFailed``."""
         form = {"AssignmentStatus": "canceled", "Reason": why[:_REASON_MOST]}

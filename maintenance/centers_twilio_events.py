@@ -50,7 +50,8 @@ class TwilioDoor:
         await self._is_its_task(source, report, fields.get("TaskSid", ""))
         digest = sha256(repr(sorted(form)).encode()).hexdigest()
         once = Once(f"center:{source}", fields.get("Sid", digest)[:64], digest)
-        return await self._reports.apply(source, report, once)
+        unsaid = report.status == "rejected"  # no worker says so: TaskRouter has it no more
+        return await self._reports.apply(source, report, once, unsaid=unsaid)
 
     async def _is_its_task(self, source: str, report: Report, sid: str) -> None:
         """Attributes can be written by many; the task's own name ties the event to what we made."""

@@ -27,8 +27,15 @@ class VendorFailed(Exception):
 
 
 class Vendor(Protocol):
-    """A contact center that is asked by its own API. ``again``: an earlier try may have made the task."""
+    """A contact center that is asked by its own API.
+
+    ``start``: ``again`` where an earlier try may have made the task. ``find``: the name of a task that may have been
+    made under ``key``, to end it; None where there is none, or none that can be found without ``task``, which is None
+    where the person may not be called any more.
+    """
 
     async def start(self, task: Task, *, now: datetime, again: bool) -> str: ...
+
+    async def find(self, key: str, task: Task | None, *, now: datetime) -> str | None: ...
 
     async def stop(self, ref: str, *, why: str) -> None: ...

@@ -190,7 +190,7 @@ def build(
         owner=owner,
         intake=intake,
         reactions=Reactions(cases, intake, rules, counting),
-        due=Due(cases, rules, counting, not_claimed=centers.handing.lease_over),
+        due=Due(cases, rules, counting, not_claimed=centers.ending.lease_over),
         desk=desk,
         garages=garages,
         capacity=capacity,

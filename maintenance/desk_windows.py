@@ -50,6 +50,14 @@ class Window:
             return at
         return next(start for start, _ in self._from(local_day(self.zone, at)) if start >= at)
 
+    def closes(self, at: datetime) -> datetime:
+        """The end of the open time that ``at`` is in, over parts that follow each other; ``at`` where it is shut."""
+        end = at
+        for start, stop in self._from(local_day(self.zone, at) - timedelta(days=1)):
+            if start <= end < stop:
+                end = stop
+        return end
+
     def other_half(self, at: datetime) -> datetime:
         """On the next day with a window, in the other half of it than ``at`` was in."""
         today = local_day(self.zone, at)

@@ -230,7 +230,8 @@ class CenterLimits(_Limits):
     )
     held_most: timedelta = Field(
         default=timedelta(hours=2),
-        description="however often a center says it works on it: at most this long",
+        description="claimed or not, however often a center says it works on it: at most this long, and never beyond "
+        "the end of the person's calling window",
     )
     vendor_timeout: timedelta = Field(
         default=timedelta(seconds=10), description="one request to Amazon Connect or Twilio"

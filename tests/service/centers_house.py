@@ -106,6 +106,11 @@ class PlayedVendor:
             raise VendorFailed("TimeoutError", for_good=False)
         return f"WT-{task.idempotency_key}"
 
+    async def find(self, key: str, task: Task | None, *, now: datetime) -> str | None:
+        if self.fails:
+            raise self.fails.pop(0)
+        return f"WT-{key}" if key in self.tasks else None
+
     async def stop(self, ref: str, *, why: str) -> None:
         if self.fails:
             raise self.fails.pop(0)

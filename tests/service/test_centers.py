@@ -520,7 +520,7 @@ async def test_a_callback_races_with_the_fall_back(home: CentersHouse, round_: i
     home.clock.advance(15 * MINUTE)
     answers = await asyncio.gather(
         home.send("claimed", settle=False),
-        home.desk.centers.handing.fall_back(CASE, "unclaimed"),
+        home.desk.centers.ending.fall_back(CASE, "unclaimed"),
         home.desk.due.on_due(await home.store.load(CASE)),
         home.send("no_answer", settle=False),
     )

@@ -157,6 +157,32 @@ async def test_the_owner_who_wants_no_calls_any_more_has_the_task_ended(home: Ce
     assert (await home.case()).state is T.OFFERED
 
 
+async def test_nothing_is_handed_out_anew_before_the_last_task_is_ended_there(home: CentersHouse) -> None:
+    await started(home)
+    home.vendor.fails = [FAILS]
+    await home.wants_calls(on=False)
+    await home.fire()
+    await home.wants_calls()
+    await home.fire()
+    assert ((await home.case()).state, (await home.handout())[1].n) == (T.QUEUED, 1)
+    await home.again()
+    await home.later(MINUTE)
+    assert home.vendor.stopped == [f"WT-{KEY}"]
+    assert ((await home.case()).state, (await home.handout())[1].n) == (T.LEASED, 2)
+    await sound(home)
+
+
+async def test_a_task_whose_name_we_never_heard_is_ended_though_its_owner_wants_no_calls(
+    home: CentersHouse,
+) -> None:
+    home.vendor.lost = True
+    await started(home)
+    await home.wants_calls(on=False)
+    await home.fire()
+    assert home.vendor.stopped == [f"WT-{KEY}"]
+    await sound(home)
+
+
 async def test_taskrouter_s_events_are_reports(home: CentersHouse) -> None:
     await started(home)
     assert (await event(home, "task.created")).json()["status"] == "accepted"
@@ -176,7 +202,9 @@ async def test_a_task_that_ends_without_an_outcome_is_ours_again(home: CentersHo
     await started(home)
     await event(home, "reservation.accepted")
     await event(home, "task.completed")
-    assert ((await home.case()).state, (await home.handout())[1].why) == (T.QUEUED, "returned")
+    assert ((await home.case()).state, (await home.handout())[1].why) == (T.QUEUED, "silent")
+    assert home.vendor.stopped == [], "it is over there already"
+    assert not await home.day_is_free(), "there may have been a call"
 
 
 @pytest.mark.parametrize("kind", ["task.canceled", "workflow.timeout"])

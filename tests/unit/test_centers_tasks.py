@@ -57,14 +57,14 @@ def calls(**more: Any) -> Calls:
 def handout(**more: Any) -> Handout:
     said = {
         "n": 1, "center": SOURCE, "via": "webhook", "token": "t", "at": NOW, "claim_by": NOW + timedelta(minutes=15),
-        "until": NOW + timedelta(minutes=15), "severity": "high", "person": PERSON,
+        "until": NOW + timedelta(minutes=15), "expires_at": NOW + timedelta(hours=2), "severity": "high", "person": PERSON,
     }  # fmt: skip
     return Handout.model_validate({**said, **more})
 
 
 def task(body: CaseBody | None = None, choice: Calls | None = None, **more: Any) -> Task:
     read = Read(id=CASE, state=TriggerState.LEASED, body=body or case())
-    made = task_of(read, handout(), CENTER, choice or calls(), PLACES, expires_at=NOW + timedelta(hours=2))
+    made = task_of(read, handout(), CENTER, choice or calls(), PLACES)
     assert made is not None
     return made.but(**more)
 
@@ -160,7 +160,7 @@ def test_a_task_says_what_the_call_needs() -> None:
 @pytest.mark.parametrize("choice", [calls(on=False), calls(do_not_call=True), calls(phone=None)])
 def test_there_is_no_task_once_the_owner_wants_no_calls(choice: Calls) -> None:
     read = Read(id=CASE, state=TriggerState.LEASED, body=case())
-    assert task_of(read, handout(), CENTER, choice, PLACES, expires_at=NOW) is None
+    assert task_of(read, handout(), CENTER, choice, PLACES) is None
 
 
 def test_attributes_that_do_not_fit_are_left_out_from_the_end_and_counted() -> None:

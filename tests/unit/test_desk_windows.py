@@ -28,6 +28,16 @@ def test_the_default_is_nine_to_twenty_from_monday_to_saturday() -> None:
     assert window.next_open(at("2030-05-06T11:00:00")) == at("2030-05-06T11:00:00")
 
 
+def test_when_it_closes() -> None:
+    window = window_of(calls())
+    assert window.closes(at("2030-05-06T11:00:00")) == at("2030-05-06T20:00:00")
+    assert window.closes(at("2030-05-06T20:00:00")) == at("2030-05-06T20:00:00"), "shut"
+    night = window_of(calls(hours=("22:00", "02:00")))
+    assert night.closes(at("2030-05-07T01:00:00")) == at("2030-05-07T02:00:00")
+    always = window_of(calls(hours=("00:00", "00:00")))
+    assert always.closes(at("2030-05-06T11:00:00")) == at("2030-05-12T00:00:00"), "Monday to Saturday on end"
+
+
 def test_every_country_of_the_table_has_a_rule_and_its_source() -> None:
     assert {"NL", "DE", "SE", "BE", "AT", "FR", "DK", "NO", "FI", "GB", "IE", "LU", "PL", "ES", "IT"} <= set(
         countries()
