@@ -223,7 +223,7 @@ async def test_help_from_the_owners_page_to_a_locked_car(
     await page.goto(f"{web.url}/desk")
     await page.get_by_role("button", name="Take Help with a delivery").first.click()
     await expect(page.locator("#help-facts")).to_contain_text("arrived")
-    await page.get_by_role("button", name="Show the number").click()
+    await page.get_by_role("button", name="Show the owner's number").click()
     await expect(page.get_by_role("link", name="+31687654321")).to_be_visible()
     await page.get_by_role("button", name="Lock the car").click()
     await expect(page.locator("#said")).to_contain_text("The car says that it is locked")
