@@ -132,7 +132,7 @@ async def test_what_cannot_be_read_is_counted_and_the_turn_goes_on(garage: Maint
 
 async def test_help_that_no_agent_is_given_is_said(garage: MaintenanceHouse) -> None:
     delivery = DeliveryId("dlv_1aaaaaaaaaaaaaaa")
-    asked = await garage.desk.desk.help.ask("cou_x", delivery, CAR, by="courier")
+    asked = await garage.desk.desk.help.ask("cou_3xxxxxxxxxxxxxxx", delivery, CAR, by="courier")
     await garage.settle()
     sweeping = garage.desk.sweeping
     assert await sweeping.help(await sweeping.begin()) == []
