@@ -2,10 +2,10 @@
 
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from maintenance.cases import CaseState
 from maintenance.states import OPEN, AppointmentState, SlotState, TriggerState
@@ -17,9 +17,13 @@ Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+316123
 """E.164."""
 Language = Literal["en", "nl", "de", "sv"]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", examples=["NL"])]
-Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["18:30"])]
-Hours = tuple[Clock, Clock]
-"""Local time, from and to."""
+_CLOCK: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+Clock = Annotated[str, Field(pattern=_CLOCK, examples=["18:30"])]
+_TWO: Final = {
+    "type": "array", "items": {"type": "string", "pattern": _CLOCK}, "minItems": 2, "maxItems": 2,
+}  # fmt: skip
+Hours = Annotated[tuple[Clock, Clock], WithJsonSchema(_TWO)]
+"""Local time, from and to; described as a plain list, since not every reader knows ``prefixItems``."""
 
 
 @cache
