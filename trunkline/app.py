@@ -31,7 +31,7 @@ from spine.log import Log, Tail
 from spine.rates import Rates
 from spine.store import Store
 from spine.valkey import Valkey
-from trunkline import problems
+from trunkline import languages, problems
 from trunkline.centering import center_routes
 from trunkline.compose import Services, services
 from trunkline.delivering import delivery_routes
@@ -57,11 +57,13 @@ BODY_BYTES = 2 * 1024 * 1024
 def templates() -> Environment:
     """Templates of every package; undefined names are errors, everything is escaped."""
     folders = [str(files(package).joinpath("templates")) for package in _PAGES]
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(folders),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
     )
+    languages.install(made)
+    return made
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -92,6 +94,7 @@ def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own ty
     describe_webhooks(app, catalogue())
     app.add_middleware(BodyLimit, limit=BODY_BYTES)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(languages.Languages)
     return app
 
 

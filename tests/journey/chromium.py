@@ -97,7 +97,7 @@ async def web(browser: Browser, stand: Stand) -> AsyncIterator[Chromium]:
     yield made
     for context in browser.contexts:
         await context.close()
-    assert made.complaints == []
+    assert made.complaints == [], made.complaints
 
 
 @pytest_asyncio.fixture(loop_scope="session")

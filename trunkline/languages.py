@@ -1,0 +1,101 @@
+"""The language of a page: chosen by the reader, else what the browser asks for; catalogs read once."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LANGUAGES: Final = ("en", "nl", "de", "sv")
+"""BCP 47; the first is the one our sources are written in."""
+COOKIE: Final = "tl_language"
+
+_asked: Final[ContextVar[str]] = ContextVar("language", default=LANGUAGES[0])
+
+
+def language() -> str:
+    """Of the request that is being answered; English outside of one."""
+    return _asked.get()
+
+
+def chosen(cookie: str, accepts: str) -> str:
+    """The cookie where it names one of ours, else the best of ``Accept-Language`` (RFC 9110, 12.5.4), else English."""
+    if cookie in LANGUAGES:
+        return cookie
+    wanted: list[tuple[float, int, str]] = []
+    for place, part in enumerate(accepts[:200].split(",")):
+        tag, _, weight = part.partition(";")
+        name = tag.strip().lower().split("-")[0]
+        try:
+            quality = float(weight.strip().removeprefix("q=")) if weight else 1.0
+        except ValueError:
+            continue
+        if name in LANGUAGES and quality > 0:
+            wanted.append((-quality, place, name))
+    return min(wanted)[2] if wanted else LANGUAGES[0]
+
+
+class Languages:
+    """ASGI middleware: every request is answered in its reader's language, and caches are told so."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Set the language for what runs below."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        cookies = cookie_parser(headers.get("cookie", ""))
+        before = _asked.set(chosen(cookies.get(COOKIE, ""), headers.get("accept-language", "")))
+
+        async def telling(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(scope=message)
+                if answer.get("content-type", "").startswith("text/html"):
+                    answer.add_vary_header("Accept-Language, Cookie")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, telling)
+        finally:
+            _asked.reset(before)
+
+
+@cache
+def catalog(name: str) -> Mapping[str, str | Sequence[str]]:
+    """Translations of a language: English text (the singular, where it has a plural) to its words, or to both forms."""
+    if name == LANGUAGES[0]:
+        return {}
+    source = files("trunkline").joinpath("translations", f"{name}.json")
+    found: dict[str, str | list[str]] = json.loads(source.read_text("utf-8")) if source.is_file() else {}
+    return found
+
+
+def gettext(text: str) -> str:
+    """The text in the request's language; as it is, where it has no translation."""
+    found = catalog(language()).get(text, text)
+    return found if isinstance(found, str) else found[0]
+
+
+def ngettext(one: str, many: str, count: int) -> str:
+    """One form or the other: all our languages have the two of English (CLDR)."""
+    found = catalog(language()).get(one)
+    if found is None or isinstance(found, str):
+        return one if count == 1 else many
+    return found[0 if count == 1 else 1]
+
+
+def install(pages: Environment) -> None:
+    """Templates may say ``_("...")``, ``{% trans %}`` and ``lang()``."""
+    pages.add_extension("jinja2.ext.i18n")
+    i18n: Any = pages
+    i18n.install_gettext_callables(gettext, ngettext, newstyle=True)
+    pages.globals["lang"] = language
