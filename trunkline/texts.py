@@ -69,7 +69,7 @@ class _Answer:
 
     def _public(self, headers: Headers) -> bool:
         kind = headers.get("content-type", "").partition(";")[0]
-        return kind in _TYPES or (
+        return bool(kind in _TYPES) or (
             self._scope["path"].startswith("/static/") and kind in {"application/json", "text/plain"}
         )
 
