@@ -24,6 +24,8 @@ def nursery() -> Nursery:
     return made
 
 
-def run(*words: str, environment: Mapping[str, str], stdin: str | None = None, cwd: Path | None = None) -> Done:
+def run(
+    *words: str, environment: Mapping[str, str], stdin: str | None = None, cwd: Path | None = None
+) -> Done:
     """``trunkline WORDS`` with these settings in its environment, to its end."""
     return nursery().run(words, environment=plain_environment(environment), stdin=stdin, cwd=cwd)

@@ -202,7 +202,7 @@ class Nursery:
 
 def _file(content: str = "") -> IO[bytes]:
     """A file without a name: unlike a pipe it takes everything, and nobody has to read along."""
-    file = tempfile.TemporaryFile()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked for it closes it
     file.write(content.encode())
     file.seek(0)
     return file
@@ -273,14 +273,14 @@ def _become(asked: Any, files: list[int], nursery: int) -> None:  # noqa: ANN401
     os.environ.clear()  # noqa: TID251 - the new process's environment is made here
     os.environ.update(asked["environment"])  # noqa: TID251
     unbuffered = bool(asked["environment"].get("PYTHONUNBUFFERED"))
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: PTH123, SIM115
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
     sys.stdout = sys.__stdout__ = _writer(1, "strict", unbuffered=unbuffered)  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = _writer(2, "backslashreplace", unbuffered=unbuffered)  # type: ignore[misc]
     sys.argv = [asked["module"], *asked["words"]]
 
 
 def _writer(number: int, errors: str, *, unbuffered: bool) -> Any:  # noqa: ANN401 - a TextIOWrapper
-    file = open(number, "w", encoding="utf-8", errors=errors, closefd=False)  # noqa: PTH123, SIM115
+    file = open(number, "w", encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
     file.reconfigure(line_buffering=number == 2 or file.isatty(), write_through=unbuffered)
     return file
 
