@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from people.api_parts import ProblemOut
 from spine.problems import Kind, Problem
 from trunkline import error_pages
 
@@ -80,6 +81,7 @@ def broken(request: Request, error: Exception) -> Response:
 
 def install(app: FastAPI) -> None:
     """Map what may be raised: Problems, validation, unknown routes, and last what nobody foresaw."""
+    _describe(app)
 
     @app.exception_handler(Problem)
     async def on_problem(request: Request, problem: Problem) -> Response:
@@ -130,3 +132,16 @@ class Mishaps:
             if begun or scope["type"] != "http":
                 raise
             await broken(Request(scope), error)(scope, receive, send)
+
+
+def _describe(app: FastAPI) -> None:
+    """Put the schema that every operation's problems name into the application's OpenAPI document."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.setdefault("ProblemOut", ProblemOut.model_json_schema(mode="serialization"))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # how FastAPI lets its document be extended
