@@ -64,14 +64,13 @@ class _Answer:
         if "content-encoding" in headers or "set-cookie" in headers:
             return False
         if start["status"] == 200 and self._public(headers):
-            return self._scope["method"] == "GET"
+            return str(self._scope["method"]) == "GET"
         return self._frame(headers)
 
     def _public(self, headers: Headers) -> bool:
         kind = headers.get("content-type", "").partition(";")[0]
-        return bool(kind in _TYPES) or (
-            self._scope["path"].startswith("/static/") and kind in {"application/json", "text/plain"}
-        )
+        path = str(self._scope["path"])
+        return kind in _TYPES or (path.startswith("/static/") and kind in {"application/json", "text/plain"})
 
     def _frame(self, headers: Headers) -> bool:
         plain = self._scope["method"] == "GET" and not self._scope["query_string"]
