@@ -114,6 +114,7 @@ def _known(body: bytes) -> tuple[str, bytes]:
     return f'W/"{hashlib.sha256(body).hexdigest()[:20]}"', _packed(body)
 
 
+@lru_cache(maxsize=256)
 def _packed(body: bytes) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     return packer.compress(body) + packer.flush()
