@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from delivery import api, api_beforehand, api_courier, api_owner, api_questions, pages
+from delivery import api, api_beforehand, api_courier, api_owner, api_pairing, api_questions, pages
 from delivery.place import Circle
 from delivery.rules import Rules
 from delivery.states import State
@@ -22,7 +22,7 @@ from spine.facts.vehicle import CommandCreated
 from tests.people_signing import ORIGIN
 from tests.service.delivery_house import CAR, HERE, HOUR, SPOT, DeliveryHouse, home, house_of_people
 from tests.unit.test_delivery_photos import BARE, FULL
-from trunkline import problems
+from trunkline import languages, problems
 from webhooks.dispatch import Brief
 from webhooks.envelope import News, sequence_of
 from webhooks.keyring import Keyring
@@ -77,11 +77,13 @@ async def web(home: DeliveryHouse) -> AsyncIterator[Web]:
     verifier = Verifier(home.store, Expiring(home.store.valkey), home.clock, limits, sources)
     folders = [f"{package}/templates" for package in ("trunkline", "people", "delivery")]
     templates = Environment(loader=FileSystemLoader(folders), autoescape=select_autoescape())
+    languages.install(templates)
     app = FastAPI()
     problems.install(app)
     for router in (
         api.routes(home.desk), api_courier.routes(home.desk), api_owner.routes(home.desk),
         api_questions.routes(home.desk, verifier), api_beforehand.routes(home.desk),
+        api_pairing.routes(home.desk),
     ):  # fmt: skip
         app.include_router(router, prefix="/v1")
     app.include_router(pages.routes(templates))

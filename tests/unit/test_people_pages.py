@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import people
 import trunkline
 from people import pages
+from trunkline import languages
 
 FOLDERS = [str(Path(one.__file__).parent / "templates") for one in (trunkline, people)]
 PAGES = [
@@ -19,6 +20,7 @@ PAGES = [
     "/passkeys",
     "/keep-passkeys",
     "/keep-email",
+    "/account",
     "/invitations/inv_3k7m9qxd4hwe2a5t.1",
 ]
 
@@ -26,6 +28,7 @@ PAGES = [
 @pytest.fixture
 def http() -> httpx.AsyncClient:
     templates = Environment(loader=FileSystemLoader(FOLDERS), autoescape=True, undefined=StrictUndefined)
+    languages.install(templates)
     app = FastAPI()
     app.include_router(pages.routes(templates))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost")
