@@ -51,23 +51,27 @@ export function follow(url, look, pill, soon = () => false) {
     if (over) events.close();
   }
 
+  function heard() {
+    [connected, ever] = [true, true];
+    again();
+  }
+
   function connect() {
+    if (events) events.close();
     if (over) return;
-    events = new EventSource(url);
-    events.addEventListener("open", () => {
-      [connected, ever] = [true, true];
-      again();
-    });
-    events.addEventListener("error", () => {
+    const mine = new EventSource(url);
+    events = mine;
+    mine.addEventListener("open", heard);
+    mine.addEventListener("error", () => {
       connected = false;
       tell(false);
-      if (events.readyState === EventSource.CLOSED) {
+      if (mine.readyState === EventSource.CLOSED) {
         again();
-        setTimeout(connect, AGAIN_MS);
+        setTimeout(() => mine === events && connect(), AGAIN_MS);
       }
     });
     // A stream of one delivery names its events so; a person's own stream does not name them.
-    for (const name of ["delivery", "message"]) events.addEventListener(name, again);
+    for (const name of ["delivery", "message"]) mine.addEventListener(name, heard);
   }
 
   // A stream over a dead network can look open for long: look by ourselves too, and when somebody comes back.
@@ -75,7 +79,8 @@ export function follow(url, look, pill, soon = () => false) {
     if (document.visibilityState === "visible" && (soon() || Date.now() - seen > BEAT_MS)) again();
   }, TICK_MS);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && again());
-  addEventListener("online", again);
+  // What was open before the cut may be dead and not know it: begin anew; the look at its opening leaves no gap.
+  addEventListener("online", connect);
   addEventListener("offline", () => {
     connected = false;
     tell(false);
