@@ -8,6 +8,7 @@ import delivery.api_beforehand
 import delivery.api_brought
 import delivery.api_courier
 import delivery.api_owner
+import delivery.api_pairing
 import delivery.api_questions
 import delivery.pages
 from trunkline.compose import Services
@@ -24,5 +25,6 @@ def delivery_routes(parts: Services, pages: Environment) -> list[APIRouter]:
     api.include_router(delivery.api.routes(parts.delivery))
     api.include_router(delivery.api_owner.routes(parts.delivery))
     api.include_router(delivery.api_beforehand.routes(parts.delivery))
+    api.include_router(delivery.api_pairing.routes(parts.delivery))
     api.include_router(delivery.api_questions.routes(parts.delivery, verifier))
     return [api, delivery.pages.routes(pages)]
