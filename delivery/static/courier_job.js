@@ -1,0 +1,141 @@
+// One job on one screen: how it stands, the one thing to do now, and the few others that fit the moment.
+import { AT_WORK, step } from "/courier/steps.js";
+import { call, jobPath } from "/courier/api.js";
+import { Acts } from "/courier/acts.js";
+import { showCar } from "/courier/car.js";
+import { allowed, follow } from "/courier/here.js";
+import { fetchKey, keep, keptJob, keyOf, readOne } from "/courier/jobs.js";
+import { Challenges } from "/courier/opening.js";
+import { outbox, waiting } from "/courier/outbox.js";
+import { say } from "/static/controls.js";
+import { t } from "/static/words.js";
+
+const by = (id) => document.getElementById(id);
+const LOOK_MS = 5_000;
+const OFTEN_MS = 1_200;
+/** So long after an attempt its challenge is dead at the car, wherever the request may still be. */
+const SURELY_DEAD_MS = 45_000;
+
+/** The job that is shown; `leave()` ends it. */
+export class JobScreen {
+  #timer = 0;
+  #spot = null;
+  #unfollow = null;
+  #gone = false;
+  #job = null;
+  #acts;
+  #challenges;
+  #silent = "";
+
+  constructor(id) {
+    this.id = id;
+    /** What was done on this phone, and the service does not say: see `step`. `result`: of the newest attempt. */
+    this.local = { taken: false, again: false, result: null, checked: new Set() };
+    this.#challenges = new Challenges(id, (words) => {
+      this.#silent = words;
+      this.draw();
+    });
+    this.#acts = new Acts(this, this.#challenges);
+    this.heard = (event) => event.job && event.job.id === id && this.take(event.job);
+    outbox.addEventListener("change", this.heard);
+    outbox.addEventListener("change", this.draw);
+  }
+
+  async start() {
+    const kept = await keptJob(this.id);
+    if (kept) {
+      this.#job = kept.job;
+      await this.draw();
+    }
+    if (await allowed()) this.watch();
+    await this.look();
+  }
+
+  leave() {
+    this.#gone = true;
+    clearTimeout(this.#timer);
+    this.#challenges.stop();
+    this.#unfollow?.();
+    this.#acts.leave();
+    outbox.removeEventListener("change", this.heard);
+    outbox.removeEventListener("change", this.draw);
+  }
+
+  get job() {
+    return this.#job;
+  }
+
+  get spot() {
+    return this.#spot;
+  }
+
+  /** Follow the phone, once the person has said that the page may. */
+  watch() {
+    if (this.#unfollow || this.#gone) return;
+    this.#unfollow = follow((spot) => {
+      this.#spot = spot;
+      this.draw();
+    });
+  }
+
+  /** The service's newest word on the job. */
+  async take(job) {
+    const { result } = this.local;
+    if (result && this.#job && (job.state !== this.#job.state || job.refusal !== this.#job.refusal)) this.local.result = null;
+    if (job.state !== "arrived") this.local.again = false;
+    this.#job = job;
+    await keep(job);
+    await fetchKey(job);
+    await this.draw();
+  }
+
+  /** Read it anew, and again after a while. */
+  async look() {
+    clearTimeout(this.#timer);
+    if (this.#gone) return;
+    const began = Date.now();
+    try {
+      const job = await readOne(this.id);
+      const { result } = this.local;
+      if (result && result.open && began > result.at + SURELY_DEAD_MS && job.state === "arrived")
+        this.local.result = {
+          ...result, open: false, tone: "wait",
+          title: t("Nothing was opened."), next: t("Your try did not reach the car. Hold the button to try again."),
+        };
+      await this.take(job);
+    } catch (problem) {
+      if (problem.status === 404 || !this.#job) say(by("said"), problem.message, "bad");
+    }
+    if (this.#gone) return;
+    const soon = this.#job && (AT_WORK.has(this.#job.state) || this.local.result?.open);
+    this.#timer = setTimeout(() => this.look(), soon ? OFTEN_MS : LOOK_MS);
+  }
+
+  /** One request that waits for its answer here, in the words of the person's wish. Throws Refused. */
+  async ask(what, json) {
+    this.wishes ??= {};
+    const wish = (this.wishes[what + JSON.stringify(json)] ??= crypto.randomUUID());
+    await this.take(await call("POST", jobPath(this.id, what), { json, wish }));
+  }
+
+  draw = async () => {
+    const job = this.#job;
+    if (!job || this.#gone) return;
+    const queued = new Set((await waiting()).filter((item) => item.delivery === this.id && !item.refused).map((item) => item.what));
+    const key = job.sees === "over" ? null : await keyOf(job);
+    if (this.#gone || job !== this.#job) return;
+    const here = { queued, key: Boolean(key), taken: this.local.taken, again: this.local.again };
+    const next = step(job, here);
+    const { result } = this.local;
+    const shown = result && job.sees !== "over" ? { ...next, ...result } : next;
+    by("stands").className = `stands ${shown.tone}`;
+    for (const [id, text] of [["state", shown.title], ["next", shown.next]]) if (by(id).textContent !== text) by(id).textContent = text;
+    showCar(job, this.#spot, this.local.checked);
+    by("contents").hidden = job.sees === "over" || job.parcels.length === 0;
+    by("failing").hidden = !job.can.includes("fail") || queued.has("fail");
+    this.#acts.show(next.act, { job, key, queued, silent: next.act === "open" ? this.#silent : "" });
+    const atTheCar = next.act === "open" && key && job.can.includes("challenge");
+    if (atTheCar) this.#challenges.start();
+    else this.#challenges.stop();
+  };
+}
