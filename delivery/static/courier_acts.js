@@ -32,7 +32,7 @@ export class Acts {
     by("fail").reset();
     by("failing").open = false;
     for (const id of ["said", "parcel-said"]) say(by(id), "");
-    for (const id of ["main-act", "more-acts"]) by(id).replaceChildren();
+    for (const id of ["main-act", "with-act", "more-acts"]) by(id).replaceChildren();
   }
 
   leave() {
@@ -48,7 +48,10 @@ export class Acts {
     const mainChanged = JSON.parse(this.#drawn || "[null]")[0] !== act;
     this.#drawn = text;
     const focused = document.activeElement?.dataset?.act;
-    if (mainChanged) by("main-act").replaceChildren(...this.#main(act));
+    if (mainChanged) {
+      by("main-act").replaceChildren(...this.#main(act));
+      by("with-act").replaceChildren(...(act === "open" ? this.#plainly() : []));
+    }
     if (by("silent")) by("silent").textContent = now.silent;
     by("more-acts").replaceChildren(...more.map((one) => this.#beside(one)));
     if (focused && document.activeElement === document.body) document.querySelector(`[data-act="${focused}"]`)?.focus();
@@ -116,10 +119,14 @@ export class Acts {
     const held = element("button", { type: "button", className: "big hold", "data-act": "open", "aria-describedby": "how" },
       element("span", {}, t("Hold to open")));
     hold(held, () => this.#open());
+    return [held];
+  }
+
+  #plainly() {
     const plain = element("button", { type: "button", className: "plain big", "data-act": "plain" }, t("Open with two taps instead"));
     twoTaps(plain, { question: t("Open the boot now?"), yes: t("Yes, open it"), no: t("No, keep it shut") }, () => this.#open());
     const how = element("p", { className: "muted small", id: "how" }, t("Hold it for a second. With the keyboard: hold Space or Enter."));
-    return [held, how, element("p", { className: "said bad", id: "silent" }), plain];
+    return [how, element("p", { className: "said bad", id: "silent" }), plain];
   }
 
   #camera(words, className) {
@@ -194,6 +201,7 @@ export class Acts {
       local.again = answer.code === "courier.arrive_first";
       const unsettled = answer.outcome === "unsure" || answer.outcome === "pending";
       local.result = { ...opened(answer), at: Date.now(), open: unsettled };
+      if (answer.outcome === "opened") await this.#screen.opened();
       navigator.vibrate?.(answer.outcome === "opened" ? 80 : [60, 60, 60]);
     });
     await this.#screen.look();

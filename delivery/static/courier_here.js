@@ -4,6 +4,8 @@ import { language, t } from "/static/words.js";
 const EARTH_M = 6_371_008.8;
 const PATIENCE_MS = 8_000;
 const SHORT_MS = 3_000;
+/** Nearer than any phone knows where it is. */
+const HERE_M = 8;
 const FINE = { enableHighAccuracy: true, maximumAge: 3_000 };
 let last = null;
 const radians = (degrees) => (degrees * Math.PI) / 180;
@@ -34,7 +36,9 @@ export function length(metres) {
 
 /** "260 m to the north-east". */
 export function wayTo(from, to) {
-  const far = { distance: length(distance(from, to)) };
+  const metres = distance(from, to);
+  if (metres < HERE_M) return t("right here");
+  const far = { distance: length(metres) };
   switch (Math.round(bearing(from, to) / 45) % 8) {
     case 0:
       return t("{distance} to the north", far);

@@ -26,6 +26,7 @@ export class JobScreen {
   #acts;
   #challenges;
   #silent = "";
+  #draws = 0;
 
   constructor(id) {
     this.id = id;
@@ -89,6 +90,12 @@ export class JobScreen {
     await this.draw();
   }
 
+  /** The car's own receipt said so: kept at once, because the signal may be gone before the next look. */
+  async opened() {
+    if (this.#job.state !== "arrived" && this.#job.state !== "unsure") return;
+    await this.take({ ...this.#job, state: "open", refusal: null, can: ["lock", "photo"] });
+  }
+
   /** Read it anew, and again after a while. */
   async look() {
     clearTimeout(this.#timer);
@@ -121,9 +128,11 @@ export class JobScreen {
   draw = async () => {
     const job = this.#job;
     if (!job || this.#gone) return;
+    const mine = ++this.#draws;
     const queued = new Set((await waiting()).filter((item) => item.delivery === this.id && !item.refused).map((item) => item.what));
     const key = job.sees === "over" ? null : await keyOf(job);
-    if (this.#gone || job !== this.#job) return;
+    // What it is drawn from is read from the disk: only the newest reading counts.
+    if (this.#gone || mine !== this.#draws) return;
     const here = { queued, key: Boolean(key), taken: this.local.taken, again: this.local.again };
     const next = step(job, here);
     const { result } = this.local;

@@ -18,6 +18,7 @@ let timer = 0;
 
 function only(id) {
   for (const one of ["enrol", "list", "job"]) by(one).hidden = one !== id;
+  by("back").hidden = id !== "job";
   clearTimeout(timer);
   screen?.leave();
   screen = null;

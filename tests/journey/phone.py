@@ -16,7 +16,7 @@ CAMERA: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-
 _WIDTH, _HEIGHT, _MODULE = 640, 480, 8
 HERE: Final = {"latitude": HOME[0], "longitude": HOME[1], "accuracy": 8}
 NEAR: Final = {"latitude": HOME[0] + 0.0009, "longitude": HOME[1], "accuracy": 8}
-"""100 m south of the car's place, so that a reason is asked for."""
+"""100 m north of the car's place, so that a reason is asked for."""
 
 
 def look_at(film: Path, text: str) -> None:
