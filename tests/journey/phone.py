@@ -2,15 +2,16 @@
 
 import io
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+import pytest_asyncio
 import segno
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.journey.chromium import BINARY, FLAGS, PATIENCE_MS, Chromium
-from tests.journey.stand import HOME
+from tests.journey.chromium import FLAGS, PATIENCE_MS, Chromium, binary
+from tests.journey.stand import HOME, Stand
 
 CAMERA: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 _WIDTH, _HEIGHT, _MODULE = 640, 480, 8
@@ -38,19 +39,34 @@ def look_at(film: Path, text: str) -> None:
     film.write_bytes(head + frame * 3)
 
 
-@asynccontextmanager
-async def phone(url: str, film: Path) -> AsyncIterator[Chromium]:
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the camera looks at; drawn anew by ``look_at``, also while it looks elsewhere."""
+    file = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    look_at(file, "nothing")
+    return file
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def phones(film: Path) -> AsyncIterator[Browser]:
     """A browser of its own, because a camera's film is named when it starts."""
+    found = binary()
     expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         flags = [*FLAGS, *CAMERA, f"--use-file-for-fake-video-capture={film}"]
-        launched = await playwright.chromium.launch(executable_path=BINARY, args=flags)
-        made = Chromium(launched, url)
-        try:
-            yield made
-        finally:
-            await launched.close()
-        assert made.complaints == [], made.complaints
+        launched = await playwright.chromium.launch(executable_path=found, args=flags)
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def web(phones: Browser, stand: Stand) -> AsyncIterator[Chromium]:
+    """The phones at the installation's pages; afterwards an unforeseen complaint is an error."""
+    made = Chromium(phones, stand.stage.url)
+    yield made
+    for context in phones.contexts:
+        await context.close()
+    assert made.complaints == [], made.complaints
 
 
 async def at_the_car(web: Chromium, **options: Any) -> Page:

@@ -7,11 +7,11 @@ from typing import Any, Final
 from playwright.async_api import Page, Request, Route, expect
 
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, cast
-from tests.journey.phone import HERE, NEAR, at_the_car, held, look_at, phone
+from tests.journey.phone import HERE, NEAR, at_the_car, film, held, look_at, phones, web
 from tests.journey.stand import Cast, Stand, decide, until
 from tests.journey.test_pages_for_everybody import faults
 
-__all__ = ["cast"]
+__all__ = ["cast", "film", "phones", "web"]
 pytestmark = IN_THE_BROWSER
 
 OFFLINE: Final = "ERR_INTERNET_DISCONNECTED"
@@ -30,6 +30,14 @@ async def job_of(cast: Cast, courier: str, reference: str) -> str:
     await decide(cast.owner, delivery)
     await cast.carrier.wait_for(delivery, {"keyed"})
     return delivery
+
+
+async def plated(route: Route) -> None:
+    """The job with what its owner may have said of the car: the car of all tests is left as it is."""
+    answer = await route.fetch()
+    job = await answer.json()
+    job["looks"] = {"name": "Grandma's Volvo", "plate": "AB-123-C", "colour": "blue"}
+    await route.fulfill(response=answer, json=job)
 
 
 async def enrolled(cast: Cast, web: Chromium) -> tuple[Page, str]:
@@ -75,61 +83,74 @@ async def picture(page: Page) -> bytes:
 
 
 async def test_from_the_code_to_the_photo_with_no_signal_in_between(
-    stand: Stand, cast: Cast, tmp_path: Path
+    cast: Cast, web: Chromium, film: Path
 ) -> None:
-    film = tmp_path / "camera.y4m"
     courier, code = await cast.carrier.name_courier("Robin")
-    async with phone(stand.stage.url, film) as web:
-        look_at(film, "parcel-77")
-        page = await at_the_car(web)
-        await page.goto(f"{web.url}/courier")
-        await _enrolled_by_camera(page, film, web, code)
-        delivery = await job_of(cast, courier, "parcel-77")
-        await page.reload()
-        assert await faults(page) == []
-        await page.set_viewport_size({"width": 390, "height": 844})
-        await page.locator(f"a[href='#{delivery}']").click()
-        await page.get_by_role("button", name="Set out").click()
-        await page.get_by_role("button", name="Flash the lights").click()
-        await expect(page.locator("#said")).to_have_text("The lights flash.")
+    look_at(film, "parcel-77")
+    page = await at_the_car(web)
+    await page.goto(f"{web.url}/courier")
+    await _enrolled_by_camera(page, film, web, code)
+    delivery = await job_of(cast, courier, "parcel-77")
+    await page.reload()
+    assert await faults(page) + await small(page) == []
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.route(f"**/jobs/{delivery}", plated)
+    await page.locator(f"a[href='#{delivery}']").click()
+    await expect(page.locator("#plate")).to_have_text("AB-123-C")
+    await expect(page.locator("#looks")).to_have_text("blue · Grandma's Volvo")
+    assert await faults(page) + await small(page) == []
+    await page.unroute(f"**/jobs/{delivery}")
+    await page.get_by_role("button", name="Set out").click()
+    await page.get_by_role("button", name="Flash the lights").click()
+    await expect(page.locator("#said")).to_have_text("The lights flash.")
 
-        await _arrives_without_signal(page, web)
-        await cast.carrier.wait_for(delivery, {"arrived"})
-        await page.get_by_role("button", name="Scan a parcel").click()
-        look_at(film, "parcel-77")
-        await expect(page.locator("#parcel-said")).to_have_text("This parcel belongs here.")
-        assert await faults(page) == []
+    await _arrives_without_signal(page, web)
+    await cast.carrier.wait_for(delivery, {"arrived"})
+    await page.get_by_role("button", name="Scan a parcel").click()
+    look_at(film, "parcel-77")
+    await expect(page.locator("#parcel-said")).to_have_text("This parcel belongs here.")
+    assert await faults(page) + await small(page) == []
 
-        async def cut(route: Route) -> None:
-            """The signal is gone right behind the answer."""
-            answer = await route.fetch()
-            await page.context.set_offline(True)
-            await route.fulfill(response=answer)
+    async def cut(route: Route) -> None:
+        """The signal is gone right behind the answer."""
+        answer = await route.fetch()
+        await page.context.set_offline(True)
+        await route.fulfill(response=answer)
 
-        await page.route("**/open", cut)
-        await held(page)
-        await expect(page.locator("#state")).to_have_text("Open")
-        assert await faults(page) == []
-        await _photographs_without_signal(page)
-        await expect(page.locator("#state")).to_have_text("Done")
-        view = await cast.carrier.wait_for(delivery, {"delivered"})
-        assert len(view["photos"]) == 1
+    await page.route("**/open", cut)
+    await held(page)
+    await expect(page.locator("#state")).to_have_text("Open")
+    assert await faults(page) + await small(page) == []
+    await _photographs_without_signal(page)
+    await expect(page.locator("#state")).to_have_text("Done")
+    view = await cast.carrier.wait_for(delivery, {"delivered"})
+    assert len(view["photos"]) == 1
 
-        await expect(page.locator("#waiting")).to_be_hidden()
-        assert await page.evaluate(KEPT, "keys") == []
-        assert await page.evaluate(KEPT, "jobs") == []
-        kept: list[str] = await page.evaluate(
-            """async () => (await Promise.all((await caches.keys()).map(async (name) =>
-                (await (await caches.open(name)).keys()).map((one) => new URL(one.url).pathname)))).flat()"""
-        )
-        assert "/courier" in kept
-        assert not [one for one in kept if one.startswith("/v1")]
-        await _removed(cast, page, web, courier)
+    await expect(page.locator("#waiting")).to_be_hidden()
+    assert await page.evaluate(KEPT, "keys") == []
+    assert await page.evaluate(KEPT, "jobs") == []
+    kept: list[str] = await page.evaluate(
+        """async () => (await Promise.all((await caches.keys()).map(async (name) =>
+            (await (await caches.open(name)).keys()).map((one) => new URL(one.url).pathname)))).flat()"""
+    )
+    assert "/courier" in kept
+    assert not [one for one in kept if one.startswith("/v1")]
+    await _removed(cast, page, web, courier)
+
+
+async def small(page: Page) -> list[str]:
+    """What can be pressed and is less than 64 px high."""
+    found: list[str] = await page.evaluate(
+        """[...document.querySelectorAll("main :is(a, button, label.button, label.choice, summary, input)")]
+            .filter((one) => one.checkVisibility() && !one.closest("label input") && !one.classList.contains("unseen"))
+            .filter((one) => one.getBoundingClientRect().height < 64).map((one) => one.outerHTML)"""
+    )
+    return found
 
 
 async def _enrolled_by_camera(page: Page, film: Path, web: Chromium, code: str) -> None:
     """Another code is not taken for one; a mistyped one neither; then the right one, by camera."""
-    assert await faults(page) == []
+    assert await faults(page) + await small(page) == []
     await page.get_by_role("button", name="Scan the code").click()
     await expect(page.locator("#enrol-said")).to_contain_text("This is not an enrolment code")
     web.foresee("/v1/courier/enrolment", "409")
@@ -198,66 +219,63 @@ async def _removed(cast: Cast, page: Page, web: Chromium, courier: str) -> None:
 
 
 async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothing(
-    stand: Stand, cast: Cast, tmp_path: Path
+    stand: Stand, cast: Cast, web: Chromium
 ) -> None:
-    film = tmp_path / "camera.y4m"
-    look_at(film, "nothing")
-    async with phone(stand.stage.url, film) as web:
-        page, courier = await enrolled(cast, web)
-        delivery = await job_of(cast, courier, "lost")
-        await page.clock.install()
-        await at_the_boot(cast, page, delivery)
-        tries: list[Request] = []
+    page, courier = await enrolled(cast, web)
+    delivery = await job_of(cast, courier, "lost")
+    await page.clock.install()
+    await at_the_boot(cast, page, delivery)
+    tries: list[Request] = []
 
-        async def swallowed(route: Route) -> None:
-            """The request has left the phone, and no answer ever comes."""
-            tries.append(route.request)
+    async def swallowed(route: Route) -> None:
+        """The request has left the phone, and no answer ever comes."""
+        tries.append(route.request)
 
-        await page.route("**/open", swallowed)
-        await page.get_by_role("button", name="Hold to open").click()
-        await expect(page.locator("#state")).to_have_text("You are here")
-        assert tries == []  # a tap is no hold
-        await held(page)
-        await until(lambda: _is(len(tries) == 1), "the request has left")
-        web.foresee("/v1/courier", "ERR_")
-        await page.clock.fast_forward(10_000)
-        await expect(page.locator("#state")).to_have_text("We cannot tell whether it opened.")
-        await expect(page.locator("#next")).to_contain_text("Look at the boot.")
-        await page.context.set_offline(True)
-        await held(page)
-        await expect(page.locator("#state")).to_have_text("Not sent. Nothing was opened.")
+    await page.route("**/open", swallowed)
+    await page.get_by_role("button", name="Hold to open").click()
+    await expect(page.locator("#state")).to_have_text("You are here")
+    assert tries == []  # a tap is no hold
+    await held(page)
+    await until(lambda: _is(len(tries) == 1), "the request has left")
+    web.foresee("/v1/courier", "ERR_")
+    await page.clock.fast_forward(10_000)
+    await expect(page.locator("#state")).to_have_text("We cannot tell whether it opened.")
+    await expect(page.locator("#next")).to_contain_text("Look at the boot.")
+    await page.context.set_offline(True)
+    await held(page)
+    await expect(page.locator("#state")).to_have_text("Not sent. Nothing was opened.")
 
-        await page.clock.fast_forward(60_000)
-        await page.context.set_offline(False)
-        await expect(page.locator("#live")).to_have_text("online")
-        await page.clock.fast_forward(60_000)
-        await until(lambda: _is(len(tries) == 1), "still one")
-        assert (await stand.car())["lock"] == "latched"
-        view = await cast.carrier.view(delivery)
-        assert (view["state"], "opened" in view["times"]) == ("arrived", False)
-        await page.unroute("**/open")
+    await page.clock.fast_forward(60_000)
+    await page.context.set_offline(False)
+    await expect(page.locator("#live")).to_have_text("online")
+    await page.clock.fast_forward(60_000)
+    await until(lambda: _is(len(tries) == 1), "still one")
+    assert (await stand.car())["lock"] == "latched"
+    view = await cast.carrier.view(delivery)
+    assert (view["state"], "opened" in view["times"]) == ("arrived", False)
+    await page.unroute("**/open")
 
-        await stand.car(ignition=True)
-        await page.get_by_role("button", name="Open with two taps instead").click()
-        await page.get_by_role("button", name="Yes, open it").click()
-        await expect(page.locator("#state")).to_have_text("The car said no. Nothing was opened.")
-        await expect(page.locator("#next")).to_contain_text("not parked with its ignition off")
-        await stand.car(ignition=False)
-        button = page.get_by_role("button", name="Hold to open")
-        await button.focus()
-        await page.keyboard.down("Space")
-        await cast.carrier.wait_for(delivery, {"open", "closed", "delivered"})
-        await page.keyboard.up("Space")
-        await expect(page.locator("#state")).to_have_text("Done")
+    await stand.car(ignition=True)
+    await page.get_by_role("button", name="Open with two taps instead").click()
+    await page.get_by_role("button", name="Yes, open it").click()
+    await expect(page.locator("#state")).to_have_text("The car said no. Nothing was opened.")
+    await expect(page.locator("#next")).to_contain_text("not parked with its ignition off")
+    await stand.car(ignition=False)
+    button = page.get_by_role("button", name="Hold to open")
+    await button.focus()
+    await page.keyboard.down("Space")
+    await cast.carrier.wait_for(delivery, {"open", "closed", "delivered"})
+    await page.keyboard.up("Space")
+    await expect(page.locator("#state")).to_have_text("Done")
 
-        other = await job_of(cast, courier, "no room")
-        await page.goto(f"{web.url}/courier#{other}")
-        await page.get_by_text("It cannot be done").click()
-        await page.get_by_label("No room in the boot").check()
-        await page.get_by_role("button", name="End this job").click()
-        await expect(page.locator("#state")).to_have_text("Not delivered")
-        assert (await cast.carrier.view(other))["failure"] == "no_room"
+    other = await job_of(cast, courier, "no room")
+    await page.goto(f"{web.url}/courier#{other}")
+    await page.get_by_text("It cannot be done").click()
+    await page.get_by_label("No room in the boot").check()
+    await page.get_by_role("button", name="End this job").click()
+    await expect(page.locator("#state")).to_have_text("Not delivered")
+    assert (await cast.carrier.view(other))["failure"] == "no_room"
 
 
-async def _is(true: bool) -> bool:  # noqa: FBT001 - what is waited for
-    return true
+async def _is(true: object) -> bool:
+    return bool(true)
