@@ -1,8 +1,10 @@
 // What a courier can do in a job now: the one big button, the few beside it, and what each of them does.
+import { CarLink, possible as bluetooth } from "/courier/bluetooth.js";
 import { here, distance } from "/courier/here.js";
 import { hold, twoTaps } from "/courier/hold.js";
+import { openNearby, receipts } from "/courier/nearby.js";
 import { open, opened, simply, simplyWords } from "/courier/opening.js";
-import { later } from "/courier/outbox.js";
+import { dismiss, later, waiting } from "/courier/outbox.js";
 import { reencoded } from "/courier/photo.js";
 import { possible, scanWith } from "/courier/scan.js";
 import { during, element, say } from "/static/controls.js";
@@ -50,17 +52,19 @@ export class Acts {
     const focused = document.activeElement?.dataset?.act;
     if (mainChanged) {
       by("main-act").replaceChildren(...this.#main(act));
-      by("with-act").replaceChildren(...(act === "open" ? this.#plainly() : []));
+      by("with-act").replaceChildren(...(act === "open" || act === "nearby" ? this.#plainly(act) : []));
     }
     if (by("silent")) by("silent").textContent = now.silent;
     by("more-acts").replaceChildren(...more.map((one) => this.#beside(one)));
     if (focused && document.activeElement === document.body) document.querySelector(`[data-act="${focused}"]`)?.focus();
   }
 
-  #more(act, { job, queued }) {
+  #more(act, { job, key, queued, away }) {
     if (job.sees === "over") return [];
     const can = new Set(job.can);
+    const here = act === "open" || (job.state === "en_route" && queued.has("arrived"));
     return [
+      ["bluetooth", bluetooth && here && key && away && act !== "nearby"],
       ["flash", can.has("flash")],
       ["photo", can.has("photo") && act !== "photo" && act !== "open" && !queued.has("photo")],
       ["done", can.has("done") && act !== "done" && !queued.has("done")],
@@ -78,7 +82,9 @@ export class Acts {
       case "arrived":
         return [this.#button(t("I am here"), "big", "arrived", () => this.#arrive())];
       case "open":
-        return this.#opening();
+        return [this.#held(t("Hold to open"), () => this.#open((key, job) => open(job.id, key.token, this.#challenges.take())))];
+      case "nearby":
+        return [this.#held(t("Hold to open by Bluetooth"), () => this.#openNearby())];
       case "photo":
         return [this.#camera(t("Take a photo"), "big")];
       case "done":
@@ -92,6 +98,8 @@ export class Acts {
 
   #beside(name) {
     switch (name) {
+      case "bluetooth":
+        return this.#button(t("Connect to the car by Bluetooth"), "quiet big", "bluetooth", () => this.#connect());
       case "flash":
         return this.#button(t("Flash the lights"), "quiet big", "flash", () => this.#simply("flash"));
       case "photo":
@@ -115,16 +123,17 @@ export class Acts {
     return made;
   }
 
-  #opening() {
-    const held = element("button", { type: "button", className: "big hold", "data-act": "open", "aria-describedby": "how" },
-      element("span", {}, t("Hold to open")));
-    hold(held, () => this.#open());
-    return [held];
+  #held(words, work) {
+    const held = element("button", { type: "button", className: "big hold", "data-act": "open", "aria-describedby": "how" }, element("span", {}, words));
+    hold(held, work);
+    return held;
   }
 
-  #plainly() {
+  #plainly(act) {
     const plain = element("button", { type: "button", className: "plain big", "data-act": "plain" }, t("Open with two taps instead"));
-    twoTaps(plain, { question: t("Open the boot now?"), yes: t("Yes, open it"), no: t("No, keep it shut") }, () => this.#open());
+    twoTaps(plain, { question: t("Open the boot now?"), yes: t("Yes, open it"), no: t("No, keep it shut") }, () =>
+      act === "nearby" ? this.#openNearby() : this.#open((key, job) => open(job.id, key.token, this.#challenges.take())),
+    );
     const how = element("p", { className: "muted small", id: "how" }, t("Hold it for a second. With the keyboard: hold Space or Enter."));
     return [how, element("p", { className: "said bad", id: "silent" }), plain];
   }
@@ -178,33 +187,62 @@ export class Acts {
     });
   }
 
-  #reasoned(event) {
+  async #reasoned(event) {
     event.preventDefault();
     const reason = by("reason").value.trim();
-    if (reason) this.#arrive(reason);
+    if (!reason) return;
+    const asked = (await waiting()).filter((item) => item.refused === "courier.reason_needed" && item.delivery === this.#screen.id);
+    await Promise.all(asked.map(dismiss));
+    await this.#arrive(reason);
   }
 
   /** The service wants a reason after all: it knows better where the car stands. */
   askWhy() {
+    if (!by("why").hidden) return;
     by("why").hidden = false;
     by("reason").focus();
   }
 
-  async #open() {
-    if (this.#busy) return;
+  async #connect() {
+    await this.#do(async () => {
+      this.#screen.nearby = await CarLink.connect(() => {
+        this.#screen.nearby = null;
+        this.#screen.draw();
+      });
+    });
+  }
+
+  async #openNearby() {
+    const car = this.#screen.nearby;
+    const outcome = await this.#open((key, job) => openNearby(car, job.id, key.token));
+    const { id } = this.#screen;
+    // Also after an answer that was lost: the car's receipts say what it did.
+    if (outcome === "opened" || outcome === "unsure")
+      await receipts(car, async (found, last) => {
+        await later(id, "receipts", { json: { receipts: found } });
+        if (last === "closed" || last === "locked") await this.#screen.shut();
+      });
+  }
+
+  /** `attempt(key, job)`: one way to open. Gives its outcome. */
+  async #open(attempt) {
+    if (this.#busy) return "";
     const { key, job } = this.#now;
     const { local } = this.#screen;
     local.result = { title: t("Asking the car…"), next: t("It says at once what it does."), tone: "wait", at: Date.now(), open: false };
     await this.#screen.draw();
+    let outcome = "";
     await this.#do(async () => {
-      const answer = await open(job.id, key.token, this.#challenges.take());
+      const answer = await attempt(key, job);
+      outcome = answer.outcome;
       local.again = answer.code === "courier.arrive_first";
       const unsettled = answer.outcome === "unsure" || answer.outcome === "pending";
       local.result = { ...opened(answer), at: Date.now(), open: unsettled };
       if (answer.outcome === "opened") await this.#screen.opened();
       navigator.vibrate?.(answer.outcome === "opened" ? 80 : [60, 60, 60]);
     });
-    await this.#screen.look();
+    this.#screen.look();
+    return outcome;
   }
 
   async #simply(what) {

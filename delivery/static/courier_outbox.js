@@ -1,4 +1,4 @@
-// What waits to be sent: arrived, photo, failed, done. Kept on the phone, sent in order, each under a name of its own.
+// What waits to be sent: arrived, photo, failed, done, the car's receipts. Kept on the phone, sent in order, each under a name of its own.
 import { call, jobPath } from "/courier/api.js";
 import { explain } from "/courier/problems.js";
 import { all, drop, put } from "/courier/store.js";
@@ -80,7 +80,7 @@ async function inOrder() {
       const { wish, json, bytes } = item;
       const job = await call("POST", jobPath(item.delivery, item.what), { wish, json, bytes });
       await drop("outbox", item.n);
-      tell(job);
+      tell(job && job.id ? job : null);
     } catch (problem) {
       if (comesLater(problem)) {
         pause = Math.max(pause, (problem.wait || 0) * 1000);

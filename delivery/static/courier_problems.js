@@ -26,6 +26,7 @@ const PROBLEMS = {
   "photo.too_many": t("This job has as many photos as it may have."),
   "photo.too_large": t("This photo is too large."),
   "photo.unfit": t("This picture cannot be read. Take another one."),
+  "receipts.not_acceptable": t("The service could not use what the car gave this phone. The car tells it by itself when it has network."),
   "receipts.later": t("The service takes no more of the car's receipts now. They are kept and sent later."),
   "idempotency.in_progress": t("The first try is still running. Wait a moment."),
 };

@@ -83,7 +83,7 @@ async function tellOutbox() {
   by("refusals").replaceChildren(...refused.map(refusedItem));
 }
 
-const WHAT = { arrived: t("I am here"), photo: t("Photo"), fail: t("It cannot be done"), done: t("Done") };
+const WHAT = { arrived: t("I am here"), photo: t("Photo"), fail: t("It cannot be done"), done: t("Done"), receipts: t("The car's receipts") };
 
 function refusedItem(item) {
   const gone = element("button", { type: "button", className: "quiet big" }, t("I have read it"));

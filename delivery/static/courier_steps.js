@@ -17,18 +17,21 @@ const OVER = {
 };
 
 /**
- * `{ title, next, tone, act }`. `act`: the one thing to do now (`set_out`, `arrived`, `open`, `photo`, `done`, `lock`) or "".
+ * `{ title, next, tone, act }`. `act`: the one thing to do now (`set_out`, `arrived`, `open`, `nearby`, `photo`, `done`, `lock`) or "".
  * `queued`: names of what waits to be sent. `taken`: a photo was taken. `again`: the position has to be said once more.
+ * `key`: the delivery key is on the phone. `nearby`: the car is connected by Bluetooth.
  */
-export function step(job, { queued, taken, again, key }) {
-  const [title, next, tone, act] = told(job, queued, taken || queued.has("photo"), again, key);
+export function step(job, { queued, taken, again, key, nearby }) {
+  const [title, next, tone, act] = told(job, queued, taken || queued.has("photo"), again, key, nearby);
   return { title, next, tone, act };
 }
 
-function told(job, queued, taken, again, key) {
+function told(job, queued, taken, again, key, nearby) {
   if (job.sees === "over") return [...(OVER[job.state] || (() => [t("Over"), t("There is nothing more to do here."), ""]))(), ""];
   if (queued.has("fail")) return [t("Cannot be done"), t("This waits to be sent. You may go on."), "wait", ""];
   if (queued.has("done")) return [t("Done"), t("This waits to be sent. You may go on."), "wait", ""];
+  const here = job.state === "arrived" || (job.state === "en_route" && queued.has("arrived"));
+  if (here && key && nearby) return [t("At the car, by Bluetooth"), t("Hold the button until the boot opens."), "good", "nearby"];
   switch (job.state) {
     case "approved":
       return [t("Approved"), t("The key comes before the time begins. Nothing to do yet."), "", ""];
@@ -47,7 +50,7 @@ function told(job, queued, taken, again, key) {
     case "left_open":
       return [t("The lid is still up"), t("Shut it, then lock."), "bad", "lock"];
     case "closed":
-      if (taken) return [t("Shut"), t("The car is locking. Then this job is done."), "good", "done"];
+      if (taken) return [t("Shut"), t("The car is locking. Then this job is done."), "good", job.can.includes("done") ? "done" : ""];
       return [t("Shut"), t("Take a photo, or say that it is done."), "good", "photo"];
     case "unsure":
       return [t("The boot may be open"), t("The car gave no answer. Look at the boot: shut it if it is open."), "bad", key ? "open" : ""];

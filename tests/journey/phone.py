@@ -1,5 +1,7 @@
 """A courier's phone for the page tests: Chromium with a camera that looks at a QR code, standing at the car."""
 
+import asyncio
+import base64
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest_asyncio
 import segno
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from keys.car.frames import Chunks, Joined
 from tests.journey.chromium import FLAGS, PATIENCE_MS, Chromium, binary
 from tests.journey.stand import HOME, Stand
 
@@ -87,3 +90,86 @@ async def held(page: Page, name: str = "Hold to open") -> None:
     await page.mouse.down()
     await expect(page.locator("button.holding")).to_have_count(0, timeout=5_000)
     await page.mouse.up()
+
+
+RADIO: Final = """
+(() => {
+    const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    class Characteristic extends EventTarget {
+        async writeValueWithResponse(value) {
+            await carWrite(btoa(String.fromCharCode(...new Uint8Array(value))));
+        }
+        async startNotifications() {
+            await carConnect();
+            return this;
+        }
+    }
+    const [toUnit, toPhone] = [new Characteristic(), new Characteristic()];
+    const service = { getCharacteristic: async (uuid) => ({ "62140002": toUnit, "62140003": toPhone })[uuid.slice(0, 8)] };
+    const gatt = {
+        connected: false,
+        async connect() {
+            gatt.connected = true;
+            return { getPrimaryService: async () => service };
+        },
+        disconnect() {
+            gatt.connected = false;
+            device.dispatchEvent(new Event("gattserverdisconnected"));
+        },
+    };
+    const device = Object.assign(new EventTarget(), { gatt });
+    globalThis.carNotify = (text) => {
+        toPhone.value = new DataView(bytes(text).buffer);
+        toPhone.dispatchEvent(new Event("characteristicvaluechanged"));
+    };
+    const requestDevice = async ({ filters: [{ services: [uuid] }] }) => {
+        if (!navigator.userActivation.isActive) throw new DOMException("no gesture", "SecurityError");
+        if (!uuid.startsWith("62140001")) throw new DOMException("no such car", "NotFoundError");
+        return device;
+    };
+    Object.defineProperty(navigator, "bluetooth", { value: { requestDevice } });
+})();
+"""
+"""Web Bluetooth as a page sees it, over two functions of the test: its radio is emulated, its bytes are not."""
+
+
+class Radio:
+    """The car's end: what is written goes to the unit's own link, what it says comes as notifications of an MTU."""
+
+    def __init__(self, page: Page, port: int, mtu: int) -> None:
+        self._page = page
+        self._port = port
+        self._chunks = Chunks(mtu)
+        self._joined = Joined()
+        self._writer: asyncio.StreamWriter | None = None
+        self._telling: asyncio.Task[None] | None = None
+        self.longest_write = 0
+
+    async def on(self) -> None:
+        """Before the page is opened."""
+        await self._page.expose_function("carConnect", self._connect)
+        await self._page.expose_function("carWrite", self._write)
+        await self._page.add_init_script(RADIO)
+
+    async def off(self) -> None:
+        """The car drives away."""
+        if self._telling is not None:
+            self._telling.cancel()
+        if self._writer is not None:
+            self._writer.close()
+
+    async def _connect(self) -> None:
+        reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._telling = asyncio.create_task(self._tell(reader))
+
+    async def _write(self, text: str) -> None:
+        value = base64.b64decode(text)
+        self.longest_write = max(self.longest_write, len(value))
+        assert self._writer is not None
+        self._writer.write(self._joined.feed(value))
+        await self._writer.drain()
+
+    async def _tell(self, reader: asyncio.StreamReader) -> None:
+        while piece := await reader.read(4_096):
+            for value in self._chunks.cut(piece):
+                await self._page.evaluate("text => carNotify(text)", base64.b64encode(value).decode())

@@ -7,9 +7,11 @@ from typing import Any, Final
 from playwright.async_api import Page, Request, Route, expect
 
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, cast
-from tests.journey.phone import HERE, NEAR, at_the_car, film, held, look_at, phones, web
+from tests.journey.phone import HERE, NEAR, Radio, at_the_car, film, held, look_at, phones, web
 from tests.journey.stand import Cast, Stand, decide, until
 from tests.journey.test_pages_for_everybody import faults
+from trunkline.processes import free_port
+from vehicle_unit.control import ask
 
 __all__ = ["cast", "film", "phones", "web"]
 pytestmark = IN_THE_BROWSER
@@ -24,9 +26,9 @@ KEPT: Final = """async (store) => new Promise((done) => {
 })"""
 
 
-async def job_of(cast: Cast, courier: str, reference: str) -> str:
+async def job_of(cast: Cast, courier: str, reference: str, *, address: str = "") -> str:
     """A job of this courier that the owner has approved, with its key made."""
-    delivery = await cast.carrier.order(cast.address, courier=courier, reference=reference)
+    delivery = await cast.carrier.order(address or cast.address, courier=courier, reference=reference)
     await decide(cast.owner, delivery)
     await cast.carrier.wait_for(delivery, {"keyed"})
     return delivery
@@ -69,12 +71,12 @@ def photographed(jpeg: bytes) -> bytes:
 
 
 async def picture(page: Page) -> bytes:
-    """A JPEG of 2400 x 1200 px, made by the browser itself."""
+    """A JPEG of 1800 x 900 px, made by the browser itself."""
     made = await page.evaluate(
         """async () => {
-            const canvas = new OffscreenCanvas(2400, 1200);
+            const canvas = new OffscreenCanvas(1800, 900);
             const pen = canvas.getContext("2d");
-            pen.fillStyle = "#b24"; pen.fillRect(0, 0, 1200, 1200);
+            pen.fillStyle = "#b24"; pen.fillRect(0, 0, 900, 900);
             const blob = await canvas.convertToBlob({ type: "image/jpeg" });
             return btoa(Array.from(new Uint8Array(await blob.arrayBuffer()), (one) => String.fromCharCode(one)).join(""));
         }"""
@@ -275,6 +277,58 @@ async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothi
     await page.get_by_role("button", name="End this job").click()
     await expect(page.locator("#state")).to_have_text("Not delivered")
     assert (await cast.carrier.view(other))["failure"] == "no_room"
+
+
+async def test_a_car_without_network_is_opened_over_bluetooth_by_a_phone_without_network(
+    stand: Stand, cast: Cast, web: Chromium, tmp_path: Path
+) -> None:
+    port = free_port()
+    options = (*stand.unit_options(), "--link", f"127.0.0.1:{port}")
+    await stand.by_hand(lambda: stand.stage.add_car("cellar", options=options))
+    address = await cast.owner.make_address(await stand._claimed(cast.owner, "cellar"))
+    page, courier = await enrolled(cast, web)
+    delivery = await job_of(cast, courier, "cellar", address=address)
+    radio = Radio(page, port, mtu=185)
+    await radio.on()
+    await page.goto(f"{web.url}/courier#{delivery}")
+    await page.reload()
+    await page.get_by_role("button", name="Set out").click()
+    await expect(page.get_by_role("button", name="I am here")).to_be_visible()
+
+    async def fetched() -> bool:
+        return bool(await page.evaluate(KEPT, "keys"))
+
+    await until(fetched, "the key is on the phone")
+    await stand.car("cellar", mode="no_coverage")
+
+    async def away() -> bool:
+        return not (await ask(stand.unit_folder("cellar"), {}))["connected"]
+
+    await until(away, "the car is off the air")
+    web.foresee("/v1/courier", OFFLINE)
+    await page.context.set_offline(True)
+    await page.get_by_role("button", name="I am here").click()
+    await page.get_by_role("button", name="Connect to the car by Bluetooth").click()
+    await held(page, "Hold to open by Bluetooth")
+    await expect(page.locator("#state")).to_have_text("Shut")
+    assert await faults(page) + await small(page) == []
+    assert 100 < radio.longest_write <= 182
+    await expect(page.locator("#waiting")).to_contain_text("waiting to send")
+    assert (await cast.carrier.view(delivery))["state"] == "en_route"
+
+    await page.context.set_offline(False)
+    view = await cast.carrier.wait_for(delivery, {"closed", "delivered"})
+    assert {"opened", "closed"} <= set(view["times"])
+    await expect(page.locator("#waiting")).to_be_hidden()
+    await expect(page.locator("#refused")).to_be_hidden()
+    await cast.carrier.wait_for(delivery, {"delivered"})
+    await expect(page.locator("#state")).to_have_text("Done")
+    told = [
+        fact for fact in (await cast.carrier.evidence(delivery))["facts"] if fact["kind"] == "boot.opened"
+    ]
+    assert [fact["via"] for fact in told] == ["local"]
+    await radio.off()
+    await stand.car("cellar", mode="awake")
 
 
 async def _is(true: object) -> bool:

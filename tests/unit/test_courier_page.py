@@ -91,7 +91,11 @@ def test_distance_and_direction_are_those_of_the_service() -> None:
         .replace('from "/static/words.js"', 'from "words"')
     )
     script = re.sub(
-        r"^import .*$", 'const t = (text) => text; const language = "en";', script, count=1, flags=re.MULTILINE
+        r"^import .*$",
+        'const t = (text) => text; const language = "en";',
+        script,
+        count=1,
+        flags=re.MULTILINE,
     )
     asked = (
         "console.log(JSON.stringify([distance(a, b), bearing(a, b), length(7.4), length(263), length(1440)]))"
