@@ -15,7 +15,9 @@ from people.problems import PasskeyNeeded
 
 LastEventId = Annotated[
     str | None,
-    Header(max_length=40, description="Id of the last signal seen: where it is the newest, none comes at once."),
+    Header(
+        max_length=40, description="Id of the last signal seen: where it is the newest, none comes at once."
+    ),
 ]
 
 

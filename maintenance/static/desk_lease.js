@@ -80,7 +80,9 @@ export function lose() {
   dropDraft();
   if (!by("lost").hidden) return;
   show("case");
-  lead(by("lost"));
+  by("lost").hidden = false; // an alert: it is heard
+  // Whoever is writing goes on writing: letters that go elsewhere would be lost, or be keys.
+  if (!by("script").contains(document.activeElement)) lead(by("lost"));
 }
 
 /** The case as it stands now; what is being written is left alone. */

@@ -109,6 +109,8 @@ async def test_two_agents_from_a_race_to_a_booked_visit(
     stand: Stand, cast: Cast, web: Chromium, tmp_path: Path
 ) -> None:
     web.foresee("/v1/desk/", "409")
+    web.foresee("/v1/desk/cases/", "404")  # of a case that is another's now
+    web.foresee("/static/words.", "404")  # of a language that has no catalog
     vehicle, _, _ = await stand.more_car(cast, "desk-car")
     await wants_calls(cast, vehicle)
     await stand.by_hand(
