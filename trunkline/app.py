@@ -77,10 +77,11 @@ def create_app(settings: Settings) -> FastAPI:
             log.info("ready", extra={"service": "api", "listens": settings.listen_port})
             yield
 
-    return _bare(lifespan)
+    return bare(lifespan)
 
 
-def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables
+def bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables
+    """With its middleware and the words of its problems, without routes."""
     app = FastAPI(
         title="Trunkline",
         version="1",
@@ -193,7 +194,7 @@ async def described(settings: Settings) -> FastAPI:
         expiring=Expiring(valkey),
         rates=Rates(valkey),
     )
-    app = _bare()
+    app = bare()
     async with services(base) as parts:
         attach(app, parts, {"keys": []})
     await valkey.close()
