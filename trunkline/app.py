@@ -67,10 +67,11 @@ def create_app(settings: Settings) -> FastAPI:
             log.info("ready", extra={"service": "api", "listens": settings.listen_port})
             yield
 
-    return _bare(settings, lifespan)
+    return bare(settings, lifespan)
 
 
-def _bare(settings: Settings, lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables
+def bare(settings: Settings, lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables
+    """With its middleware and the words of its problems, without routes."""
     app = FastAPI(
         title="Trunkline",
         version="1",
@@ -191,7 +192,7 @@ async def described(settings: Settings) -> FastAPI:
         expiring=Expiring(valkey),
         rates=Rates(valkey),
     )
-    app = _bare(settings)
+    app = bare(settings)
     async with services(base) as parts:
         attach(app, parts, {"keys": []})
     await valkey.close()
