@@ -41,6 +41,7 @@ from trunkline.eventing import catalogue, event_routes
 from trunkline.ground import Ground, ground
 from trunkline.headers import BodyLimit, SecurityHeaders
 from trunkline.maintaining import maintenance_routes
+from trunkline.notifying import notification_routes
 from trunkline.operating import operator_routes
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
@@ -108,6 +109,7 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
         people.pages.routes(pages),
         event_routes(parts),
         *cared_for,
+        *notification_routes(parts, pages),
         *operator_routes(parts, pages),
         webhooks.published.routes(_published(parts)),
     ):
