@@ -82,9 +82,8 @@ def test_a_second_reader_opens_what_we_seal(size: int) -> None:
     assert len(body) <= 4_096
     assert struct.unpack("!IB", body[16:21]) == (4_096, 65)
     assert seal(plain, browser.subscription())[:86] != body[:86], "salt and key are drawn anew each time"
-    with pytest.raises(Exception, match="tag|InvalidTag|mac|MAC|decrypt") as refused:
+    with pytest.raises(http_ece.ECEException):
         Browser().opened(body)
-    assert refused.value is not None
 
 
 def test_what_a_second_writer_seals_has_our_shape() -> None:
