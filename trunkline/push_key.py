@@ -60,11 +60,10 @@ def push_key(settings: Settings) -> EllipticCurvePrivateKey | None:
 
     None where it can neither be read nor made: then everything but notifications goes on, and the log says why.
     """
-    file = _file(settings)
-    with contextlib.suppress(OSError):
-        make_push_key(settings)
     try:
-        return _read(file)
+        with contextlib.suppress(OSError):  # where it is there already, the folder need not be ours to write
+            make_push_key(settings)
+        return _read(_file(settings))
     except (OSError, ValueError, TypeError):
         log.exception("push.no_key", extra={"mend": "run `trunkline init`, and let `work` read keys/push"})
         return None

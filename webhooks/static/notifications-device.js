@@ -27,10 +27,11 @@ async function worker() {
   return within(navigator.serviceWorker.ready, WORKER_MS);
 }
 
-/** This browser's subscription, or null. */
+/** This browser's subscription, or null; one that was made with a former key of ours hears nothing, so it is none. */
 export async function subscribed() {
   const registration = await navigator.serviceWorker.getRegistration("/");
-  return registration ? registration.pushManager.getSubscription() : null;
+  const found = registration ? await registration.pushManager.getSubscription() : null;
+  return found && sameKey(found, (await ask("GET", "/v1/push-key")).key) ? found : null;
 }
 
 /** SHA-256 of a subscription's endpoint, hex: how the list names this browser. */
@@ -68,8 +69,7 @@ export async function turnOn(known) {
 /** No more on this browser; `device`: its id at the server, where it has one. */
 export async function turnOff(device) {
   if (device) await ask("DELETE", `/v1/owner/push-subscriptions/${device}`);
-  const subscription = await subscribed();
-  if (subscription) await subscription.unsubscribe();
+  await (await subscribed())?.unsubscribe();
 }
 
 function sameKey(subscription, key) {
