@@ -25,6 +25,7 @@ SUBSCRIBES = """(() => { const json = %s; let on = false;
     on = true; return made } })()"""
 NEVER = """(() => { PushManager.prototype.getSubscription = async () => null;
   PushManager.prototype.subscribe = () => { window.asked = true; return new Promise(() => {}) } })()"""
+DENIED = "Object.defineProperty(Notification, 'permission', { get: () => 'denied' })"
 SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
   .map(({ title, body, tag, silent, data }) => ({ title, body, tag, silent, url: data.url }))"""
 CLICK = """(tag) => self.registration.getNotifications({ tag }).then(async ([shown]) => {
@@ -186,7 +187,7 @@ async def test_a_push_service_that_never_answers_and_a_browser_that_may_not(
     await page.clock.fast_forward(21_000)
     await expect(page.locator("#turned")).to_contain_text("could not reach its push service")
     await expect(page.locator("#how")).to_have_text("Notifications are off in this browser.")
-    refused = await web.page(session=cast.owner.token)
+    refused = await open_page(web, cast, DENIED)
     await refused.goto(f"{web.url}/notifications")
     await expect(refused.locator("#why")).to_contain_text("was told not to show notifications")
     await expect(refused.locator("#toggle")).to_be_hidden()

@@ -24,7 +24,7 @@ async function quiet(vehicle, number, said) {
     { className: "hours", hidden: !rules.quiet },
     element("div", {}, element("label", { htmlFor: start.id }, t("From")), start),
     element("div", {}, element("label", { htmlFor: end.id }, t("To")), end),
-    element("button", { type: "submit" }, t("Keep these hours")),
+    element("button", { type: "submit", className: "quiet" }, t("Keep these hours")),
   );
   const made = element(
     "form",
