@@ -44,6 +44,7 @@ from trunkline.frame import Framed, templates
 from trunkline.ground import Ground, ground
 from trunkline.headers import BodyLimit, SecurityHeaders
 from trunkline.maintaining import maintenance_routes
+from trunkline.notifying import notification_routes
 from trunkline.operating import operator_routes
 from trunkline.own_pages import OwnPages
 from trunkline.run import keep_what_was_loaded
@@ -107,6 +108,7 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
         trunkline.frame.routes(parts.people.access),
         event_routes(parts),
         *cared_for,
+        *notification_routes(parts, pages),
         *operator_routes(parts, pages),
         webhooks.published.routes(_published(parts)),
     ):
