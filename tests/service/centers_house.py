@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from maintenance import lists_garages
 from maintenance.booking import Booking
 from maintenance.centers import Centers
 from maintenance.centers_api import routes
@@ -128,7 +129,7 @@ class CentersHouse(MaintenanceHouse):
 
     async def react(self, entry: Entry) -> None:
         await super().react(entry)
-        await self.desk.index.place(places(entry))
+        await self.desk.index.place([*places(entry), *lists_garages.places(entry)])
         received = Received(entry.partition, entry.position, entry.fact, None)
         if entry.kind in DESK_KINDS:
             await self.desk.desk.reactions.handle(received)
