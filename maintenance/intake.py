@@ -115,7 +115,7 @@ class Intake:
 
     async def signal(self, fact: SignalChanged, position: str, ack: Ack | None) -> None:
         """A condition without a code began, or ended."""
-        if fact.path.rpartition(".")[2] not in conditions.KNOWN:
+        if not conditions.concerns(fact.path):
             return
         rules, limits = self._cases.limits.faults, self._cases.limits.cases
         place = order(position)

@@ -41,6 +41,7 @@ _WHY: Final = {
     "appointment.too_early": "too_early",
     "case.already_booked": "changed",
     "case.booked_too_often": "too_often",
+    "appointment.moved_too_often": "moved_often",
     "case.not_bookable": "closed",
 }
 """What a refusal is called on a page; anything else: it was not done."""
