@@ -9,7 +9,15 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from maintenance import api_agents, desk_api, desk_api_booking, desk_api_live, desk_index, lists, lists_garages
+from maintenance import (
+    api_agents,
+    desk_api,
+    desk_api_booking,
+    desk_api_live,
+    desk_index,
+    lists,
+    lists_garages,
+)
 from maintenance import calls as choice
 from maintenance.composition import Maintenance, build
 from maintenance.desk import Desk
@@ -196,7 +204,7 @@ async def desk_house(house_of_people: PeopleHouse) -> AsyncIterator[DeskHouse]:
     parts = build(house_of_people.store, clock=house_of_people.clock, limits=limits, people=people)
     played, app = PlayedDeliveries(), FastAPI()
     problems.install(app)
-    app.include_router(people_api.routes(people))
+    app.router.routes.extend(people_api.routes(people).routes)
     app.include_router(desk_api.routes(parts.desk, played), prefix="/v1")
     booking = desk_api_booking.routes(parts.desk, parts.booking, parts.offers, parts.garages)
     app.include_router(booking, prefix="/v1")
