@@ -127,7 +127,7 @@ async def test_from_the_code_to_the_photo_with_no_signal_in_between(
     await held(page)
     await expect(page.locator("#state")).to_have_text("Open")
     assert await faults(page) + await small(page) == []
-    await _photographs_without_signal(page)
+    await _photographs_without_signal(page, web)
     await expect(page.locator("#state")).to_have_text("Done")
     view = await cast.carrier.wait_for(delivery, {"delivered"})
     assert len(view["photos"]) == 1
@@ -196,7 +196,7 @@ async def _arrives_without_signal(page: Page, web: Chromium) -> None:
     await page.context.set_geolocation(HERE)
 
 
-async def _photographs_without_signal(page: Page) -> None:
+async def _photographs_without_signal(page: Page, web: Chromium) -> None:
     """What leaves the phone is upright, small, and says nothing about camera or place."""
     jpeg = await picture(page)
     assert b"SpyPhone" in jpeg
@@ -223,6 +223,7 @@ async def _photographs_without_signal(page: Page) -> None:
         else:
             await route.continue_()
 
+    web.foresee("/v1/courier", "ERR_FAILED")
     await page.route("**/photo", answer_lost)
     await page.context.set_offline(False)
     await expect(page.locator("#waiting")).to_be_hidden()
