@@ -125,11 +125,11 @@ async def test_the_installation_is_looked_at_and_parts_of_it_stopped(
     await ways.get_by_role("link", name="Vehicles").click()
     await page.get_by_role("link", name=cast.vehicle).click()
     await expect(page.get_by_text("awake", exact=True)).to_be_visible()
-    await page.get_by_text("Put it in quarantine").click()
+    await page.get_by_text("Put it in quarantine", exact=True).click()
     await page.get_by_role("button", name="Yes, quarantine it").click()
     await expect(page.get_by_role("status")).to_contain_text("Nothing from this vehicle is taken")
     await shot(page, tmp_path / "vehicle.png")
-    await page.get_by_text("Release it").click()
+    await page.get_by_text("Release it", exact=True).click()
     await page.get_by_role("button", name="Yes, release it").click()
     await expect(page.get_by_text("in service", exact=True)).to_be_visible()
 
@@ -142,7 +142,7 @@ async def test_the_installation_is_looked_at_and_parts_of_it_stopped(
 
     await until(listed, "the carrier is listed")
     await page.get_by_role("link", name="Stopped Parcels").click()
-    await page.get_by_text("Stop this carrier").click()
+    await page.get_by_text("Stop this carrier", exact=True).click()
     await page.get_by_role("button", name="Yes, stop it").click()
     await expect(page.get_by_role("status")).to_contain_text("It is frozen")
     with pytest.raises(Refused):
