@@ -1,5 +1,6 @@
 """A push service and the browsers behind it: it takes what is posted, and they open it with their own keys."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -59,6 +60,8 @@ class PushService:
         self.browsers: dict[str, Browser] = {}
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.asked = 0
+        self.hold: asyncio.Event | None = None
+        """Until it is set no answer is given."""
 
     @classmethod
     @asynccontextmanager
@@ -84,6 +87,8 @@ class PushService:
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
         self.asked += 1
+        if self.hold is not None:
+            await self.hold.wait()
         status, headers = self.answers.pop(0) if self.answers else (201, {})
         if status == 201:
             named = {name.lower(): value for name, value in request.headers.items()}

@@ -23,7 +23,7 @@ def notification_routes(parts: Services, pages: Environment) -> list[APIRouter]:
     async def me(who: Annotated[PersonPrincipal, Depends(access.owner())]) -> Owner:
         return Owner(who.id, who.session)
 
-    api = APIRouter(prefix="/v1", responses=problems(401, 403, 404, 409, 422, 429))
+    api = APIRouter(prefix="/v1", responses=problems(401, 403, 404, 409, 422, 429, 503))
     key = partial(public_push_key, base.settings)
     api.include_router(webhooks.web_push_api.routes(parts.devices, parts.engine, base.clock, me, key))
     page = webhooks.web_push_pages.routes(pages, csp(policy=webhooks.web_push_pages.POLICY))

@@ -146,7 +146,9 @@ class Trying:
             tried = Tried(result.seen, now_ms, one.n, until)
         endpoint = target.endpoint if target is not None else None
         if result.outcome is Outcome.ACCEPTED:
-            return Ended(one, "done", row, keep_ms=self._keep_done_ms, tried=tried, endpoint=endpoint)
+            # A question on a screen is looked for when it is over, however late that is.
+            keep_ms = self._keep_done_ms if kept.device is None else self._keep_ms
+            return Ended(one, "done", row, keep_ms=keep_ms, tried=tried, endpoint=endpoint)
         then = self._then(one, kept, result, now)
         if isinstance(then, datetime):
             return Ended(one, "again", row, ms_from(then), tried=tried, endpoint=endpoint)

@@ -1,5 +1,6 @@
 """Notifications from a fact to the text a browser reads, and who may be notified, where, and for how long."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from spine.ids import DeliveryId, PersonId, PushId
 from spine.valkey import Valkey
 from tests.people_signing import ORIGIN
 from tests.push_service import Browser, PushService
+from tests.service.conftest import until
 from tests.service.delivery_house import CAR, HOUR, DeliveryHouse, home, house_of_people
 from tests.service.test_delivery_prompts import second
 from tests.service.test_webhooks_engine import LIMITS, dump
@@ -366,6 +368,30 @@ async def test_the_person_is_mailed_of_each_new_device_once(household: Household
     assert letter is not None
     assert letter.subject == "A new device hears your notifications"
     assert letter.link.to == "/notifications"
+
+
+async def test_turned_on_twice_at_once_is_one_device_and_an_end_while_a_message_is_on_its_way_is_an_end(
+    household: Household, valkey: Valkey
+) -> None:
+    home, service = household.home, household.service
+    browser, session = service.browser(), await household.session(home.owner)
+    made = await asyncio.gather(
+        *(household.devices.add(home.owner, browser.subscription, name="", session=session) for _ in range(5))
+    )
+    assert len({device.id for device, _ in made}) == 1
+    assert sum(new for _, new in made) == 1
+    [device] = await household.devices.of(home.owner)
+    await home.asked()
+    service.hold = asyncio.Event()
+    sending = asyncio.create_task(household.engine.sweep())
+    await until(lambda: service.asked == 1)
+    await household.devices.remove(home.owner, device.id)
+    service.hold.set()
+    await sending
+    await household.forget()
+    await household.engine.sweep()
+    assert service.asked == 1
+    assert f":{device.id}" not in await dump(valkey)
 
 
 # ---- over HTTP
