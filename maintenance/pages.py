@@ -96,7 +96,7 @@ def routes(desk: Maintenance, templates: Environment, *, booking: BookingLink = 
         In the language of whoever reads, as all our pages: a car's is that of its calls and mails.
         """
         cars: list[Car] = []
-        language, zone = _asked(templates), "UTC"
+        language, zone = reader_language(templates), "UTC"
         for role in await desk.people.cars.cars_of(me.id, now=desk.clock.now()):
             calls = calls_out(await desk.choosing.of(role.vehicle), me.id)
             zone = calls.zone if calls.mine else zone
@@ -109,7 +109,7 @@ def routes(desk: Maintenance, templates: Environment, *, booking: BookingLink = 
     async def case(me: Me, case: CasePath, said: str = "") -> HTMLResponse:
         read, role = await desk.owner.read(me.id, case)
         calls = calls_out(await desk.choosing.of(read.body.vehicle), me.id)
-        language, zone = _asked(templates), calls.zone if calls.mine else "UTC"
+        language, zone = reader_language(templates), calls.zone if calls.mine else "UTC"
         link = booking(read.id) if read.open and role.may_approve else None
         return page("case.html", language, said, zone, one=case_out(read, role, language), book=link)
 
@@ -146,7 +146,7 @@ def routes(desk: Maintenance, templates: Environment, *, booking: BookingLink = 
     return router
 
 
-def _asked(templates: Environment) -> Language:
+def reader_language(templates: Environment) -> Language:
     """The language that ``base.html`` has too: chosen by the reader, else the browser's."""
     asked = templates.globals["lang"]
     said = asked() if callable(asked) else ""
