@@ -91,6 +91,10 @@ class CaseLimits(_Limits):
         ge=1,
         description="subjects that a process keeps in memory to spare reading them again",
     )
+    scan_oldest: timedelta = Field(
+        default=timedelta(days=90),
+        description="a scan that says it is older than this comes of a wrong clock, and counts as of its arrival",
+    )
     codes_taken: int = Field(
         default=300,
         ge=1,
