@@ -115,4 +115,7 @@ def test_the_same_records_are_read() -> None:
         except Unacceptable:
             ours = "unacceptable"
         assert said == ours, token
-    assert all(theirs.count(outcome) > len(theirs) / 30 for outcome in ("approval", "key", "checkpoint", "unacceptable"))
+    assert all(
+        theirs.count(outcome) > len(theirs) / 30
+        for outcome in ("approval", "key", "checkpoint", "unacceptable")
+    )
