@@ -20,8 +20,8 @@ KEPT: Final = "public, max-age=300"
 """After an update a browser may have a script of before for five minutes; then it asks, and 304 costs no body."""
 _TYPES: Final = frozenset({"text/javascript", "application/javascript", "text/css", "image/svg+xml"})
 _FRAMES: Final = re.compile(
-    r"/(?:(?:sign-in|decide|block|confirm-email|keep-email|keep-passkeys|passkeys|notifications|courier|desk"
-    r"|desk/wallboard|deliveries/[a-z0-9_]{1,40}|invitations/[a-z0-9_.]{1,40})/?)?"
+    r"/(?:(?:sign-in|decide|block|confirm-email|keep-email|keep-passkeys|passkeys|account|notifications|courier|desk"
+    r"|desk/wallboard|deliveries/[a-z0-9_]{1,40}|cars/[a-z0-9_]{1,40}(?:/passkey)?|invitations/[a-z0-9_.]{1,40})/?)?"
 )
 _LEAST: Final = 256
 """Bytes below which compression gains nothing."""
