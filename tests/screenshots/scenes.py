@@ -116,11 +116,11 @@ async def _visit(world: World) -> Shot:
 
 
 async def _car(world: World) -> Shot:
-    return Shot(f"/cars/{world.cast.vehicle}", "h1", world.owner)
+    return Shot(f"/cars/{world.cast.vehicle}", "#car", world.owner)
 
 
 async def _pairing(world: World) -> Shot:
-    return Shot(f"/cars/{world.cast.vehicle}/passkey", "h1", world.owner)
+    return Shot(f"/cars/{world.cast.vehicle}/passkey", "#pairing", world.owner)
 
 
 async def _desk(world: World) -> Shot:
@@ -183,22 +183,26 @@ SCENES: Final[dict[str, Scene]] = {
     "delivery-declined": _declined,
     "car": _car,
     "car-passkey": _pairing,
-    "account": _still("/account", "h1", owner=True),
+    "account": _still("/account", "#page", owner=True),
     "passkeys": _still("/passkeys", "#page", owner=True),
-    "notifications": _still("/notifications", "h1", owner=True),
+    "notifications": _still("/notifications", "#page", owner=True),
     "cases": _cases,
     "case": _case,
     "visit": _visit,
     "visit-link": _still("/book", "h1"),
     "garage-link": _still("/garage", "h1"),
-    "courier": _still("/courier", "h1"),
+    "courier": _still("/courier", "#enrol"),
     "desk-signed-out": _still("/desk", "#entry"),
     "desk": _desk,
     "desk-call": _desk_call,
     "desk-wallboard": _wallboard,
     "operator-sign-in": _still("/operator/sign-in"),
     "operator": _operators("/operator"),
+    "operator-vehicles": _operators("/operator/vehicles"),
+    "operator-carriers": _operators("/operator/carriers"),
     "operator-webhooks": _operators("/operator/webhooks"),
+    "operator-letters": _operators("/operator/letters"),
+    "operator-agents": _operators("/operator/agents"),
     "error-404": _still("/nowhere"),
     "error-422": _still("/invitations/nonsense"),
     "error-405": _still("/language"),
