@@ -74,7 +74,7 @@ class Studio:
             self.wrong.append(f"{name}: {wait} did not show ({type(error).__name__})")
 
     def _heard(self, name: str, kind: str, text: str) -> None:
-        if kind in {"error", "warning"} and "status of 40" not in text:
+        if kind in {"error", "warning"} and "status of 4" not in text:
             self.wrong.append(f"{name}: console {kind}: {text}")
 
 
