@@ -189,6 +189,8 @@ async def test_a_page_whose_text_has_a_language_of_its_own_says_all_in_it(http: 
     page = await http.get("/visits?language=nl", headers={"Cookie": "tl_language=sv"})
     assert '<html lang="nl">' in page.text
     assert 'action="/language"' not in page.text
+    readers = await http.get("/visits?language=nl&of_reader=1")
+    assert 'action="/language"' in readers.text
     assert '<html lang="sv">' in (await http.get("/visits", headers={"Cookie": "tl_language=sv"})).text
 
 
