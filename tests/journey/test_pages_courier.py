@@ -298,6 +298,7 @@ async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothi
 
     other = await job_of(cast, courier, "no room")
     await page.goto(f"{web.url}/courier#{other}")
+    await expect(page.locator("#state")).to_have_text("Ready")
     await page.locator("#failing summary").focus()
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
@@ -322,8 +323,7 @@ async def test_a_car_without_network_is_opened_over_bluetooth_by_a_phone_without
     await radio.on()
     await page.goto(f"{web.url}/courier#{delivery}")
     await page.reload()
-    await page.get_by_role("button", name="Set out").click()
-    await expect(page.get_by_role("button", name="I am here")).to_be_visible()
+    await expect(page.locator("#state")).to_have_text("Ready")
 
     async def fetched() -> bool:
         return bool(await page.evaluate(KEPT, "keys"))
@@ -335,6 +335,12 @@ async def test_a_car_without_network_is_opened_over_bluetooth_by_a_phone_without
         return not (await ask(stand.unit_folder("cellar"), {}))["connected"]
 
     await until(away, "the car is off the air")
+    await expect(page.locator("#about")).to_contain_text("has no network now")
+    web.foresee("/v1/courier", "409")
+    await page.get_by_role("button", name="Set out").click()
+    await expect(page.locator("#said")).to_contain_text("The car cannot be reached now")
+    await page.get_by_role("button", name="Set out all the same").click()
+    await expect(page.get_by_role("button", name="I am here")).to_be_visible()
     web.foresee("/v1/courier", OFFLINE)
     await page.context.set_offline(True)
     await page.get_by_role("button", name="I am here").click()
