@@ -335,7 +335,7 @@ async def test_a_car_without_network_is_opened_over_bluetooth_by_a_phone_without
         return not (await ask(stand.unit_folder("cellar"), {}))["connected"]
 
     await until(away, "the car is off the air")
-    await expect(page.locator("#about")).to_contain_text("has no network now")
+    await expect(page.locator("#about")).to_contain_text("has no network now", timeout=60_000)
     web.foresee("/v1/courier", "409")
     await page.get_by_role("button", name="Set out").click()
     await expect(page.locator("#said")).to_contain_text("The car cannot be reached now")
