@@ -82,7 +82,7 @@ class Office:
 
 @asynccontextmanager
 async def opened(base: Ground) -> AsyncIterator[Office]:
-    app = bare()
+    app = bare(base.settings)
     async with services(base) as parts:
         attach(app, parts, {"keys": []})
         made = await parts.people.operators.make("Olga", now=base.clock.now())
