@@ -9,8 +9,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from maintenance import api_agents, desk_api, desk_api_booking, desk_index, lists, lists_garages
+import maintenance.api_agents
 from maintenance import calls as choice
+from maintenance import desk_api, desk_api_booking, desk_index, lists, lists_garages
 from maintenance.composition import Maintenance, build
 from maintenance.desk import Desk
 from maintenance.desk_ports import DeliveryGlance, HelpContext, Locked
@@ -193,11 +194,11 @@ async def desk_house(house_of_people: PeopleHouse) -> AsyncIterator[DeskHouse]:
     parts = build(house_of_people.store, clock=house_of_people.clock, limits=limits, people=people)
     played, app = PlayedDeliveries(), FastAPI()
     problems.install(app)
+    app.include_router(maintenance.api_agents.routes(parts), prefix="/v1")
     app.include_router(people_api.routes(people))
     app.include_router(desk_api.routes(parts.desk, played), prefix="/v1")
     booking = desk_api_booking.routes(parts.desk, parts.booking, parts.offers, parts.garages)
     app.include_router(booking, prefix="/v1")
-    app.include_router(api_agents.routes(parts), prefix="/v1")
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("192.0.2.7", 5555))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
         house = DeskHouse(parts, house_of_people, http, played)
