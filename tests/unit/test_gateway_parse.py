@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from spine.facts import FACT
 from spine.ids import VehicleId
+from tests.depth import deep
 from vehicle_gateway import clean
 from vehicle_gateway.link import Incoming
 from vehicle_gateway.parse import Parsed, Poison, Reason, parse
@@ -50,13 +51,13 @@ D = st.dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=deep(150), deadline=None)
 @given(st.sampled_from(NAMES), st.binary(max_size=200))
 def test_random_bytes_become_poison_or_a_message(name: str, payload: bytes) -> None:
     assert isinstance(parse(message(name, payload)), Parsed | Poison)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=deep(150), deadline=None)
 @given(st.sampled_from(NAMES), D, st.dictionaries(st.sampled_from(["id", "boot", "seq", "ts", "mono", "v", "d", "x"]), JSON, max_size=2))  # fmt: skip
 def test_random_content_becomes_poison_or_facts_that_the_log_takes(
     name: str, d: dict[str, Any], more: dict[str, Any]
@@ -69,7 +70,7 @@ def test_random_content_becomes_poison_or_facts_that_the_log_takes(
             value.encode()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=deep(100), deadline=None)
 @given(st.text(max_size=120) | st.binary(max_size=120))
 def test_any_topic_is_told_from_ours(topic: str | bytes) -> None:
     found = parse(message("", envelope({}), topic=topic))
@@ -77,7 +78,7 @@ def test_any_topic_is_told_from_ours(topic: str | bytes) -> None:
     assert found.reason is Reason.TOPIC
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=deep(100), deadline=None)
 @given(st.sampled_from(NAMES), st.integers(0, 400), st.integers(0, 255))
 def test_one_changed_byte_never_raises(name: str, place: int, byte: int) -> None:
     good = bytearray(envelope({"n": 1, "receipt": "a.b.c", "values": {"Vehicle.Speed": 1}, "cmd": "cmd_x", "outcome": "done"}))  # fmt: skip
