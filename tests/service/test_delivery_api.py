@@ -22,7 +22,7 @@ from spine.facts.vehicle import CommandCreated
 from tests.people_signing import ORIGIN
 from tests.service.delivery_house import CAR, HERE, HOUR, SPOT, DeliveryHouse, home, house_of_people
 from tests.unit.test_delivery_photos import BARE, FULL
-from trunkline import problems
+from trunkline import languages, problems
 from webhooks.dispatch import Brief
 from webhooks.envelope import News, sequence_of
 from webhooks.keyring import Keyring
@@ -77,6 +77,7 @@ async def web(home: DeliveryHouse) -> AsyncIterator[Web]:
     verifier = Verifier(home.store, Expiring(home.store.valkey), home.clock, limits, sources)
     folders = [f"{package}/templates" for package in ("trunkline", "people", "delivery")]
     templates = Environment(loader=FileSystemLoader(folders), autoescape=select_autoescape())
+    languages.install(templates)
     app = FastAPI()
     problems.install(app)
     for router in (

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import people
 import trunkline
 from people import pages
+from trunkline import languages
 
 FOLDERS = [str(Path(one.__file__).parent / "templates") for one in (trunkline, people)]
 PAGES = [
@@ -26,6 +27,7 @@ PAGES = [
 @pytest.fixture
 def http() -> httpx.AsyncClient:
     templates = Environment(loader=FileSystemLoader(FOLDERS), autoescape=True, undefined=StrictUndefined)
+    languages.install(templates)
     app = FastAPI()
     app.include_router(pages.routes(templates))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost")
