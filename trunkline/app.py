@@ -6,15 +6,17 @@ from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 from starlette.staticfiles import StaticFiles
 
 import people.api
 import people.api_parts
 import people.pages
+import trunkline.frame
 import trunkline.metrics
 import webhooks.api
 import webhooks.api_mending
@@ -38,32 +40,21 @@ from trunkline.delivering import delivery_routes
 from trunkline.desking import desk_routes
 from trunkline.event_documents import describe_webhooks
 from trunkline.eventing import catalogue, event_routes
+from trunkline.frame import Framed, templates
 from trunkline.ground import Ground, ground
 from trunkline.headers import BodyLimit, SecurityHeaders
 from trunkline.maintaining import maintenance_routes
+from trunkline.notifying import notification_routes
 from trunkline.operating import operator_routes
+from trunkline.own_pages import OwnPages
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
+from trunkline.texts import Texts
 from trunkline.trust import NoTrust, PublicKeys
 
 log = logging.getLogger("trunkline")
 
-_PAGES = ("trunkline", "people", "delivery", "webhooks", "maintenance")
-"""Packages with templates."""
-
 BODY_BYTES = 2 * 1024 * 1024
-
-
-def templates() -> Environment:
-    """Templates of every package; undefined names are errors, everything is escaped."""
-    folders = [str(files(package).joinpath("templates")) for package in _PAGES]
-    made = Environment(
-        loader=FileSystemLoader(folders),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-    )
-    languages.install(made)
-    return made
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -77,10 +68,11 @@ def create_app(settings: Settings) -> FastAPI:
             log.info("ready", extra={"service": "api", "listens": settings.listen_port})
             yield
 
-    return _bare(lifespan)
+    return bare(settings, lifespan)
 
 
-def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables
+def bare(settings: Settings, lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables
+    """With its middleware and the words of its problems, without routes."""
     app = FastAPI(
         title="Trunkline",
         version="1",
@@ -92,22 +84,31 @@ def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own ty
     )
     problems.install(app)
     describe_webhooks(app, catalogue())
+    tiles = urlsplit(settings.map_tiles or "")
+    app.state.pages = templates(tiles=settings.map_tiles or "", credit=settings.map_credit)
+    # The last one added is the first one asked.
     app.add_middleware(BodyLimit, limit=BODY_BYTES)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(problems.Mishaps)
+    app.add_middleware(OwnPages, origin=settings.public_url)
+    app.add_middleware(Texts)
+    app.add_middleware(SecurityHeaders, tiles=f"https://{tiles.netloc}" if tiles.netloc else "")
+    app.add_middleware(Framed)
     app.add_middleware(languages.Languages)
     return app
 
 
 def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     """Add every package's routes."""
-    pages = templates()
+    pages: Environment = app.state.pages
     cared_for = [*maintenance_routes(parts, pages), *desk_routes(parts, pages), center_routes(parts)]
     for router in (
         *delivery_routes(parts, pages),  # first: routes are tried in order, and a tap is waited for
         people.api.routes(parts.people),
         people.pages.routes(pages),
+        trunkline.frame.routes(parts.people.access),
         event_routes(parts),
         *cared_for,
+        *notification_routes(parts, pages),
         *operator_routes(parts, pages),
         webhooks.published.routes(_published(parts)),
     ):
@@ -193,7 +194,7 @@ async def described(settings: Settings) -> FastAPI:
         expiring=Expiring(valkey),
         rates=Rates(valkey),
     )
-    app = _bare()
+    app = bare(settings)
     async with services(base) as parts:
         attach(app, parts, {"keys": []})
     await valkey.close()

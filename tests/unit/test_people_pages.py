@@ -1,35 +1,29 @@
 """The pages of a mail's link: strict enough for our content policy, and nothing is used up by looking."""
 
 import re
-from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-import people
-import trunkline
 from people import pages
-from trunkline import languages
+from trunkline.frame import templates
 
-FOLDERS = [str(Path(one.__file__).parent / "templates") for one in (trunkline, people)]
 PAGES = [
     "/sign-in",
     "/confirm-email",
     "/passkeys",
     "/keep-passkeys",
     "/keep-email",
+    "/account",
     "/invitations/inv_3k7m9qxd4hwe2a5t.1",
 ]
 
 
 @pytest.fixture
 def http() -> httpx.AsyncClient:
-    templates = Environment(loader=FileSystemLoader(FOLDERS), autoescape=True, undefined=StrictUndefined)
-    languages.install(templates)
     app = FastAPI()
-    app.include_router(pages.routes(templates))
+    app.include_router(pages.routes(templates()))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost")
 
 
