@@ -73,11 +73,27 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with ground(settings) as base, services(base) as parts:
             attach(app, parts, PublicKeys(settings))
+            if settings.stage_socket is not None:
+                stage_routes(app, parts, settings.stage_socket)
             keep_what_was_loaded()
             log.info("ready", extra={"service": "api", "listens": settings.listen_port})
             yield
 
-    return _bare(lifespan)
+    app = _bare(lifespan)
+    if settings.stage_socket is not None:
+        from trunkline.stage_page_sessions import SideBySide
+
+        app.add_middleware(SideBySide, session="tl_session")
+    return app
+
+
+def stage_routes(app: FastAPI, parts: Services, socket: Path) -> None:
+    """The demo's page: in no installation but a demo."""
+    import trunkline.stage_page
+
+    access, origin = parts.people.access, parts.ground.settings.public_url
+    made = trunkline.stage_page.routes(templates(), access, socket=socket, origin=origin)
+    app.router.routes[:0] = made.routes
 
 
 def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables

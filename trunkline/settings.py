@@ -124,6 +124,12 @@ class Settings(BaseSettings):
         "INFO", description="Least level of the logs on stderr."
     )
 
+    stage_socket: Path | None = Field(
+        None,
+        description="Set by `trunkline demo` alone: where its page meets it. None: there is no such page, and no page "
+        "may be framed.",
+    )
+
     centers_file: Path | None = Field(
         None,
         description="A TOML file that says which cases go to which contact center with a system of its own "
