@@ -132,7 +132,7 @@ async def _play(stage: Stage, timeline: Timeline) -> Path:
 async def _play_on_the_page(stage: Stage, timeline: Timeline) -> list[str]:
     """The same with the demo's page, until something ends by itself; names of what did."""
     door = Door(stage.url, used=lambda link: timeline.say("page", f"is open; for another browser: {link}"))
-    async with door.open(stage.directory), Api(stage.url) as api, log_of(stage) as tail:
+    async with door.open(stage.directory), Api(stage.url) as api:
         timeline.open_this(door.link)
         timeline.say(
             "stage", f"store, {stage.broker}, api, work and gateway are up; data in {stage.directory}"
@@ -140,7 +140,8 @@ async def _play_on_the_page(stage: Stage, timeline: Timeline) -> list[str]:
         cast = await introduce(stage, api, timeline)
         await _deliver_once(stage, cast, timeline)
         unit = stage.directory / "units" / "car"
-        async with curtain(
+        # Not before: whoever starts processes keeps everybody waiting.
+        async with log_of(stage) as tail, curtain(
             door, tail, directory=stage.directory, unit=unit, owner=cast.owner, carrier=cast.carrier,
             vehicle=cast.vehicle, address=cast.address, home=POSITION,
         ):  # fmt: skip
