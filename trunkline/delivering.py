@@ -1,5 +1,7 @@
 """The routes and pages of deliveries, put under their paths."""
 
+from importlib.resources import files
+
 from fastapi import APIRouter
 from jinja2 import Environment
 
@@ -9,8 +11,11 @@ import delivery.api_brought
 import delivery.api_courier
 import delivery.api_owner
 import delivery.api_questions
+import delivery.courier_pages
 import delivery.pages
+from trunkline import headers
 from trunkline.compose import Services
+from trunkline.languages import LANGUAGES
 from webhooks.verified import Verifier
 
 
@@ -25,4 +30,20 @@ def delivery_routes(parts: Services, pages: Environment) -> list[APIRouter]:
     api.include_router(delivery.api_owner.routes(parts.delivery))
     api.include_router(delivery.api_beforehand.routes(parts.delivery))
     api.include_router(delivery.api_questions.routes(parts.delivery, verifier))
-    return [api, delivery.pages.routes(pages)]
+    return [api, delivery.pages.routes(pages), _courier_pages(pages)]
+
+
+def _courier_pages(pages: Environment) -> APIRouter:
+    """The courier's page keeps files of everybody's on the phone, so it is told what they are."""
+    texts = {path: data for path in _WORDS if (data := _shared(path)) is not None}
+    return delivery.courier_pages.routes(pages, _shared, csp=headers.CSP, words=texts)
+
+
+_WORDS = tuple(f"/static/words.{language}.json" for language in LANGUAGES)
+
+
+def _shared(path: str) -> bytes | None:
+    """Content of a path under ``/static``; None where there is none."""
+    name = path.removeprefix("/static/")
+    found = files("trunkline").joinpath("static", name)
+    return found.read_bytes() if "/" not in name and found.is_file() else None

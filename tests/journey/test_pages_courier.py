@@ -1,0 +1,335 @@
+"""The courier's page on a phone: enrolled by QR, working without signal, opening only by a held button."""
+
+import base64
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.async_api import Page, Request, Route, expect
+
+from tests.journey.chromium import IN_THE_BROWSER, Chromium, cast
+from tests.journey.phone import HERE, NEAR, Radio, at_the_car, film, held, look_at, phones, web
+from tests.journey.stand import Cast, Stand, decide, until
+from tests.journey.test_pages_for_everybody import faults
+from trunkline.processes import free_port
+from vehicle_unit.control import ask
+
+__all__ = ["cast", "film", "phones", "web"]
+pytestmark = IN_THE_BROWSER
+
+OFFLINE: Final = "ERR_INTERNET_DISCONNECTED"
+KEPT: Final = """async (store) => new Promise((done) => {
+    const request = indexedDB.open("trunkline-courier");
+    request.onsuccess = () => {
+        const all = request.result.transaction(store).objectStore(store).getAll();
+        all.onsuccess = () => { request.result.close(); done(all.result); };
+    };
+})"""
+
+
+async def job_of(cast: Cast, courier: str, reference: str, *, address: str = "") -> str:
+    """A job of this courier that the owner has approved, with its key made."""
+    delivery = await cast.carrier.order(address or cast.address, courier=courier, reference=reference)
+    await decide(cast.owner, delivery)
+    await cast.carrier.wait_for(delivery, {"keyed"})
+    return delivery
+
+
+async def plated(route: Route) -> None:
+    """The job with what its owner may have said of the car: the car of all tests is left as it is."""
+    answer = await route.fetch()
+    job = await answer.json()
+    job["looks"] = {"name": "Grandma's Volvo", "plate": "AB-123-C", "colour": "blue"}
+    await route.fulfill(response=answer, json=job)
+
+
+async def enrolled(cast: Cast, web: Chromium) -> tuple[Page, str]:
+    """A phone that was enrolled by the link of a code, and whose it is."""
+    courier, code = await cast.carrier.name_courier("Kim")
+    page = await at_the_car(web)
+    await page.goto(f"{web.url}/courier#{code}")
+    await page.get_by_role("button", name="Enrol this phone").click()
+    await expect(page.get_by_role("heading", name="Your jobs")).to_be_visible()
+    return page, courier
+
+
+async def at_the_boot(cast: Cast, page: Page, delivery: str) -> None:
+    """From the list to the button that opens."""
+    await page.goto(f"{page.url.partition('#')[0]}#{delivery}")
+    await page.get_by_role("button", name="Set out").click()
+    await page.get_by_role("button", name="I am here").click()
+    await expect(page.get_by_role("button", name="Hold to open")).to_be_visible()
+
+
+def photographed(jpeg: bytes) -> bytes:
+    """The picture as a camera would write it: with who made it where, and lying on its side."""
+    maker = b"SpyPhone\x00"
+    tiff = b"MM\x00*\x00\x00\x00\x08\x00\x02"
+    tiff += b"\x01\x0f\x00\x02" + len(maker).to_bytes(4, "big") + b"\x00\x00\x00\x26"
+    tiff += b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00" + b"\x00\x00\x00\x00" + maker
+    exif = b"Exif\x00\x00" + tiff
+    return jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:]
+
+
+async def picture(page: Page) -> bytes:
+    """A JPEG of 1800 x 900 px, made by the browser itself."""
+    made = await page.evaluate(
+        """async () => {
+            const canvas = new OffscreenCanvas(1800, 900);
+            const pen = canvas.getContext("2d");
+            pen.fillStyle = "#b24"; pen.fillRect(0, 0, 900, 900);
+            const blob = await canvas.convertToBlob({ type: "image/jpeg" });
+            return btoa(Array.from(new Uint8Array(await blob.arrayBuffer()), (one) => String.fromCharCode(one)).join(""));
+        }"""
+    )
+    return photographed(base64.b64decode(made))
+
+
+async def test_from_the_code_to_the_photo_with_no_signal_in_between(
+    cast: Cast, web: Chromium, film: Path
+) -> None:
+    courier, code = await cast.carrier.name_courier("Robin")
+    look_at(film, "parcel-77")
+    page = await at_the_car(web)
+    await page.goto(f"{web.url}/courier")
+    await _enrolled_by_camera(page, film, web, code)
+    delivery = await job_of(cast, courier, "parcel-77")
+    await page.reload()
+    assert await faults(page) + await small(page) == []
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.route(f"**/jobs/{delivery}", plated)
+    await page.locator(f"a[href='#{delivery}']").click()
+    await expect(page.locator("#plate")).to_have_text("AB-123-C")
+    await expect(page.locator("#looks")).to_have_text("blue · Grandma's Volvo")
+    assert await faults(page) + await small(page) == []
+    await page.unroute(f"**/jobs/{delivery}")
+    await page.get_by_role("button", name="Set out").click()
+    await page.get_by_role("button", name="Flash the lights").click()
+    await expect(page.locator("#said")).to_have_text("The lights flash.")
+
+    await _arrives_without_signal(page, web)
+    await cast.carrier.wait_for(delivery, {"arrived"})
+    await page.get_by_role("button", name="Scan a parcel").click()
+    look_at(film, "parcel-77")
+    await expect(page.locator("#parcel-said")).to_have_text("This parcel belongs here.")
+    assert await faults(page) + await small(page) == []
+
+    async def cut(route: Route) -> None:
+        """The signal is gone right behind the answer."""
+        answer = await route.fetch()
+        await page.context.set_offline(True)
+        await route.fulfill(response=answer)
+
+    await page.route("**/open", cut)
+    await held(page)
+    await expect(page.locator("#state")).to_have_text("Open")
+    assert await faults(page) + await small(page) == []
+    await _photographs_without_signal(page)
+    await expect(page.locator("#state")).to_have_text("Done")
+    view = await cast.carrier.wait_for(delivery, {"delivered"})
+    assert len(view["photos"]) == 1
+
+    await expect(page.locator("#waiting")).to_be_hidden()
+    assert await page.evaluate(KEPT, "keys") == []
+    assert await page.evaluate(KEPT, "jobs") == []
+    kept: list[str] = await page.evaluate(
+        """async () => (await Promise.all((await caches.keys()).map(async (name) =>
+            (await (await caches.open(name)).keys()).map((one) => new URL(one.url).pathname)))).flat()"""
+    )
+    assert "/courier" in kept
+    assert not [one for one in kept if one.startswith("/v1")]
+    await _removed(cast, page, web, courier)
+
+
+async def small(page: Page) -> list[str]:
+    """What can be pressed and is less than 64 px high."""
+    found: list[str] = await page.evaluate(
+        """[...document.querySelectorAll("main :is(a, button, label.button, label.choice, summary, input)")]
+            .filter((one) => one.checkVisibility() && !one.closest("label input") && !one.classList.contains("unseen"))
+            .filter((one) => one.getBoundingClientRect().height < 64).map((one) => one.outerHTML)"""
+    )
+    return found
+
+
+async def _enrolled_by_camera(page: Page, film: Path, web: Chromium, code: str) -> None:
+    """Another code is not taken for one; a mistyped one neither; then the right one, by camera."""
+    assert await faults(page) + await small(page) == []
+    await page.get_by_role("button", name="Scan the code").click()
+    await expect(page.locator("#enrol-said")).to_contain_text("This is not an enrolment code")
+    web.foresee("/v1/courier/enrolment", "409")
+    await page.get_by_label("Or type it").fill("AAAAA-AAAAA")
+    await page.get_by_role("button", name="Enrol this phone").click()
+    await expect(page.locator("#enrol-said")).to_contain_text("This code is not right")
+    look_at(film, f"{web.url}/courier#{code}")
+    await page.get_by_role("button", name="Scan the code").click()
+    await expect(page.get_by_role("heading", name="Your jobs")).to_be_visible()
+    kept: dict[str, Any] = await page.evaluate(
+        f"""async () => {{
+            const [device] = await ({KEPT})("device");
+            const taken = await crypto.subtle.exportKey("pkcs8", device.keys.privateKey).catch((no) => no.name);
+            return {{ taken, name: device.name, extractable: device.keys.privateKey.extractable }};
+        }}"""
+    )
+    assert kept == {"taken": "InvalidAccessError", "name": "Robin", "extractable": False}
+    await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
+
+
+async def _arrives_without_signal(page: Page, web: Chromium) -> None:
+    """Said 100 m away with a reason, in a garage without signal; the page is closed and opened there."""
+    web.foresee("/v1/courier", OFFLINE)
+    await page.context.set_geolocation(NEAR)
+    await expect(page.locator("#far")).to_have_text("100 m to the south")
+    await page.context.set_offline(True)
+    await page.get_by_role("button", name="I am here").click()
+    await page.get_by_label("You are not right beside the car.").fill("The car is one floor down")
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await expect(page.locator("#waiting")).to_have_text("1 waiting to send")
+    await page.reload()
+    await expect(page.locator("#waiting")).to_have_text("1 waiting to send")
+    await expect(page.locator("#state")).to_have_text("You are here")
+    await expect(page.locator("#live")).to_contain_text("no network")
+    await page.context.set_offline(False)
+    await expect(page.locator("#waiting")).to_be_hidden()
+    await page.context.set_geolocation(HERE)
+
+
+async def _photographs_without_signal(page: Page) -> None:
+    """What leaves the phone is upright, small, and says nothing about camera or place."""
+    jpeg = await picture(page)
+    assert b"SpyPhone" in jpeg
+    field = page.get_by_label("Take a photo")
+    await field.set_input_files({"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": jpeg})
+    await expect(page.locator("#waiting")).to_have_text("1 waiting to send")
+    sent = await page.evaluate(
+        f"""async () => {{
+            const [item] = await ({KEPT})("outbox");
+            const picture = await createImageBitmap(new Blob([item.bytes]));
+            const text = String.fromCharCode(...new Uint8Array(item.bytes.slice(0, 4000)));
+            return [picture.width, picture.height, item.bytes.byteLength <= 1e6, /Exif|SpyPhone/.test(text)];
+        }}"""
+    )
+    assert sent == [800, 1600, True, False]
+    await page.context.set_offline(False)
+
+
+async def _removed(cast: Cast, page: Page, web: Chromium, courier: str) -> None:
+    """Who is no courier any more is told so."""
+    api, token = cast.carrier.api, cast.carrier.token
+    await api.call("DELETE", f"/v1/couriers/{courier}", token=token)
+    web.foresee("/v1/courier", "401")
+    await page.goto(f"{web.url}/courier")
+    await expect(page.locator("#enrol-said")).to_contain_text("This phone is not enrolled any more")
+
+
+async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothing(
+    stand: Stand, cast: Cast, web: Chromium
+) -> None:
+    page, courier = await enrolled(cast, web)
+    delivery = await job_of(cast, courier, "lost")
+    await page.clock.install()
+    await at_the_boot(cast, page, delivery)
+    tries: list[Request] = []
+
+    async def swallowed(route: Route) -> None:
+        """The request has left the phone, and no answer ever comes."""
+        tries.append(route.request)
+
+    await page.route("**/open", swallowed)
+    await page.get_by_role("button", name="Hold to open").click()
+    await expect(page.locator("#state")).to_have_text("You are here")
+    assert tries == []  # a tap is no hold
+    await held(page)
+    await until(lambda: _is(len(tries) == 1), "the request has left")
+    web.foresee("/v1/courier", "ERR_")
+    await page.clock.fast_forward(10_000)
+    await expect(page.locator("#state")).to_have_text("We cannot tell whether it opened.")
+    await expect(page.locator("#next")).to_contain_text("Look at the boot.")
+    await page.context.set_offline(True)
+    await held(page)
+    await expect(page.locator("#state")).to_have_text("Not sent. Nothing was opened.")
+
+    await page.clock.fast_forward(60_000)
+    await page.context.set_offline(False)
+    await expect(page.locator("#live")).to_have_text("online")
+    await page.clock.fast_forward(60_000)
+    await until(lambda: _is(len(tries) == 1), "still one")
+    assert (await stand.car())["lock"] == "latched"
+    view = await cast.carrier.view(delivery)
+    assert (view["state"], "opened" in view["times"]) == ("arrived", False)
+    await page.unroute("**/open")
+
+    await stand.car(ignition=True)
+    await page.get_by_role("button", name="Open with two taps instead").click()
+    await page.get_by_role("button", name="Yes, open it").click()
+    await expect(page.locator("#state")).to_have_text("The car said no. Nothing was opened.")
+    await expect(page.locator("#next")).to_contain_text("not parked with its ignition off")
+    await stand.car(ignition=False)
+    button = page.get_by_role("button", name="Hold to open")
+    await button.focus()
+    await page.keyboard.down("Space")
+    await cast.carrier.wait_for(delivery, {"open", "closed", "delivered"})
+    await page.keyboard.up("Space")
+    await expect(page.locator("#state")).to_have_text("Done")
+
+    other = await job_of(cast, courier, "no room")
+    await page.goto(f"{web.url}/courier#{other}")
+    await page.get_by_text("It cannot be done").click()
+    await page.get_by_label("No room in the boot").check()
+    await page.get_by_role("button", name="End this job").click()
+    await expect(page.locator("#state")).to_have_text("Not delivered")
+    assert (await cast.carrier.view(other))["failure"] == "no_room"
+
+
+async def test_a_car_without_network_is_opened_over_bluetooth_by_a_phone_without_network(
+    stand: Stand, cast: Cast, web: Chromium, tmp_path: Path
+) -> None:
+    port = free_port()
+    options = (*stand.unit_options(), "--link", f"127.0.0.1:{port}")
+    await stand.by_hand(lambda: stand.stage.add_car("cellar", options=options))
+    address = await cast.owner.make_address(await stand._claimed(cast.owner, "cellar"))
+    page, courier = await enrolled(cast, web)
+    delivery = await job_of(cast, courier, "cellar", address=address)
+    radio = Radio(page, port, mtu=185)
+    await radio.on()
+    await page.goto(f"{web.url}/courier#{delivery}")
+    await page.reload()
+    await page.get_by_role("button", name="Set out").click()
+    await expect(page.get_by_role("button", name="I am here")).to_be_visible()
+
+    async def fetched() -> bool:
+        return bool(await page.evaluate(KEPT, "keys"))
+
+    await until(fetched, "the key is on the phone")
+    await stand.car("cellar", mode="no_coverage")
+
+    async def away() -> bool:
+        return not (await ask(stand.unit_folder("cellar"), {}))["connected"]
+
+    await until(away, "the car is off the air")
+    web.foresee("/v1/courier", OFFLINE)
+    await page.context.set_offline(True)
+    await page.get_by_role("button", name="I am here").click()
+    await page.get_by_role("button", name="Connect to the car by Bluetooth").click()
+    await held(page, "Hold to open by Bluetooth")
+    await expect(page.locator("#state")).to_have_text("Shut")
+    assert await faults(page) + await small(page) == []
+    assert 100 < radio.longest_write <= 182
+    await expect(page.locator("#waiting")).to_contain_text("waiting to send")
+    assert (await cast.carrier.view(delivery))["state"] == "en_route"
+
+    await page.context.set_offline(False)
+    view = await cast.carrier.wait_for(delivery, {"closed", "delivered"})
+    assert {"opened", "closed"} <= set(view["times"])
+    await expect(page.locator("#waiting")).to_be_hidden()
+    await expect(page.locator("#refused")).to_be_hidden()
+    await cast.carrier.wait_for(delivery, {"delivered"})
+    await expect(page.locator("#state")).to_have_text("Done")
+    told = [
+        fact for fact in (await cast.carrier.evidence(delivery))["facts"] if fact["kind"] == "boot.opened"
+    ]
+    assert [fact["via"] for fact in told] == ["local"]
+    await radio.off()
+    await stand.car("cellar", mode="awake")
+
+
+async def _is(true: object) -> bool:
+    return bool(true)
