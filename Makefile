@@ -5,7 +5,7 @@ BIN := .venv/bin
 COMPILE = $(BIN)/python -m compileall -q $(PACKAGES) tests
 PACKAGES := spine keys people vehicle_gateway webhooks delivery maintenance vehicle_unit trunkline
 
-.PHONY: setup check test unit-tests demo bench chaos webhooks-chaos crash fuzz second docs clean
+.PHONY: setup check test unit-tests demo bench chaos webhooks-chaos crash fuzz second docs words clean
 
 setup: .venv/.installed
 
@@ -56,6 +56,10 @@ second: setup
 
 docs: setup
 	$(BIN)/python -m trunkline.documents
+
+# Texts of the pages: into the catalogs, and from them what pages and scripts read (ARGS=--check: only look).
+words: setup
+	@$(BIN)/python -m trunkline.catalogs $(ARGS)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

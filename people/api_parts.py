@@ -56,7 +56,11 @@ class ProblemOut(Out):
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of an operation that may answer with these problems."""
+    """The ``responses`` of an operation that may answer with these problems.
+
+    They name the schema and do not give the model: each route would make it anew for each status, which was half of what
+    a start of `api` cost. The application's document gets ``ProblemOut`` once (``trunkline.problems``).
+    """
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     said = {
         401: "No token, or one that is not good (any more).",
@@ -69,9 +73,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         429: "Too many; Retry-After says when.",
         503: "Something we need did not answer.",
     }
-    return {
-        status: {"description": said[status], "model": ProblemOut, "content": content} for status in statuses
-    }
+    return {status: {"description": said[status], "content": content} for status in statuses}
 
 
 def network_address(request: Request) -> str:

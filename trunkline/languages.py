@@ -1,6 +1,7 @@
 """The language of a page: chosen by the reader, else what the browser asks for; catalogs read once."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from functools import cache
@@ -15,6 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LANGUAGES: Final = ("en", "nl", "de", "sv")
 """BCP 47; the first is the one our sources are written in."""
 COOKIE: Final = "tl_language"
+PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
+"""What Jinja fills; scripts fill ``{name}``."""
 
 _asked: Final[ContextVar[str]] = ContextVar("language", default=LANGUAGES[0])
 
@@ -98,4 +101,5 @@ def install(pages: Environment) -> None:
     pages.add_extension("jinja2.ext.i18n")
     i18n: Any = pages
     i18n.install_gettext_callables(gettext, ngettext, newstyle=True)
+    pages.policies["ext.i18n.trimmed"] = True
     pages.globals["lang"] = language

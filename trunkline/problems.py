@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from people.api_parts import ProblemOut
 from spine.problems import Kind, Problem
 
 log = logging.getLogger("trunkline.api")
@@ -61,6 +62,7 @@ def answer(problem: Problem) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Map what may be raised: Problems, validation, unknown routes, and last what nobody foresaw."""
+    _describe(app)
 
     @app.exception_handler(Problem)
     async def on_problem(_request: Request, problem: Problem) -> JSONResponse:
@@ -92,3 +94,16 @@ def install(app: FastAPI) -> None:
             500, "internal", "Our mistake; it is in the log.", may_have_happened=True, try_again=True
         )
         return JSONResponse(content, 500, media_type=MEDIA)
+
+
+def _describe(app: FastAPI) -> None:
+    """Put the schema that every operation's problems name into the application's OpenAPI document."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.setdefault("ProblemOut", ProblemOut.model_json_schema(mode="serialization"))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # how FastAPI lets its document be extended

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO, ClassVar, Protocol
 
 from spine.problems import Kind, Problem
 
@@ -46,12 +46,23 @@ def listening(port: int) -> bool:
     return True
 
 
+class Running(Protocol):
+    """A process: what ``subprocess`` started, or a nursery."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 @dataclass
 class Child:
     """One process with its log file."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: Running
     log: Path
     _sink: IO[bytes] = field(repr=False)
 

@@ -5,7 +5,6 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any, Literal
 
 from trunkline import embedded
 from trunkline.installation import write_settings
-from trunkline.processes import Child, ChildFailed, free_port, plain_environment, python_command
+from trunkline.nursery import Nursery
+from trunkline.processes import Child, ChildFailed, free_port, plain_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,10 @@ class Ports:
 
 
 class Stage:
-    """Starts and stops the processes; each can be killed and started again by name."""
+    """Starts and stops the processes; each can be killed and started again by name.
+
+    They are forked from a nursery: given, or the stage's own, which ends with it.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Stage:
         profile: Path | None = None,
         api_port: int | None = None,
         extra: Mapping[str, object] | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
         self.directory = directory
         self.broker = broker or embedded.broker_kind()
@@ -44,12 +48,20 @@ class Stage:
         self.ports = Ports(api=api_port or free_port())
         self._extra = dict(extra or {})
         self._held: embedded.Held | None = None
+        self._nursery, self._own_nursery = nursery, nursery is None
         self.children: dict[str, Child] = {}
 
     @property
     def url(self) -> str:
         """Where the API is found: by name, since no passkey belongs to a number."""
         return f"http://localhost:{self.ports.api}"
+
+    @property
+    def nursery(self) -> Nursery:
+        """Where its processes come from; started with the first of them."""
+        if self._nursery is None:
+            self._nursery = Nursery(log=self.directory / "logs" / "nursery.log")
+        return self._nursery
 
     def environment(self, **extra: str) -> dict[str, str]:
         """What every process of this stage gets."""
@@ -61,6 +73,7 @@ class Stage:
     def start(self) -> None:
         """Bring everything up; raises ``ChildFailed`` with the log of what did not start."""
         self._held = embedded.hold(self.directory)
+        _ = self.nursery  # reads the code while the store starts
         self._write_settings()
         self.start_store()
         self.command("init")
@@ -73,6 +86,9 @@ class Stage:
         for name in reversed(list(self.children)):
             self.children[name].stop()
         self.children.clear()
+        if self._own_nursery and self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
         if self._held is not None:
             self._held.file.close()
             self._held = None
@@ -133,7 +149,7 @@ class Stage:
         }.get(name, {})
         log = self.directory / "logs" / f"{name}.log"
         seen = log.stat().st_size if log.exists() else 0
-        child = Child.start(name, python_command(command), log=log, environment=self.environment(**extra))
+        child = self.nursery.child(name, command, log=log, environment=self.environment(**extra))
         self.children[name] = child
         child.wait_for_line(f"ready service='{name}'", since=seen)
         if name == "api":
@@ -141,15 +157,7 @@ class Stage:
 
     def command(self, *arguments: str, stdin: str | None = None) -> Any:  # noqa: ANN401 - JSON
         """Run ``trunkline ... --json`` and give what it printed; raises ``ChildFailed`` when it says no."""
-        done = subprocess.run(  # noqa: S603 - our own command line
-            python_command(*arguments, "--json"),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=self.environment(),
-            timeout=60,
-            check=False,
-        )
+        done = self.nursery.run([*arguments, "--json"], stdin=stdin, environment=self.environment())
         if done.returncode != 0:
             raise ChildFailed(f"trunkline {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
         return json.loads(done.stdout) if done.stdout.strip() else None
@@ -168,11 +176,10 @@ class Stage:
     def start_unit(self, name: str = "car", *, options: tuple[str, ...] = ()) -> None:
         """Start the unit process of an enrolled car."""
         directory = self.directory / "units" / name
-        command = python_command("unit", "--dir", str(directory), *options)
         log = self.directory / "logs" / f"unit-{name}.log"
         seen = log.stat().st_size if log.exists() else 0
-        self.children[f"unit-{name}"] = Child.start(
-            f"unit-{name}", command, log=log, environment=self.environment()
+        self.children[f"unit-{name}"] = self.nursery.child(
+            f"unit-{name}", "unit", "--dir", str(directory), *options, log=log, environment=self.environment()
         )
         self.children[f"unit-{name}"].wait_for_line("ready", since=seen)
 

@@ -80,10 +80,11 @@ def main() -> int:
     if asked.stages > 1:
         return _side_by_side(asked.runs, seed, asked.stages, asked.victim or VICTIMS)
     numbers = range(asked.first, asked.first + asked.runs)
-    return _one_stage(numbers, seed, victims=asked.victim or VICTIMS, keep=asked.keep, as_json=asked.json)
+    return one_stage(numbers, seed, victims=asked.victim or VICTIMS, keep=asked.keep, as_json=asked.json)
 
 
-def _one_stage(numbers: range, seed: int, *, victims: Sequence[str], keep: bool, as_json: bool) -> int:
+def one_stage(numbers: range, seed: int, *, victims: Sequence[str], keep: bool, as_json: bool) -> int:
+    """Play these runs on an installation of their own; 1 on a violation."""
     folder = Path(tempfile.mkdtemp(prefix="tl-chaos-"))
     console = Console(stderr=True, highlight=False)
     console.print(

@@ -34,6 +34,7 @@ from spine.ids import VehicleId
 from spine.index import Index
 from spine.log import Log
 from spine.progress import progress
+from tests import warm
 from tests.journey.stand import PROFILE
 from trunkline.desk import Desk, desk
 from trunkline.settings import Settings
@@ -66,7 +67,7 @@ class Faults:
         self.folder, self.dice = folder, random.Random(seed)
         self.profile = folder / "profile.toml"
         self.profile.write_text(PROFILE.read_text("utf-8"), "utf-8")
-        self.stage = Stage(folder, profile=self.profile)
+        self.stage = Stage(folder, profile=self.profile, nursery=warm.nursery())
         self.units = [f"sings{n}" for n in range(units)]
         self.options = ("--settings", str(PROFILE), "--canary", str(_EVERY))
         self.vehicles: list[VehicleId] = []

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
+from tests import warm
 from trunkline.devices import load_key, make_key
 from trunkline.play import Api, Carrier, Courier, Mailbox, Owner, Refused, link_token
 from trunkline.stage import Stage
@@ -59,7 +60,7 @@ class Stand:
     _hands: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1), init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.stage = Stage(self.directory, profile=PROFILE)
+        self.stage = Stage(self.directory, profile=PROFILE, nursery=warm.nursery())
 
     def start(self) -> None:
         """Everything up, the car claimed, the cast signed in."""

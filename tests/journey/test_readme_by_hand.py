@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from trunkline.demo import Timeline, introduce
 from trunkline.embedded import mosquitto_binary
 from trunkline.play import Api
@@ -21,7 +22,7 @@ BLOCK = re.compile(r"^```sh$(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    with Stage(tmp_path / ".trunkline") as stage:
+    with Stage(tmp_path / ".trunkline", nursery=warm.nursery()) as stage:
         yield stage
 
 

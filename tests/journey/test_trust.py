@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from keys.car.evidence import Roots, verify_file
+from tests import warm
 from tests.journey.stand import until
 from trunkline.demo import Timeline, deliver, introduce
 from trunkline.play import Api
@@ -22,7 +23,7 @@ trust_every = 0.1
 def stage(tmp_path: Path) -> Iterator[Stage]:
     profile = tmp_path / "soon.toml"
     profile.write_text(SOON)
-    with Stage(tmp_path / "data", profile=profile) as stage:
+    with Stage(tmp_path / "data", profile=profile, nursery=warm.nursery()) as stage:
         yield stage
 
 

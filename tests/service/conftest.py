@@ -138,7 +138,7 @@ async def running(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.wait(tasks)
 
 
-async def until(condition: Callable[[], Any], *, within: float = 10.0) -> Any:
+async def until(condition: Callable[[], Any], *, within: float = 60.0) -> Any:
     """Wait for a condition (plain or awaitable) to hold and give its value."""
     async with asyncio.timeout(within):
         while True:

@@ -136,7 +136,7 @@ class Car:
         )
 
     async def until(self, reached: Callable[["Car"], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not reached(self):
                 self._news.clear()
                 await self._news.wait()
@@ -167,7 +167,7 @@ class Scene:
         """A connected car."""
         car = Car(self.mosquitto, *await enrol(self.store), **more)
         async with running(car.link.run()):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await car.link.wait_connected()
             yield car
 
@@ -229,12 +229,12 @@ async def a_gateway(
     )
     gateway = Gateway(kit)
     async with running(tail.run(), gateway.run()):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await gateway.wait_connected()
         yield Scene(store, tail, mosquitto, gateway, limits)
 
 
-async def until(reached: Callable[[], Any], *, seconds: float = 10) -> None:
+async def until(reached: Callable[[], Any], *, seconds: float = 60) -> None:
     """Wait for a condition (a call that gives a truth value, or an awaitable of one)."""
     async with asyncio.timeout(seconds):
         while True:

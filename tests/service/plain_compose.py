@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 from compose_spec.compose_spec import PyOptions
 
+from tests import warm
 from trunkline.embedded import mosquitto_binary, valkey_binary
 from trunkline.processes import Child, Children, free_port, plain_environment
 
@@ -132,15 +132,8 @@ class PlainCompose:
         return self._done(self.words(name, words), name, None)
 
     def _done(self, words: list[str], name: str, stdin: str | None) -> str:
-        done = subprocess.run(
-            words,
-            input=stdin,
-            env=self.environment(name),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        assert words[:3] == [sys.executable, "-m", "trunkline"]
+        done = warm.run(*words[3:], environment=self.environment(name), stdin=stdin)
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout
 

@@ -1,11 +1,11 @@
 """Who may sign what: a process starts with its own keys or not at all (keys.md 3.9)."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from trunkline.processes import Child, free_port, plain_environment, python_command
+from tests import warm
+from trunkline.processes import free_port, plain_environment
 
 
 @pytest.fixture
@@ -17,9 +17,7 @@ def installed(tmp_path: Path, valkey_url: str) -> dict[str, str]:
         "TRUNKLINE_LISTEN_PORT": str(free_port()),
         "TRUNKLINE_BROKER_PORT": str(free_port()),
     }
-    done = subprocess.run(
-        python_command("init"), env=plain_environment(values), capture_output=True, text=True, check=False
-    )
+    done = warm.run("init", environment=values)
     assert done.returncode == 0, done.stderr
     return values
 
@@ -45,14 +43,7 @@ def test_a_process_refuses_keys_that_are_not_its_own(
     process: str, given: tuple[str, ...], installed: dict[str, str], tmp_path: Path
 ) -> None:
     keys = {name: str(tmp_path / "keys") for name in given}
-    done = subprocess.run(
-        python_command(process),
-        env=plain_environment({**installed, **keys}),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = warm.run(process, environment={**installed, **keys})
     assert done.returncode == 64, done.stderr
     assert "signing_dir" in done.stderr.lower() or "command_key_dir" in done.stderr.lower()
     assert "Traceback" not in done.stderr
@@ -64,8 +55,8 @@ def test_the_api_starts_with_no_signing_key_in_reach(installed: dict[str, str], 
             file.unlink()
     for file in (tmp_path / "pki").iterdir():
         file.unlink()
-    child = Child.start(
-        "api", python_command("serve"), log=tmp_path / "api.log", environment=plain_environment(installed)
+    child = warm.nursery().child(
+        "api", "serve", log=tmp_path / "api.log", environment=plain_environment(installed)
     )
     try:
         child.wait_for_line("ready service='api'")
@@ -80,13 +71,6 @@ def test_work_does_not_start_without_each_of_its_keys(
 ) -> None:
     for file in (tmp_path / "keys" / purpose).iterdir():
         file.chmod(0o644)
-    done = subprocess.run(
-        python_command("work"),
-        env=plain_environment({**installed, SIGNING: str(tmp_path / "keys")}),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = warm.run("work", environment={**installed, SIGNING: str(tmp_path / "keys")})
     assert done.returncode == 2
     assert "can be read by others" in done.stderr

@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keys.car.bundle import first_bundle
-from trunkline.processes import plain_environment, python_command
+from tests import warm
 
 pytestmark = pytest.mark.valkey
 
@@ -27,15 +26,7 @@ class Host:
         folder.mkdir(exist_ok=True)
 
     def run(self, *arguments: str, code: int = 0) -> Any:
-        done = subprocess.run(
-            python_command(*arguments, "--json"),
-            env=plain_environment(self.values),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = warm.run(*arguments, "--json", environment=self.values, cwd=self.folder)
         assert done.returncode == code, done.stderr
         assert "PRIVATE" not in done.stdout + done.stderr
         return json.loads(done.stdout) if done.stdout.strip() else done.stderr

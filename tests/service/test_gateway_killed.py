@@ -41,7 +41,7 @@ async def gateway_process(url: str, mosquitto: Mosquitto) -> AsyncIterator[async
 
 async def ready(child: asyncio.subprocess.Process) -> None:
     assert child.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         assert await child.stdout.readline() == b"ready\n"
 
 
@@ -50,7 +50,7 @@ async def cars_of(store: Store, mosquitto: Mosquitto, count: int) -> AsyncIterat
     cars = [Car(mosquitto, *await enrol(store)) for _ in range(count)]
     async with running(*(car.link.run() for car in cars)):
         for car in cars:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await car.link.wait_connected()
         yield cars
 
@@ -107,7 +107,7 @@ async def test_a_killed_gateway_loses_nothing_and_doubles_nothing(
                     )
         async with gateway_process(valkey_url, mosquitto) as child:
             await ready(child)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 await sending
     await once_each(store, boxes)
 
@@ -122,7 +122,7 @@ async def test_a_killed_broker_loses_nothing_that_the_outbox_still_has(
             await until(lambda s=share: sum(len(car.acked) for car in cars) > s)
             mosquitto.stop(kill=True)
             mosquitto.start()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await sending
     await once_each(store, boxes)
 
@@ -137,7 +137,7 @@ async def test_a_killed_store_loses_nothing_that_was_acknowledged(
             await until(lambda s=share: sum(len(car.acked) for car in cars) > s)
             valkey_server.kill()
             valkey_server.start()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await sending
     await once_each(store, boxes)
 

@@ -16,6 +16,7 @@ import pytest
 
 from spine.clock import SystemClock
 from spine.ids import PersonId
+from tests import warm
 from trunkline.desk import desk
 from trunkline.sealing import keyring_of
 from trunkline.settings import Settings
@@ -47,7 +48,7 @@ class Made:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     """The store and `api` alone, as processes: nothing else is needed to refuse."""
-    stage = Stage(tmp_path_factory.mktemp("hostile"))
+    stage = Stage(tmp_path_factory.mktemp("hostile"), nursery=warm.nursery())
     try:
         stage._write_settings()
         stage.start_store()

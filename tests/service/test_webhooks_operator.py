@@ -1,7 +1,7 @@
 """`trunkline webhooks addresses | attempts | recover | source`: an operator's commands as processes over a real store."""
 
+import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,9 +16,8 @@ from spine.index import Index
 from spine.log import Log
 from spine.store import Store
 from spine.valkey import Valkey
-from tests.service.test_webhooks_by_hand import PROGRAM
+from tests import warm
 from tests.service.test_webhooks_engine import DELIVERY, Sink, compose, sink
-from trunkline.processes import plain_environment
 from trunkline.sealing import keyring_of
 from trunkline.settings import Settings
 from webhooks.endpoints import Endpoints
@@ -37,20 +36,6 @@ CARRIER, OTHER = "car_3aaaaaaaaaaaaaaa", "car_5bbbbbbbbbbbbbbb"
 LIMITS = WebhooksLimits()
 
 
-EACH = """
-import contextlib, io, json, sys
-from trunkline.cli import main
-for words in json.loads(sys.argv[1]):
-    sys.argv, said, errors, code = words, io.StringIO(), io.StringIO(), 0
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors):
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-    print(json.dumps([code, said.getvalue(), errors.getvalue()]))
-"""
-
-
 async def no_link(_link: Link) -> str:
     raise AssertionError
 
@@ -65,34 +50,22 @@ class Installed:
     engine: Engine
     clock: SystemClock
 
-    async def run(self, *words: str) -> tuple[int | None, list[Any], str]:
+    async def run(self, *words: str) -> tuple[int, list[Any], str]:
         """Exit code, what stood on stdout (a document a line), and what was said on stderr."""
-        import asyncio
-
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", PROGRAM, "webhooks", *words, "--json",
-            env=plain_environment({"TRUNKLINE_DATA_DIR": str(self.folder), "TRUNKLINE_STORE_URL": self.url}),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        said, errors = await child.communicate()
-        return child.returncode, [json.loads(line) for line in said.splitlines()], errors.decode()
+        (done,) = await self.run_each(words)
+        return done
 
     async def run_each(
         self, *lines: tuple[str, ...], group: str = "webhooks"
     ) -> list[tuple[int, list[Any], str]]:
-        """Several command lines one after the other in one process, which takes a second to start."""
-        import asyncio
-
-        words = [["trunkline", group, *line, "--json"] for line in lines]
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", EACH, json.dumps(words),
-            env=plain_environment({"TRUNKLINE_DATA_DIR": str(self.folder), "TRUNKLINE_STORE_URL": self.url}),
-            stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        said, _ = await child.communicate()
+        """Several command lines one after the other, beside whatever this process answers meanwhile."""
+        where = {"TRUNKLINE_DATA_DIR": str(self.folder), "TRUNKLINE_STORE_URL": self.url}
+        ended = [
+            await asyncio.to_thread(warm.run, group, *line, "--json", environment=where) for line in lines
+        ]
         return [
-            (code, [json.loads(line) for line in out.splitlines()], errors)
-            for code, out, errors in map(json.loads, said.splitlines())
+            (done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr)
+            for done in ended
         ]
 
 

@@ -79,7 +79,8 @@ async def turn(sending: Sending) -> None:
 async def test_what_does_well_is_counted_together_while_others_are_on_the_wire(
     store: Store, clock: SetClock, sink: Sink
 ) -> None:
-    limits = LIMITS.model_copy(update={"health_after": timedelta(hours=1)})
+    patient = {"health_after": timedelta(hours=1), "total_timeout": timedelta(minutes=5)}
+    limits = LIMITS.model_copy(update=patient)
     held: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     statuses = {"/well": 204}
 

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import subprocess
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,17 +12,18 @@ import pytest
 from keys.car import local
 from keys.car.claims import FreshClaims, Revocations
 from keys.car.fresh import write_fresh
+from tests import warm
 from tests.unit.link_car import Service, running, write_key
 from tests.unit.test_cli_base_install import run as run_on_base_install
 from tests.unit.test_unit_opening import QUICK, Rig
 from tests.unit.unit_rig import COURIER, DELIVERY, FRESH_SIGNER, KEY_SIGNER, T0, UNIT, key_token
 from trunkline.link_phone import keep_receipts, kept_receipts, out_of
-from trunkline.processes import free_port, plain_environment, python_command
+from trunkline.processes import free_port
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.local_limits import LocalLimits
 from vehicle_unit.unit import Unit
 
-Done = subprocess.CompletedProcess[str]
+Done = warm.Done
 LINK = LocalLimits(listen="127.0.0.1:0")
 LONG = timedelta(seconds=120)
 LIMITS = UnitLimits(**{**QUICK.model_dump(), "lift_within": LONG, "shut_within": LONG})
@@ -44,11 +44,7 @@ class Hand:
         return self.run("open", *where, "--wait", wait, *more)
 
     def run(self, *words: str) -> Done:
-        return subprocess.run(
-            python_command("courier", *words),
-            env=plain_environment({"TRUNKLINE_DATA_DIR": str(self.folder)}),
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        return warm.run("courier", *words, environment={"TRUNKLINE_DATA_DIR": str(self.folder)})
 
     @property
     def receipts(self) -> Path:

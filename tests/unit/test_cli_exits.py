@@ -9,22 +9,15 @@ from pathlib import Path
 import pytest
 import typer
 
+from tests import warm
 from trunkline.cli import app
 from trunkline.processes import plain_environment, python_command
 
-Done = subprocess.CompletedProcess[str]
+Done = warm.Done
 
 
 def run(*words: str, data: Path, stdin: str = "", **extra: str) -> Done:
-    return subprocess.run(
-        python_command(*words),
-        env=plain_environment({"TRUNKLINE_DATA_DIR": str(data), **extra}),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return warm.run(*words, environment={"TRUNKLINE_DATA_DIR": str(data), **extra}, stdin=stdin)
 
 
 NOT_JSON = "not a document"

@@ -19,11 +19,11 @@ function filled(text, values) {
 
 /** The text in the page's language; {names} are filled from `values`. */
 export function t(text, values = {}) {
-  return filled(words[text] ?? text, values);
+  return filled([words[text] ?? text].flat()[0], values);
 }
 
 /** One form or the other; {count} is filled by itself. */
 export function n(one, many, count, values = {}) {
-  const [single, plural] = words[one] ?? [one, many];
+  const [single, plural] = [words[one]].flat().length === 2 ? words[one] : [one, many];
   return filled(count === 1 ? single : plural, { count, ...values });
 }
