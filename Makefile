@@ -5,7 +5,7 @@ BIN := .venv/bin
 COMPILE = $(BIN)/python -m compileall -q $(PACKAGES) tests
 PACKAGES := spine keys people vehicle_gateway webhooks delivery maintenance vehicle_unit trunkline
 
-.PHONY: setup check test unit-tests demo bench chaos webhooks-chaos crash fuzz second docs words clean
+.PHONY: setup check test unit-tests demo bench chaos webhooks-chaos crash fuzz second docs words screenshots clean
 
 setup: .venv/.installed
 
@@ -60,6 +60,10 @@ docs: setup
 # Texts of the pages: into the catalogs, and from them what pages and scripts read (ARGS=--check: only look).
 words: setup
 	@$(BIN)/python -m trunkline.catalogs $(ARGS)
+
+# Every page, light and dark, phone and desk, into build/screenshots (ARGS="--only desk --language de").
+screenshots: setup
+	@$(BIN)/python -m tests.screenshots $(ARGS)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -157,13 +157,17 @@ class Access:
             raise Unauthenticated("This token is not good (any more).", presented=True)
 
     def refuse_cross_site(self, request: Request) -> None:
-        """What may change something comes from our own pages: ``Sec-Fetch-Site``, else ``Origin``."""
-        if request.method in _SAFE:
-            return
-        site = request.headers.get("sec-fetch-site")
-        ours = request.headers.get("origin") == self._origin if site is None else site == "same-origin"
-        if not ours:
+        """What may change something comes from our own pages. Raises ``CrossSite``."""
+        if not from_our_pages(request, self._origin):
             raise CrossSite("Requests with the session's cookie come from our own pages.")
+
+
+def from_our_pages(request: Request, origin: str) -> bool:
+    """Whether a request changes nothing, or our own page sent it: ``Sec-Fetch-Site`` says so, else ``Origin``."""
+    if request.method in _SAFE:
+        return True
+    site = request.headers.get("sec-fetch-site")
+    return request.headers.get("origin") == origin if site is None else site == "same-origin"
 
 
 def _presented(found: HTTPAuthorizationCredentials | None) -> Token:

@@ -6,16 +6,19 @@ from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 from starlette.staticfiles import StaticFiles
 
 import people.api
 import people.api_parts
 import people.pages
+import trunkline.frame
 import trunkline.metrics
+import trunkline.stage_page_in_app
 import webhooks.api
 import webhooks.api_mending
 import webhooks.published
@@ -38,32 +41,20 @@ from trunkline.delivering import delivery_routes
 from trunkline.desking import desk_routes
 from trunkline.event_documents import describe_webhooks
 from trunkline.eventing import catalogue, event_routes
+from trunkline.frame import Framed, templates
 from trunkline.ground import Ground, ground
 from trunkline.headers import BodyLimit, SecurityHeaders
 from trunkline.maintaining import maintenance_routes
 from trunkline.operating import operator_routes
+from trunkline.own_pages import OwnPages
 from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
+from trunkline.texts import Texts
 from trunkline.trust import NoTrust, PublicKeys
 
 log = logging.getLogger("trunkline")
 
-_PAGES = ("trunkline", "people", "delivery", "webhooks", "maintenance")
-"""Packages with templates."""
-
 BODY_BYTES = 2 * 1024 * 1024
-
-
-def templates() -> Environment:
-    """Templates of every package; undefined names are errors, everything is escaped."""
-    folders = [str(files(package).joinpath("templates")) for package in _PAGES]
-    made = Environment(
-        loader=FileSystemLoader(folders),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-    )
-    languages.install(made)
-    return made
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -74,29 +65,18 @@ def create_app(settings: Settings) -> FastAPI:
         async with ground(settings) as base, services(base) as parts:
             attach(app, parts, PublicKeys(settings))
             if settings.stage_socket is not None:
-                stage_routes(app, parts, settings.stage_socket)
+                trunkline.stage_page_in_app.show(app, parts, settings.stage_socket)
             keep_what_was_loaded()
             log.info("ready", extra={"service": "api", "listens": settings.listen_port})
             yield
 
-    app = _bare(lifespan)
+    app = _bare(settings, lifespan)
     if settings.stage_socket is not None:
-        from trunkline.stage_page_sessions import SideBySide
-
-        app.add_middleware(SideBySide, session="tl_session")
+        trunkline.stage_page_in_app.let_frame(app)
     return app
 
 
-def stage_routes(app: FastAPI, parts: Services, socket: Path) -> None:
-    """The demo's page: in no installation but a demo."""
-    import trunkline.stage_page
-
-    access, origin = parts.people.access, parts.ground.settings.public_url
-    made = trunkline.stage_page.routes(templates(), access, socket=socket, origin=origin)
-    app.router.routes[:0] = made.routes
-
-
-def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables
+def _bare(settings: Settings, lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables
     app = FastAPI(
         title="Trunkline",
         version="1",
@@ -108,20 +88,28 @@ def _bare(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own ty
     )
     problems.install(app)
     describe_webhooks(app, catalogue())
+    tiles = urlsplit(settings.map_tiles or "")
+    app.state.pages = templates(tiles=settings.map_tiles or "", credit=settings.map_credit)
+    # The last one added is the first one asked.
     app.add_middleware(BodyLimit, limit=BODY_BYTES)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(problems.Mishaps)
+    app.add_middleware(OwnPages, origin=settings.public_url)
+    app.add_middleware(Texts)
+    app.add_middleware(SecurityHeaders, tiles=f"https://{tiles.netloc}" if tiles.netloc else "")
+    app.add_middleware(Framed)
     app.add_middleware(languages.Languages)
     return app
 
 
 def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     """Add every package's routes."""
-    pages = templates()
+    pages: Environment = app.state.pages
     cared_for = [*maintenance_routes(parts, pages), *desk_routes(parts, pages), center_routes(parts)]
     for router in (
         *delivery_routes(parts, pages),  # first: routes are tried in order, and a tap is waited for
         people.api.routes(parts.people),
         people.pages.routes(pages),
+        trunkline.frame.routes(parts.people.access),
         event_routes(parts),
         *cared_for,
         *operator_routes(parts, pages),
@@ -209,7 +197,7 @@ async def described(settings: Settings) -> FastAPI:
         expiring=Expiring(valkey),
         rates=Rates(valkey),
     )
-    app = _bare()
+    app = _bare(settings)
     async with services(base) as parts:
         attach(app, parts, {"keys": []})
     await valkey.close()

@@ -222,6 +222,9 @@ def main() -> int:
     )
     check = parser.parse_args().check
     ill_written, missing = run(check=check)
+    if not check:
+        left = Counter(fault.partition(":")[0] for fault in missing)
+        missing = [f"{language}: {count} to translate or to mend" for language, count in sorted(left.items())]
     sys.stderr.write("".join(f"{fault}\n" for fault in (*ill_written, *missing)))
     return 1 if ill_written or (check and missing) else 0
 

@@ -9,12 +9,11 @@ from trunkline.problems import MEDIA, body
 
 CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
+    "font-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
 _HEADERS: Final = {
-    "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -24,10 +23,15 @@ _HEADERS: Final = {
 
 
 class SecurityHeaders:
-    """ASGI middleware: adds the headers; answers are not cached unless they say so."""
+    """ASGI middleware: adds the headers; answers are not cached unless they say so.
 
-    def __init__(self, app: ASGIApp) -> None:
+    ``tiles``: the origin that pages may show map tiles of, where the operator has one.
+    """
+
+    def __init__(self, app: ASGIApp, *, tiles: str = "") -> None:
         self._app = app
+        policy = CSP.replace("img-src 'self'", f"img-src 'self' {tiles}") if tiles else CSP
+        self._headers = {"Content-Security-Policy": policy, **_HEADERS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and add to what comes back."""
@@ -38,7 +42,7 @@ class SecurityHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)

@@ -82,6 +82,13 @@ def catalog(name: str) -> Mapping[str, str | Sequence[str]]:
     return found
 
 
+def speak(name: str) -> str:
+    """For what is still to be said in this request: a page whose text has a language of its own says all in it."""
+    if name in LANGUAGES:
+        _asked.set(name)
+    return ""
+
+
 def gettext(text: str) -> str:
     """The text in the request's language; as it is, where it has no translation."""
     found = catalog(language()).get(text, text)
@@ -97,9 +104,9 @@ def ngettext(one: str, many: str, count: int) -> str:
 
 
 def install(pages: Environment) -> None:
-    """Templates may say ``_("...")``, ``{% trans %}`` and ``lang()``."""
+    """Templates may say ``_("...")``, ``{% trans %}``, ``lang()`` and ``speak("nl")``."""
     pages.add_extension("jinja2.ext.i18n")
     i18n: Any = pages
     i18n.install_gettext_callables(gettext, ngettext, newstyle=True)
     pages.policies["ext.i18n.trimmed"] = True
-    pages.globals["lang"] = language
+    pages.globals |= {"lang": language, "speak": speak}

@@ -1,15 +1,19 @@
 """Each edge translates a Problem once: one table for HTTP (RFC 9457), one for exit codes of the command line."""
 
 import logging
+import secrets
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from people.api_parts import ProblemOut
 from spine.problems import Kind, Problem
+from trunkline import error_pages
 
 log = logging.getLogger("trunkline.api")
 
@@ -60,40 +64,74 @@ def answer(problem: Problem) -> JSONResponse:
     return JSONResponse(content, status, headers=headers, media_type=MEDIA)
 
 
+def told(request: Request, problem: Problem) -> Response:
+    """A Problem as whoever asked can read it: a page for a browser that asked for one, else JSON."""
+    said = answer(problem)
+    return error_pages.instead(request, said) if error_pages.wanted(request) else said
+
+
+def broken(request: Request, error: Exception) -> Response:
+    """What nobody foresaw, with the reference under which the log has it."""
+    reference = secrets.token_hex(4)
+    log.error("request.failed", exc_info=error, extra={"path": request.url.path, "reference": reference})
+    content = body(500, "internal", "Our mistake; it is in the log.", may_have_happened=True, try_again=True)
+    said = JSONResponse({**content, "reference": reference}, 500, media_type=MEDIA)
+    return error_pages.instead(request, said, reference) if error_pages.wanted(request) else said
+
+
 def install(app: FastAPI) -> None:
     """Map what may be raised: Problems, validation, unknown routes, and last what nobody foresaw."""
     _describe(app)
 
     @app.exception_handler(Problem)
-    async def on_problem(_request: Request, problem: Problem) -> JSONResponse:
-        return answer(problem)
+    async def on_problem(request: Request, problem: Problem) -> Response:
+        return told(request, problem)
 
     @app.exception_handler(RequestValidationError)
-    async def on_invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
         # Where and why, never the value: it may be a secret.
         faults = [{"where": [str(p) for p in e["loc"]], "why": e["msg"]} for e in error.errors()]
         content = body(
             422, "request.invalid", "The request does not fit.", may_have_happened=False, try_again=False
         )
-        return JSONResponse({**content, "errors": faults}, 422, media_type=MEDIA)
+        said = JSONResponse({**content, "errors": faults}, 422, media_type=MEDIA)
+        return error_pages.instead(request, said) if error_pages.wanted(request) else said
 
     @app.exception_handler(HTTPException)
-    async def on_http(_request: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == 400:  # a body that is no UTF-8 or no form: declared as what does not fit
-            content = body(
-                422, "request.invalid", "The body cannot be read.", may_have_happened=False, try_again=False
-            )
-            return JSONResponse(content, 422, media_type=MEDIA)
-        content = body(error.status_code, "http", str(error.detail), may_have_happened=False, try_again=False)
-        return JSONResponse(content, error.status_code, headers=error.headers, media_type=MEDIA)
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        status, code, detail = error.status_code, "http", str(error.detail)
+        if status == 400:  # a body that is no UTF-8 or no form: declared as what does not fit
+            status, code, detail = 422, "request.invalid", "The body cannot be read."
+        content = body(status, code, detail, may_have_happened=False, try_again=False)
+        said = JSONResponse(content, status, headers=error.headers, media_type=MEDIA)
+        return error_pages.instead(request, said) if status > 400 and error_pages.wanted(request) else said
 
     @app.exception_handler(Exception)
-    async def on_bug(request: Request, error: Exception) -> JSONResponse:
-        log.error("request.failed", exc_info=error, extra={"path": request.url.path})
-        content = body(
-            500, "internal", "Our mistake; it is in the log.", may_have_happened=True, try_again=True
-        )
-        return JSONResponse(content, 500, media_type=MEDIA)
+    async def on_bug(request: Request, error: Exception) -> Response:
+        return broken(request, error)
+
+
+class Mishaps:
+    """ASGI middleware: the answer to what nobody foresaw is made within the others, so it has their headers too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer for what is raised before an answer has begun."""
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:  # the last one who can answer
+            if begun or scope["type"] != "http":
+                raise
+            await broken(Request(scope), error)(scope, receive, send)
 
 
 def _describe(app: FastAPI) -> None:

@@ -130,6 +130,13 @@ class Settings(BaseSettings):
         "may be framed.",
     )
 
+    map_tiles: str | None = Field(
+        None,
+        pattern=r"^https://[a-z0-9.-]{1,200}(:[0-9]{1,5})?/[!-~]{0,300}$",
+        description="URL of map tiles with {z}, {x} and {y} for the small map of a delivery; none: it is drawn without.",
+    )
+    map_credit: str = Field("", max_length=200, description="Whom the tiles' terms ask to name on the map.")
+
     centers_file: Path | None = Field(
         None,
         description="A TOML file that says which cases go to which contact center with a system of its own "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import ingest, local_open, scan_to_case, unlock, verify, webhooks
+from tests.bench import ingest, local_open, page_decision, scan_to_case, unlock, verify, webhooks
 from tests.bench.line import Better, Line
 
 
@@ -30,6 +30,7 @@ LINES = {
     ingest.NAME: Wanted(ingest.measure, ingest.BAR, "higher"),
     verify.NAME: Wanted(verify.measure, verify.BAR, "lower"),
     scan_to_case.NAME: Wanted(scan_to_case.measure, scan_to_case.BAR, "higher"),
+    page_decision.NAME: Wanted(page_decision.measure, page_decision.BAR, "lower"),
     webhooks.TASKIQ: Wanted(webhooks.vs_taskiq, webhooks.TASKIQ_BAR, "higher"),
     webhooks.BULLMQ: Wanted(webhooks.vs_bullmq, webhooks.BULLMQ_BAR, "higher"),
     webhooks.CPU: Wanted(webhooks.cpu_vs_raw_aiohttp, webhooks.CPU_BAR, "lower"),

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from delivery import api, api_beforehand, api_courier, api_owner, api_questions, pages
 from delivery.place import Circle
@@ -22,7 +21,8 @@ from spine.facts.vehicle import CommandCreated
 from tests.people_signing import ORIGIN
 from tests.service.delivery_house import CAR, HERE, HOUR, SPOT, DeliveryHouse, home, house_of_people
 from tests.unit.test_delivery_photos import BARE, FULL
-from trunkline import languages, problems
+from trunkline import problems
+from trunkline.frame import templates
 from webhooks.dispatch import Brief
 from webhooks.envelope import News, sequence_of
 from webhooks.keyring import Keyring
@@ -75,9 +75,6 @@ async def web(home: DeliveryHouse) -> AsyncIterator[Web]:
     limits = WebhooksLimits()
     sources = Sources(home.store, home.clock, limits, keyring)
     verifier = Verifier(home.store, Expiring(home.store.valkey), home.clock, limits, sources)
-    folders = [f"{package}/templates" for package in ("trunkline", "people", "delivery")]
-    templates = Environment(loader=FileSystemLoader(folders), autoescape=select_autoescape())
-    languages.install(templates)
     app = FastAPI()
     problems.install(app)
     for router in (
@@ -85,7 +82,7 @@ async def web(home: DeliveryHouse) -> AsyncIterator[Web]:
         api_questions.routes(home.desk, verifier), api_beforehand.routes(home.desk),
     ):  # fmt: skip
         app.include_router(router, prefix="/v1")
-    app.include_router(pages.routes(templates))
+    app.include_router(pages.routes(templates()))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
         made = Web(home, client, sources)
