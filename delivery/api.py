@@ -1,12 +1,12 @@
 """JSON routes of carriers: place, follow, cancel, assign, reschedule, and the evidence."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import Field, model_validator
 
-from delivery.api_parts import After, DeliveryPath, Limit, PageOut, PhotoPath, photo
+from delivery.api_parts import After, DeliveryPath, Limit, PageOut, PhotoPath, evidence_file, photo
 from delivery.desk import Desk
 from delivery.lists import OF_CARRIER
 from delivery.model import Kind, Opens, Parcel, Read, Reference, Window
@@ -141,9 +141,7 @@ def _following(desk: Desk) -> APIRouter:
     )  # fmt: skip
     async def evidence(me: Reader, delivery: DeliveryPath) -> JSONResponse:
         """Anybody can verify it with ``trunkline evidence verify``, or without our code."""
-        document: dict[str, Any] = await desk.evidence.file(await desk.carrier.read(me.id, delivery))
-        name = f'attachment; filename="{delivery}.evidence.json"'
-        return JSONResponse(document, headers={"Content-Disposition": name})
+        return evidence_file(delivery, await desk.evidence.file(await desk.carrier.read(me.id, delivery)))
 
     @router.get(
         "/deliveries/{delivery}/photos/{sha256}", responses=problems(401, 403, 404, 422), summary="A photo",

@@ -3,10 +3,19 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AwareDatetime, Field
 
-from delivery.api_parts import After, DeliveryPath, Limit, OptionsOut, PageOut, PhotoPath, photo
+from delivery.api_parts import (
+    After,
+    DeliveryPath,
+    Limit,
+    OptionsOut,
+    PageOut,
+    PhotoPath,
+    evidence_file,
+    photo,
+)
 from delivery.desk import Desk
 from delivery.lists import OF_CAR
 from delivery.model import Level, Read
@@ -119,6 +128,14 @@ def _looking(desk: Desk) -> APIRouter:
             return kind if kind in SEEN_BY_OWNERS else None
 
         return stream(desk, await still(), Audience(name, lambda read: read.state, still), last_event_id)
+
+    @router.get(
+        "/deliveries/{delivery}/evidence", responses=problems(401, 404, 409, 422),
+        summary="The evidence as one file",
+    )  # fmt: skip
+    async def evidence(me: Me, delivery: DeliveryPath) -> JSONResponse:
+        """The same file as its carrier's: `trunkline evidence verify` takes it, or anybody without our code."""
+        return evidence_file(delivery, await desk.evidence.file((await desk.owner.read(me.id, delivery))[0]))
 
     @router.get(
         "/deliveries/{delivery}/photos/{sha256}", responses=problems(401, 404, 422), summary="A photo",

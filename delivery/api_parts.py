@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import Header, Path, Query, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from delivery.desk import Desk
@@ -51,6 +52,12 @@ async def photo(desk: Desk, read: Read, sha256: str, *, by: str) -> Response:
 
     await desk.deliveries.change(read.id, decide)
     return Response(content, media_type=kept[sha256], headers={"Cache-Control": "no-store"})
+
+
+def evidence_file(delivery: DeliveryId, document: Mapping[str, Any]) -> JSONResponse:
+    """The evidence of a delivery, to be kept as a file of its name."""
+    name = f'attachment; filename="{delivery}.evidence.json"'
+    return JSONResponse(dict(document), headers={"Content-Disposition": name})
 
 
 class OptionsOut(BaseModel):

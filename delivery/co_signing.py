@@ -8,6 +8,7 @@ from delivery.ports import Cars, Keys
 from delivery.questions import Question
 from delivery.service import Deliveries
 from delivery.states import UNDER_WAY
+from keys.car.claims import OwnerState
 from keys.drafts import Draft
 from keys.model import Wanted, key_id
 from keys.problems import KeyAlive, TooManyKeys
@@ -30,6 +31,14 @@ class CoSigning:
         except NoSuchVehicle:
             return None
         return unit if await self._keys.drafts.required(unit) else None
+
+    async def said_by(self, vehicle: VehicleId) -> OwnerState | None:
+        """What the car last said of the passkeys that are paired in it; None where it never did."""
+        try:
+            unit = await self._cars.unit(vehicle)
+        except NoSuchVehicle:
+            return None
+        return await self._keys.drafts.owner(unit)
 
     async def draft(
         self, read: Read, vehicle: VehicleId, unit: UnitId, place: Circle | Polygon | Anywhere, now: datetime

@@ -1,4 +1,4 @@
-"""The owner's pages: the decision behind a mail's link, a delivery with its timeline. They only look."""
+"""The owner's pages: the decision behind a mail's link, a delivery with its timeline, a car. They only look."""
 
 from importlib.resources import files
 from typing import Final
@@ -9,19 +9,31 @@ from jinja2 import Environment
 
 from delivery.api_parts import DeliveryPath
 from delivery.mailed import BLOCK_PAGE, PAGE
+from people.api_parts import VehiclePath
 
 _SCRIPTS: Final = (
+    "album.js",
     "answering.js",
     "beforehand.js",
     "block.js",
+    "car.js",
+    "car_access.js",
+    "car_addresses.js",
+    "car_leaving.js",
+    "car_pairing.js",
+    "car_people.js",
+    "car_rules.js",
+    "changing.js",
     "cosign.js",
     "decide.js",
     "delivery.js",
+    "gesture.js",
     "help.js",
+    "place.js",
     "question.js",
     "words.js",
 )
-"""Files of ``static``, served under ``/delivery``."""
+"""Files of ``static``, served under ``/delivery`` (an underscore is a dash there)."""
 
 
 def routes(templates: Environment) -> APIRouter:
@@ -44,12 +56,28 @@ def routes(templates: Environment) -> APIRouter:
         page = templates.get_template("delivery.html")
         return HTMLResponse(page.render(script="/delivery/delivery.js", delivery=delivery))
 
+    @router.get("/cars/{vehicle}")
+    async def car(vehicle: VehiclePath) -> HTMLResponse:
+        """The frame; the script reads the car with the session's cookie."""
+        return HTMLResponse(
+            templates.get_template("car.html").render(script="/delivery/car.js", vehicle=vehicle)
+        )
+
+    @router.get("/cars/{vehicle}/passkey")
+    async def pairing(vehicle: VehiclePath) -> HTMLResponse:
+        """What a person in the car gives to its unit; only there it is paired."""
+        page = templates.get_template("car_pairing.html")
+        return HTMLResponse(page.render(script="/delivery/car-pairing.js", vehicle=vehicle))
+
     for name in _SCRIPTS:
-        _serve(router, f"/delivery/{name}", files("delivery").joinpath("static", name).read_text("utf-8"))
+        _serve(router, name, "text/javascript")
+    _serve(router, "owner.css", "text/css")
     return router
 
 
-def _serve(router: APIRouter, path: str, script: str) -> None:
-    @router.get(path)
+def _serve(router: APIRouter, name: str, media_type: str) -> None:
+    text = files("delivery").joinpath("static", name).read_text("utf-8")
+
+    @router.get(f"/delivery/{name.replace('_', '-')}")
     async def serve() -> Response:
-        return Response(script, media_type="text/javascript", headers={"Cache-Control": "max-age=300"})
+        return Response(text, media_type=media_type, headers={"Cache-Control": "max-age=300"})

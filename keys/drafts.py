@@ -69,8 +69,12 @@ class Drafts:
 
     async def required(self, unit: UnitId) -> bool:
         """Whether the unit said, signed, that it opens for no key without its owner's passkey."""
-        numbers = Numbers.model_validate_json((await self._store.load(numbers_id(unit))).body)
-        return numbers.owner is not None and numbers.owner.required
+        owner = await self.owner(unit)
+        return owner is not None and owner.required
+
+    async def owner(self, unit: UnitId) -> OwnerState | None:
+        """What the unit last said, signed, of its owner's passkeys; None where it never said anything."""
+        return Numbers.model_validate_json((await self._store.load(numbers_id(unit))).body).owner
 
     async def read(self, key: KeyId) -> Draft | None:
         """See ``read_draft``."""

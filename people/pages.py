@@ -1,4 +1,4 @@
-"""The pages where a mail's link arrives: a GET shows a button and uses nothing up, its script POSTs."""
+"""The pages where a mail's link arrives (a GET uses nothing up, its script POSTs), passkeys and account."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
@@ -15,6 +15,8 @@ SCRIPTS: Final[Mapping[str, str]] = {
     "/invitation.js": "invitation.js",
     "/passkeys.js": "passkeys.js",
     "/passkey-ask.js": "passkey_ask.js",
+    "/account.js": "account.js",
+    "/export.js": "export.js",
 }
 """Path of each script and its file in ``static``."""
 
@@ -45,6 +47,10 @@ def routes(templates: Environment) -> APIRouter:
     @router.get("/passkeys")
     async def passkeys() -> HTMLResponse:
         return page("passkeys.html", "/passkeys.js")
+
+    @router.get("/account")
+    async def account() -> HTMLResponse:
+        return page("account.html", "/account.js")
 
     @router.get("/invitations/{invitation}")
     async def invitation(invitation: InvitationPath) -> HTMLResponse:  # noqa: ARG001 - the script reads it

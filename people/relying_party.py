@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from webauthn import (
     generate_authentication_options,
     generate_registration_options,
@@ -14,8 +15,14 @@ from webauthn import (
     verify_authentication_response,
     verify_registration_response,
 )
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, parse_attestation_object
+from webauthn.helpers import (
+    base64url_to_bytes,
+    bytes_to_base64url,
+    decode_credential_public_key,
+    parse_attestation_object,
+)
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
+from webauthn.helpers.decoded_public_key_to_cryptography import decoded_public_key_to_cryptography
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
     AuthenticatorTransport,
@@ -187,6 +194,14 @@ class RelyingParty:
                 "Passkeys belong to a name: this installation's public_url must be https:// and a name, "
                 "or http://localhost."
             )
+
+
+def public_key_der(public_key: str) -> bytes:
+    """A kept passkey's public key (``Made.public_key``) as SubjectPublicKeyInfo in DER, as others read keys."""
+    decoded = decode_credential_public_key(base64url_to_bytes(public_key))
+    return decoded_public_key_to_cryptography(decoded).public_bytes(
+        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    )
 
 
 def _check_format(answer: Attestation) -> None:

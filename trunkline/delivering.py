@@ -10,6 +10,7 @@ import delivery.api_beforehand
 import delivery.api_brought
 import delivery.api_courier
 import delivery.api_owner
+import delivery.api_pairing
 import delivery.api_questions
 import delivery.courier_pages
 import delivery.pages
@@ -29,6 +30,7 @@ def delivery_routes(parts: Services, pages: Environment) -> list[APIRouter]:
     api.include_router(delivery.api.routes(parts.delivery))
     api.include_router(delivery.api_owner.routes(parts.delivery))
     api.include_router(delivery.api_beforehand.routes(parts.delivery))
+    api.include_router(delivery.api_pairing.routes(parts.delivery))
     api.include_router(delivery.api_questions.routes(parts.delivery, verifier))
     return [api, delivery.pages.routes(pages), _courier_pages(pages)]
 

@@ -1,10 +1,20 @@
 // Giving an answer: what a yes needs, the passkey's gesture over exactly that, and the one request that decides.
 import { twice } from "/static/controls.js";
 import { ask, Refused } from "/static/requests.js";
+import { t } from "/static/words.js";
 import { signature } from "/delivery/cosign.js";
 
 const by = (id) => document.getElementById(id);
-const NOTHING = "Your passkey did not sign, so nothing was decided. Try again, on a device that has your passkey.";
+const NOTHING = t("Your passkey did not sign, so nothing was decided. Try again, on a device that has your passkey.");
+/** Why a yes needs a passkey, by the grounds of `delivery.levels`. */
+const WHY = {
+  cabin: t("It opens the cabin too."),
+  new_carrier: t("It is the first time for this carrier at your car."),
+  new_kind: t("This carrier brought or fetched before, and now wants the other."),
+  new_place: t("It is the first time for this carrier at this place."),
+  long: t("It is longer than what you approved before."),
+  offline: t("A block might not reach the car in time."),
+};
 
 /** The passkey's assertion over the challenge that the server makes for this answer. Throws Refused: nothing was decided. */
 export async function assertion(path, body) {
@@ -23,17 +33,30 @@ function wantsPasskey(needed, session) {
   return Boolean(needed) && needed.by === "passkey" && (needed.level === "passkey" || !session);
 }
 
+/** What a yes of this person needs, in plain words; empty where one press is enough. */
+function neededWords(needed, session) {
+  if (!needed) return "";
+  const why = needed.why.map((ground) => WHY[ground]).filter(Boolean);
+  if (needed.by === "nothing") return t("Make a passkey first, or choose approving by mail; then answer again.");
+  if (needed.by === "link") {
+    if (needed.level === "passkey") return [t("Make a passkey first; then answer again with it."), ...why].join(" ");
+    return t("Whoever reads your mail could approve this for you. A passkey ends that.");
+  }
+  if (needed.level === "passkey") return [t("Answer with your passkey."), ...why].join(" ");
+  const same = t("You approved the same before.");
+  return session ? same : `${same} ${t("A mail's link alone does not approve it.")}`;
+}
+
 /** Say what a yes needs, and name the button so. `needed` as the API gives it, or null. */
 export function showNeeded(needed, { session }) {
-  const label = wantsPasskey(needed, session) ? "Approve with your passkey" : "Approve";
-  const link = "Whoever reads your mail could approve this for you. A passkey ends that.";
-  const repeat = needed && needed.level === "session" && needed.by === "passkey";
-  const same = session ? "You approved the same before." : "You approved the same before. A mail's link alone does not approve it.";
-  const words = repeat ? same : needed ? needed.how || (needed.by === "link" ? link : "") : "";
+  const label = wantsPasskey(needed, session) ? t("Approve with your passkey") : t("Approve");
+  const words = neededWords(needed, session);
+  const blocks = Boolean(needed) && (needed.by === "nothing" || (needed.by === "link" && needed.level === "passkey"));
   if (by("approve").textContent !== label) by("approve").textContent = label;
-  if (by("needed").textContent !== words) by("needed").textContent = words;
+  if (by("needed-words").textContent !== words) by("needed-words").textContent = words;
   by("needed").hidden = words === "";
-  by("needed").className = needed && needed.by === "nothing" ? "stands wait" : "muted small";
+  by("needed").className = blocks ? "stands wait" : "muted small";
+  by("choose").hidden = !blocks;
 }
 
 /**
@@ -51,10 +74,11 @@ export async function answer(at, question, { decision, silent = false, notMe = f
   try {
     return await ask("POST", at.decide, { body });
   } catch (problem) {
+    if (problem.code !== "approval.level_too_low") throw problem;
     // A session that counts for less than it seemed, or a passkey that only the car knows: one more gesture is enough.
-    const more = problem.code === "approval.level_too_low" && yes && !body.assertion && needed && needed.by === "passkey";
-    if (!more) throw problem;
-    return ask("POST", at.decide, { body: { ...body, assertion: await prove() } });
+    if (yes && !body.assertion && needed && needed.by === "passkey")
+      return ask("POST", at.decide, { body: { ...body, assertion: await prove() } });
+    throw new Refused(neededWords(needed, at.session) || problem.message, problem);
   }
 }
 
@@ -62,8 +86,8 @@ export async function answer(at, question, { decision, silent = false, notMe = f
 export function notMe(work) {
   twice(
     by("not-me"),
-    "Did you order nothing of the kind? Then this is declined, and this carrier cannot ask for your car any more until you allow it again on your page. We are told, too.",
-    "Yes, that was not me",
+    t("Did you order nothing of the kind? Then this is declined, and this carrier cannot ask for your car any more until you allow it again on your page. We are told, too."),
+    t("Yes, that was not me"),
     work,
   );
 }

@@ -1,100 +1,96 @@
-// What an owner decides beforehand for a car: who may come without asking, who may not ask, when nobody is woken.
-import { during, element, say, twice } from "/static/controls.js";
+// What an owner decides beforehand for a car: who may come without asking, and who may not ask.
+import { during, element, twice } from "/static/controls.js";
 import { ask } from "/static/requests.js";
-import { moment } from "/static/times.js";
+import { moment, weekdays } from "/static/times.js";
+import { t } from "/static/words.js";
 import { assertion } from "/delivery/answering.js";
+import { asShown } from "/delivery/place.js";
 import { placeWords } from "/delivery/words.js";
 
-const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-const DAY_NAMES = { mon: "Monday", tue: "Tuesday", wed: "Wednesday", thu: "Thursday", fri: "Friday", sat: "Saturday", sun: "Sunday" };
 const RESTS = {
-  not_me: " It rests: you said “that was not me”.",
-  doubted: " It rests: it came more than once and opened nothing.",
-  frozen: " It rests: this carrier was stopped for a while since you allowed it.",
+  not_me: t("It rests: you said “that was not me”."),
+  doubted: t("It rests: it came more than once and opened nothing."),
+  frozen: t("It rests: this carrier was stopped for a while since you allowed it."),
 };
 const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/** The parts of one car's card. `name`: begins the ids of its elements. */
-export async function beforehand(vehicle, name) {
+/** Fill `area` for one car. */
+export async function beforehand(area, vehicle) {
   const path = `/v1/owner/cars/${vehicle}`;
   const said = element("p", { className: "said", role: "status" });
-  const area = element("div");
+  const lists = element("div");
+  const more = element("details");
   const show = async () => {
     const [rules, { data: deliveries }, standing, barred] = await Promise.all([
-      read(`${path}/rules`),
-      ask("GET", `/v1/owner/deliveries?limit=100&vehicle=${vehicle}`),
+      ask("GET", `${path}/rules`),
+      ask("GET", `/v1/owner/deliveries?limit=50&vehicle=${vehicle}`),
       ask("GET", `${path}/standing`),
       ask("GET", `${path}/barred`),
     ]);
-    area.replaceChildren(...allowed(path, standing, area, said, again), ...heard(path, barred, area, said, again));
-    more.replaceChildren(
-      element("summary", {}, "Decide beforehand"),
-      allowForm(path, name, rules.body, deliveries, said, again),
-      quietForm(path, name, rules, said, again),
+    const nothing = element("p", { className: "muted" }, t("Every delivery is asked for, each time."));
+    lists.replaceChildren(
+      ...(standing.length ? allowed(path, standing, lists, said, again) : [nothing]),
+      ...heard(path, barred, lists, said, again),
     );
+    more.replaceChildren(element("summary", {}, t("Let a carrier come without asking")), allowForm(path, rules, deliveries, said, again));
   };
-  const more = element("details");
   // What was pressed is drawn anew: whoever came by keyboard goes on from here.
   const again = async () => {
     await show();
     more.querySelector("summary").focus();
   };
   await show();
-  return [area, said, more];
-}
-
-async function read(path) {
-  const answer = await fetch(path, { headers: { Accept: "application/json" } });
-  return { body: await answer.json(), etag: answer.headers.get("ETag") };
+  area.replaceChildren(lists, said, more);
 }
 
 function allowed(path, rules, area, said, show) {
-  if (!rules.length) return [];
+  const names = Object.fromEntries(weekdays());
   const rows = rules.map((rule) => {
     const name = rule.carrier_name || rule.wish.carrier;
-    const button = element("button", { type: "button", className: "bad small", "aria-label": `Take back: ${name}` }, "Take back");
-    twice(button, `${name} has to ask again. What it was let in for before goes on until you block it.`, "Yes, take it back", () =>
-      during(area, said, async () => {
-        await ask("DELETE", `${path}/standing/${rule.id}`);
-        await show();
-        return `${name} has to ask again.`;
-      }),
-    );
-    const hours = rule.wish.hours;
-    const when = `${hours.days.map((day) => DAY_NAMES[day]).join(", ")}, ${hours.start} to ${hours.end} (${hours.zone})`;
-    const line = row(name, `${when}; ${placeWords(rule.wish.place)}.${RESTS[rule.rests] || ""}`, button);
-    if (rule.rests) {
-      const wake = element("button", { type: "button", className: "quiet small", "aria-label": `Let ${name} come again` }, "Let come again");
-      wake.addEventListener("click", () =>
+    const button = element("button", { type: "button", className: "bad small", "aria-label": t("Take back: {name}", { name }) }, t("Take back"));
+    twice(
+      button,
+      t("{name} has to ask again. What it was let in for before goes on until you block it.", { name }),
+      t("Yes, take it back"),
+      () =>
         during(area, said, async () => {
-          await ask("DELETE", `${path}/barred/${rule.wish.carrier}`);
+          await ask("DELETE", `${path}/standing/${rule.id}`);
           await show();
-          return `${name} may come again.`;
+          return t("{name} has to ask again.", { name });
         }),
-      );
-      button.before(wake);
-    }
+    );
+    const { days, start, end, zone: where } = rule.wish.hours;
+    const values = { days: days.map((day) => names[day]).join(", "), start, end, zone: where, place: placeWords(asShown(rule.wish.place)) };
+    const when = t("{days}, {start} to {end} ({zone}); {place}.", values);
+    const line = row(name, rule.rests ? `${when} ${RESTS[rule.rests] || ""}` : when, button);
+    if (rule.rests) button.before(lift(path, rule.wish.carrier, t("Let {name} come again", { name }), t("Let come again"), t("{name} may come again.", { name }), area, said, show));
     return line;
   });
-  return [element("h4", {}, "May come without asking"), element("ul", { className: "list" }, ...rows)];
+  return [element("h3", {}, t("May come without asking")), element("ul", { className: "list" }, ...rows)];
 }
 
 function heard(path, barred, area, said, show) {
   if (!barred.length) return [];
   const rows = barred.map((one) => {
     const name = one.carrier_name || one.carrier;
-    const button = element("button", { type: "button", className: "quiet small", "aria-label": `Let ${name} ask again` }, "Let ask again");
-    button.addEventListener("click", () =>
-      during(area, said, async () => {
-        await ask("DELETE", `${path}/barred/${one.carrier}`);
-        await show();
-        return `${name} may ask again.`;
-      }),
-    );
-    const why = one.why === "not_me" ? "You said: that was not me. Until you let it ask again." : `You declined. Until ${moment(one.until)}.`;
+    const button = lift(path, one.carrier, t("Let {name} ask again", { name }), t("Let ask again"), t("{name} may ask again.", { name }), area, said, show);
+    const declined = () => t("You declined. Until {time}.", { time: moment(one.until) });
+    const why = one.why === "not_me" ? t("You said: that was not me. Until you let it ask again.") : declined();
     return row(name, why, button);
   });
-  return [element("h4", {}, "May not ask"), element("ul", { className: "list" }, ...rows)];
+  return [element("h3", {}, t("May not ask")), element("ul", { className: "list" }, ...rows)];
+}
+
+function lift(path, carrier, label, words, done, area, said, show) {
+  const button = element("button", { type: "button", className: "quiet small", "aria-label": label }, words);
+  button.addEventListener("click", () =>
+    during(area, said, async () => {
+      await ask("DELETE", `${path}/barred/${carrier}`);
+      await show();
+      return done;
+    }),
+  );
+  return button;
 }
 
 function row(title, about, button) {
@@ -102,34 +98,31 @@ function row(title, about, button) {
   return element("li", {}, element("div", { className: "line" }, words, button));
 }
 
-function field(id, words, properties) {
-  return [element("label", { htmlFor: id }, words), element("input", { id, required: true, ...properties })];
-}
-
-function allowForm(path, name, rules, deliveries, said, show) {
-  const title = element("h4", {}, "Let a carrier come without asking");
+function allowForm(path, rules, deliveries, said, show) {
   const known = new Map(deliveries.map((one) => [one.carrier, one.carrier_name || one.carrier]));
-  if (!known.size) return element("div", {}, title, element("p", { className: "muted small" }, "No carrier has asked for this car yet."));
+  if (!known.size) return element("p", { className: "muted small" }, t("No carrier has asked for this car yet. Once one has, you can let it come without asking."));
   const carriers = [...known].map(([value, words]) => element("option", { value }, words));
-  const days = DAYS.map((day, index) =>
-    element(
-      "label",
-      { className: "choice" },
-      element("input", { type: "checkbox", name: "days", value: day, checked: index < 5 }),
-      DAY_NAMES[day],
-    ),
+  const days = weekdays().map(([day, name], index) =>
+    element("label", { className: "choice" }, element("input", { type: "checkbox", name: "days", value: day, checked: index < 5 }), name),
+  );
+  const time = (name, words, value) => [
+    element("label", { htmlFor: `allow-${name}` }, words),
+    element("input", { id: `allow-${name}`, name, type: "time", required: true, value }),
+  ];
+  const explained = t(
+    "For couriers known for a day, twice a day, two hours at most, the boot only, and while your car may stand as now: {place}. You are told at once and can block each. It needs your passkey.",
+    { place: placeWords(asShown(rules.place)) },
   );
   const made = element(
     "form",
     {},
-    title,
-    element("p", { className: "muted small" }, `For couriers known for a day, twice a day, two hours at most, the boot only, and while your car may stand as now: ${placeWords(words(rules.place))}. You are told at once and can block each. It needs your passkey.`),
-    element("label", { htmlFor: `${name}-carrier` }, "Carrier"),
-    element("select", { id: `${name}-carrier`, name: "carrier" }, ...carriers),
-    element("fieldset", {}, element("legend", {}, "On"), ...days),
-    ...field(`${name}-from`, "From", { name: "start", type: "time", value: "08:00" }),
-    ...field(`${name}-to`, "To", { name: "end", type: "time", value: "18:00" }),
-    element("button", { type: "submit" }, "Allow with your passkey"),
+    element("p", { className: "muted small" }, explained),
+    element("label", { htmlFor: "allow-carrier" }, t("Carrier")),
+    element("select", { id: "allow-carrier", name: "carrier" }, ...carriers),
+    element("fieldset", {}, element("legend", {}, t("On")), ...days),
+    ...time("start", t("From"), "08:00"),
+    ...time("end", t("To"), "18:00"),
+    element("button", { type: "submit" }, t("Allow with your passkey")),
   );
   made.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -140,44 +133,8 @@ function allowForm(path, name, rules, deliveries, said, show) {
       const signed = await assertion(`${path}/standing/challenge`, wish);
       const rule = await ask("POST", `${path}/standing`, { body: { wish, assertion: signed } });
       await show();
-      return `${rule.carrier_name || rule.wish.carrier} may come in these hours without asking.`;
+      return t("{name} may come in these hours without asking.", { name: rule.carrier_name || rule.wish.carrier });
     });
   });
-  return made;
-}
-
-/** A place as the rules have it, in the words of a question. */
-function words(place) {
-  if (place.kind === "circle") return { kind: "circle", centre: [place.centre.lat, place.centre.lon], radius_m: place.radius };
-  return place;
-}
-
-function quietForm(path, name, rules, said, show) {
-  const quiet = rules.body.quiet;
-  const made = element(
-    "form",
-    {},
-    element("h4", {}, "Quiet hours"),
-    element("p", { className: "muted small" }, "Questions that can wait until morning are mailed then. On their page you can answer them all the while."),
-    ...field(`${name}-quiet`, "From", { name: "start", type: "time", value: quiet ? quiet.start : "22:00" }),
-    ...field(`${name}-awake`, "To", { name: "end", type: "time", value: quiet ? quiet.end : "07:00" }),
-    element("button", { type: "submit", className: "quiet" }, quiet ? "Change quiet hours" : "Set quiet hours"),
-  );
-  const put = (value) =>
-    during(made, said, async () => {
-      const headers = { "If-Match": rules.etag };
-      await ask("PUT", `${path}/rules`, { body: { ...rules.body, quiet: value }, headers });
-      await show();
-      return value ? "Quiet hours are set." : "There are no quiet hours now.";
-    });
-  made.addEventListener("submit", (event) => {
-    event.preventDefault();
-    put({ start: made.elements.start.value, end: made.elements.end.value, zone: zone() });
-  });
-  if (quiet) {
-    const off = element("button", { type: "button", className: "plain" }, "No quiet hours");
-    off.addEventListener("click", () => put(null));
-    made.append(off);
-  }
   return made;
 }

@@ -1,6 +1,7 @@
 // The link of a mail that told of a delivery nobody was asked about. Opening the page looks; only the button blocks.
 import { during, element, lead, say, twice } from "/static/controls.js";
 import { ask } from "/static/requests.js";
+import { t } from "/static/words.js";
 import { answered, showQuestion } from "/delivery/question.js";
 
 const KEPT = "block";
@@ -19,14 +20,14 @@ function result(title, next, tone) {
   by("result").className = `stands ${tone}`;
   by("outcome").textContent = title;
   by("next").textContent = next;
-  by("follow").replaceChildren(element("a", { href: `/deliveries/${question.delivery}` }, "Follow it on its page"), " (sign in by mail).");
+  by("follow").replaceChildren(element("a", { href: `/deliveries/${question.delivery}` }, t("Follow it on its page (sign in by mail)")));
   by("result").hidden = false;
 }
 
 async function open() {
-  say(said, "One moment…");
+  say(said, t("One moment…"));
   question = await ask("POST", "/v1/questions/open", { body: { token }, looks: true });
-  by("title").textContent = `${question.content.carrier.name} was let in`;
+  by("title").textContent = t("{carrier} was let in", { carrier: question.content.carrier.name });
   document.title = `${by("title").textContent} - Trunkline`;
   showQuestion(by("asked"), question);
   by("question").hidden = false;
@@ -34,25 +35,31 @@ async function open() {
   if (question.can_block) {
     result(...answered(question));
     by("stop").hidden = false;
-  } else if (question.state === "blocked") result("Blocked", "It was blocked already. Its page says when its key is certain to be dead.", "");
-  else result("There is nothing to block any more", "It is over, or the lock has moved already: its page says what happened.", "");
+  } else if (question.state === "blocked")
+    result(t("Blocked"), t("It was blocked already. Its page says when its key is certain to be dead."), "");
+  else result(t("There is nothing to block any more"), t("It is over, or the lock has moved already: its page says what happened."), "");
 }
 
-twice(by("block"), "Block this delivery? Its key is destroyed, and its page says when that is certain. The carrier has to ask you anew.", "Yes, block it", async () => {
-  const worked = await during(by("stop"), said, async () => {
-    await ask("POST", "/v1/questions/block", { body: { token } });
-  });
-  if (!worked) return;
-  by("stop").hidden = true;
-  result("Blocked", "Its key is being destroyed; its page says when that is certain.", "");
-  lead(by("result"));
-});
+twice(
+  by("block"),
+  t("Block this delivery? Its key is destroyed, and its page says when that is certain. The carrier has to ask you anew."),
+  t("Yes, block it"),
+  async () => {
+    const worked = await during(by("stop"), said, async () => {
+      await ask("POST", "/v1/questions/block", { body: { token } });
+    });
+    if (!worked) return;
+    by("stop").hidden = true;
+    result(t("Blocked"), t("Its key is being destroyed; its page says when that is certain."), "");
+    lead(by("result"));
+  },
+);
 if (token)
   open().catch((problem) => {
     say(said, problem.message, "bad");
     by("other").hidden = false;
   });
 else {
-  say(said, "This page is reached by the link of a mail. Nothing was blocked.", "bad");
+  say(said, t("This page is reached by the link of a mail. Nothing was blocked."), "bad");
   by("other").hidden = false;
 }

@@ -2,8 +2,10 @@
 import { during, element, lead, say } from "/static/controls.js";
 import { ask } from "/static/requests.js";
 import { span } from "/static/times.js";
+import { t } from "/static/words.js";
 import { answer, notMe, showNeeded } from "/delivery/answering.js";
 import { answered, newsAge, showQuestion } from "/delivery/question.js";
+import { questionTitle } from "/delivery/words.js";
 
 const KEPT = "question";
 const by = (id) => document.getElementById(id);
@@ -23,17 +25,18 @@ function result([title, next, tone]) {
   by("result").className = `stands ${tone}`;
   by("outcome").textContent = title;
   by("next").replaceChildren(next);
-  by("follow").replaceChildren(
-    element("a", { href: `/deliveries/${question.delivery}` }, "Follow or block it on its page"),
-    " (sign in by mail).",
-  );
+  by("follow").replaceChildren(element("a", { href: `/deliveries/${question.delivery}` }, t("Follow or block it on its page (sign in by mail)")));
   by("follow").hidden = tone !== "good";
   lead(by("result"));
 }
 
 function stands(read) {
   if (read.decided) return result(answered(read));
-  return result(["Nothing is asked any more", "The time to answer is over, or the carrier withdrew it. Without an approval nobody gets a key.", ""]);
+  return result([
+    t("Nothing is asked any more"),
+    t("The time to answer is over, or the carrier withdrew it. Without an approval nobody gets a key."),
+    "",
+  ]);
 }
 
 async function decide(decision, { silent = false, disowned = false } = {}) {
@@ -61,10 +64,9 @@ function showOthers(waiting) {
 }
 
 async function open() {
-  say(said, "One moment…");
+  say(said, t("One moment…"));
   question = await ask("POST", "/v1/questions/open", { body: { token }, looks: true });
-  const name = question.content.carrier.name;
-  const title = question.content.kind === "pickup" ? `May ${name} fetch something from your car?` : `May ${name} deliver into your car?`;
+  const title = questionTitle(question.content.kind, question.content.carrier.name);
   by("title").textContent = title;
   document.title = `${title} - Trunkline`;
   showQuestion(by("asked"), question);
@@ -90,6 +92,6 @@ if (token)
     by("other").hidden = false;
   });
 else {
-  say(said, "This page is reached by the link of a mail. Nothing was decided.", "bad");
+  say(said, t("This page is reached by the link of a mail. Nothing was decided."), "bad");
   by("other").hidden = false;
 }

@@ -3,10 +3,13 @@ import { during, element, lead, rows, say, twice } from "/static/controls.js";
 import { follow } from "/static/live.js";
 import { ask } from "/static/requests.js";
 import { moment, second, span } from "/static/times.js";
+import { t } from "/static/words.js";
+import { showPhotos } from "/delivery/album.js";
 import { answer, notMe, showNeeded } from "/delivery/answering.js";
+import { offerChanges, showChanges } from "/delivery/changing.js";
 import { offerHelp } from "/delivery/help.js";
 import { newsAge, showQuestion } from "/delivery/question.js";
-import { carWords, happenedWords, keyWords, placeWords, purpose, standing } from "/delivery/words.js";
+import { carWords, deliveryTitle, happenedWords, keyWords, placeWords, purpose, questionTitle, standing } from "/delivery/words.js";
 
 const by = (id) => document.getElementById(id);
 const card = by("delivery");
@@ -20,39 +23,51 @@ function show(read) {
   const text = JSON.stringify(read);
   if (text === shown) return;
   [shown, current] = [text, read];
-  const title = `${read.carrier_name}: ${read.kind === "pickup" ? "pickup" : "delivery"}`;
-  by("title").textContent = title;
+  const asks = read.state === "asked" && read.can_block && read.question !== null && read.question.decided === null;
+  const title = asks ? questionTitle(read.kind, read.carrier_name) : deliveryTitle(read);
+  put("title", title);
   document.title = `${title} - Trunkline`;
   const { title: state, next, tone } = standing(read);
   by("stands").className = `stands ${tone}`;
-  if (by("state").textContent !== state) by("state").textContent = state;
-  if (by("next").textContent !== next) by("next").textContent = next;
-  const asks = read.state === "asked" && read.can_block && read.question !== null && read.question.decided === null;
+  put("state", state);
+  put("next", next);
   by("answers").hidden = !asks;
   if (asks) {
     showQuestion(by("facts"), { ...read.question, car: read.car, out_by_m: read.out_by_m });
     showNeeded(read.question.needed, { session: true });
   } else showFacts(read);
-  by("timeline").replaceChildren(...read.timeline.map(line));
-  by("photos").replaceChildren(...read.photos.map(photo));
+  by("timeline").replaceChildren(...read.timeline.map(line), ...awaited(read.key));
+  showPhotos(by("photos"), path, read.photos);
   by("photographed").hidden = read.photos.length === 0;
   by("stop").hidden = !read.can_block || asks;
+  by("proof").hidden = !read.livemode || read.key.state === "none";
+  showChanges(read);
   by("test").hidden = read.livemode;
   by("helping").hidden = !read.livemode;
   card.hidden = false;
 }
 
+function put(id, words) {
+  if (by(id).textContent !== words) by(id).textContent = words;
+}
+
 function showFacts(read) {
   rows(by("facts"), [
-    ["Key", keyWords(read.key)],
-    ["Who", read.carrier_name],
-    ["Courier", read.courier_name || "not named yet"],
-    ["What", `${purpose(read.kind, read.opens)}${read.parcels > 1 ? `, ${read.parcels} parcels` : ""}`],
-    ["When", span(read.window)],
-    ["Where", placeWords(read.place)],
-    ["Your car", read.car ? carWords(read.car, read.out_by_m) : ""],
-    ["Decided", read.question && read.question.decided_at ? `${read.question.decided === "approve" ? "approved" : "declined"} ${moment(read.question.decided_at)}` : ""],
+    [t("Key"), keyWords(read.key)],
+    [t("Who"), read.carrier_name],
+    [t("Courier"), read.courier_name || t("not named yet")],
+    [t("What"), purpose(read.kind, read.opens, read.parcels)],
+    [t("When"), span(read.window)],
+    [t("Where"), placeWords(read.place)],
+    [t("Your car"), read.car ? carWords(read.car, read.out_by_m) : ""],
+    [t("Decided"), decided(read.question)],
   ]);
+}
+
+function decided(question) {
+  if (!question || !question.decided_at) return "";
+  const time = moment(question.decided_at);
+  return question.decided === "approve" ? t("approved {time}", { time }) : t("declined {time}", { time });
 }
 
 function line([at, what]) {
@@ -60,8 +75,12 @@ function line([at, what]) {
   return element("li", {}, time, element("span", {}, happenedWords(what)));
 }
 
-function photo(sha256, index) {
-  return element("li", {}, element("a", { href: `${path}/photos/${sha256}` }, `Photo ${index + 1}`));
+/** The end that every key has, as long as nothing else ended it. */
+function awaited(key) {
+  if (!key.dies_at || !["made", "ending"].includes(key.state)) return [];
+  const words = key.state === "made" ? t("The key dies by itself, unless it is used up before") : t("The key dies by itself at the latest; the car has not confirmed it yet");
+  const time = element("time", { dateTime: key.dies_at }, second(key.dies_at));
+  return [element("li", { className: "to-come" }, time, element("span", {}, words))];
 }
 
 /** Between the tap and the lock's last word, and until a revoked key is known dead. */
@@ -73,7 +92,10 @@ async function look() {
   try {
     show(await ask("GET", path));
   } catch (problem) {
-    if (problem.status === 401) by("sign-in").hidden = false;
+    if (problem.status === 401) {
+      say(said, problem.message, "bad");
+      by("sign-in").hidden = false;
+    }
     throw problem;
   }
 }
@@ -100,9 +122,15 @@ async function block() {
 by("approve").addEventListener("click", () => decide("approve"));
 by("decline").addEventListener("click", () => decide("decline"));
 by("silent").addEventListener("click", () => decide("decline", { silent: true }));
+offerChanges(path, show);
 offerHelp(path);
 notMe(() => decide("decline", { disowned: true }));
-twice(by("block"), "Block this delivery? Its key is destroyed, and this page says when that is certain. The carrier has to ask you anew.", "Yes, block it", block);
+twice(
+  by("block"),
+  t("Block this delivery? Its key is destroyed, and this page says when that is certain. The carrier has to ask you anew."),
+  t("Yes, block it"),
+  block,
+);
 by("enter").addEventListener("click", () => {
   // A mail's link opens another tab: there the sign-in page finds where to come back to.
   localStorage.setItem("back", JSON.stringify({ to: location.pathname, at: Date.now() }));
@@ -110,6 +138,9 @@ by("enter").addEventListener("click", () => {
 look().then(
   () => {
     say(said, "");
+    // Whoever comes by "Approve" or "Decline" of the start page has its button at hand: it is pressed here, after a look.
+    const wanted = by(location.hash.slice(1));
+    if (wanted && ["approve", "decline"].includes(wanted.id) && !by("answers").hidden) wanted.focus();
     follow(`${path}/events`, look, by("live"), carIsAtWork);
   },
   (problem) => say(said, problem.message, "bad"),

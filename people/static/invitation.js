@@ -2,6 +2,7 @@
 import { during, say, twice } from "/static/controls.js";
 import { ask } from "/static/requests.js";
 import { moment } from "/static/times.js";
+import { t } from "/static/words.js";
 
 const id = location.pathname.split("/").pop();
 const path = `/v1/invitations/${id}`;
@@ -10,21 +11,21 @@ const answer = document.getElementById("answer");
 const said = document.getElementById("said");
 const decline = document.getElementById("decline");
 const ROLES = {
-  owner: "as an owner: you decide about it like the one who invites you",
-  driver: "as a driver",
-  told: "to be told what happens to it",
+  owner: t("You are invited as an owner: you decide about it like the one who invites you."),
+  driver: t("You are invited as a driver."),
+  told: t("You are invited to be told what happens to it."),
 };
 const STATES = {
-  bound: "Done: the car is among yours.",
-  cancelled: "This invitation was taken back or declined.",
-  lapsed: "This invitation is too old. Ask for a new one.",
+  bound: t("Done: the car is among yours."),
+  cancelled: t("This invitation was taken back or declined."),
+  lapsed: t("This invitation is too old. Ask for a new one."),
 };
 
 function show(invitation) {
-  what.textContent = `You are invited ${ROLES[invitation.role]}.`;
+  what.textContent = ROLES[invitation.role];
   answer.hidden = !["offered", "accepted"].includes(invitation.state);
   if (invitation.state === "accepted")
-    return `Accepted. It counts from ${moment(invitation.ripe_at)}, or at once with the code on the car's display.`;
+    return t("Accepted. It counts from {time}, or at once with the code on the car's display.", { time: moment(invitation.ripe_at) });
   return STATES[invitation.state] || "";
 }
 
@@ -33,11 +34,11 @@ answer.addEventListener("submit", (event) => {
   const code = answer.elements.code.value.trim();
   during(answer, said, async () => show(await ask("POST", `${path}/acceptance`, { body: code ? { code } : {} })));
 });
-twice(decline, "Decline this invitation? To join later, you have to be invited anew.", "Yes, decline", () =>
+twice(decline, t("Decline this invitation? To join later, you have to be invited anew."), t("Yes, decline"), () =>
   during(answer, said, async () => {
     await ask("DELETE", path);
     answer.hidden = true;
-    return "Declined.";
+    return t("Declined.");
   }),
 );
 ask("GET", path).then(

@@ -1,5 +1,6 @@
 // The three gestures with a passkey: the server says over what, the browser asks, the server checks.
 import { ask, Refused } from "/static/requests.js";
+import { t } from "/static/words.js";
 
 /** Whether this browser can do it at all. */
 export const possible =
@@ -10,7 +11,7 @@ async function gesture(does, nothing) {
     return (await does()).toJSON();
   } catch (problem) {
     if (problem.name === "InvalidStateError")
-      throw new Refused("This device has a passkey of yours for this place already. Nothing was changed.");
+      throw new Refused(t("This device has a passkey of yours for this place already. Nothing was changed."));
     throw new Refused(nothing);
   }
 }
@@ -19,7 +20,7 @@ async function signature(path) {
   const { options } = await ask("POST", path, { looks: true });
   return gesture(
     () => navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options) }),
-    "Your passkey did not answer, so nothing was done. Try again, on a device that has it.",
+    t("Your passkey did not answer, so nothing was done. Try again, on a device that has it."),
   );
 }
 
@@ -28,7 +29,7 @@ export async function make(name) {
   const { options } = await ask("POST", "/v1/me/passkeys/options", { looks: true });
   const credential = await gesture(
     () => navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) }),
-    "No passkey was made. Try again, or use another device.",
+    t("No passkey was made. Try again, or use another device."),
   );
   return ask("POST", "/v1/me/passkeys", { body: { name, credential } });
 }

@@ -2,6 +2,7 @@
 import { during, say } from "/static/controls.js";
 import { possible, signIn } from "/passkey-ask.js";
 import { ask } from "/static/requests.js";
+import { t } from "/static/words.js";
 
 const BACK_MS = 30 * 60_000;
 const follow = document.getElementById("follow");
@@ -62,7 +63,7 @@ function goOn(made) {
     sessionStorage.setItem("then", to);
     location.replace("/passkeys");
   } else location.replace(to);
-  return "Signed in.";
+  return t("Signed in.");
 }
 
 function showForm() {
@@ -70,6 +71,21 @@ function showForm() {
   document.getElementById("with-passkey").hidden = !possible;
 }
 
+/** The answer is the same for every e-mail, so the page says what to do and not whether it is known. */
+function showMailed(email) {
+  form.hidden = true;
+  document.getElementById("with-passkey").hidden = true;
+  document.getElementById("mailed-to").textContent = t("You asked for a link to {email}.", { email });
+  document.getElementById("mailed").hidden = false;
+  document.getElementById("mailed-title").focus();
+}
+
+if (form)
+  document.getElementById("again").addEventListener("click", () => {
+    document.getElementById("mailed").hidden = true;
+    showForm();
+    form.elements.email.focus();
+  });
 if (form)
   document.getElementById("passkey").addEventListener("click", () =>
     during(document.getElementById("with-passkey"), said, async () => goOn(await signIn())),
@@ -78,10 +94,11 @@ if (form)
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     during(form, said, async () => {
-      await ask("POST", "/v1/sign-in", { body: { email: form.elements.email.value.trim() } });
-      return "If this e-mail can sign in, a mail is on its way. Its link is good once, for some minutes. Nothing there? Look in the spam folder, then ask again.";
+      const email = form.elements.email.value.trim();
+      await ask("POST", "/v1/sign-in", { body: { email } });
+      showMailed(email);
     });
   });
 if (token) offer();
 else if (form) showForm();
-else say(said, "This page is reached by the link of a mail. Nothing was done.", "bad");
+else say(said, t("This page is reached by the link of a mail. Nothing was done."), "bad");

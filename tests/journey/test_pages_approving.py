@@ -1,6 +1,7 @@
 """An owner with a passkey in a real browser: one gesture approves, a repeat, "that was not me", a standing approval."""
 
 import contextlib
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,7 +59,9 @@ async def look(page: Page, web: Chromium, path: str) -> None:
     await page.goto(web.url + path)
 
 
-async def test_one_gesture_approves_and_what_follows_from_it(stand: Stand, cast: Cast, web: Chromium) -> None:
+async def test_one_gesture_approves_and_what_follows_from_it(
+    stand: Stand, cast: Cast, web: Chromium, tmp_path: Path
+) -> None:
     owner = Owner(cast.owner.api, cast.owner.mail, "vera@example.org")
     await owner.sign_in()
     await stand.by_hand(stand.stage.add_car, "vera", options=stand.unit_options())
@@ -119,12 +122,12 @@ async def test_one_gesture_approves_and_what_follows_from_it(stand: Stand, cast:
     await expect(page.locator("#outcome")).to_have_text("Declined: that was not you")
     assert (await cast.carrier.view(fourth))["state"] == "address_not_usable"
     await owner.mail.wait(owner.address, "may not ask for your car")
-    await page.goto(f"{web.url}/")
+    await page.goto(f"{web.url}/cars/{vehicle}")
     await page.get_by_role("button", name="Let Parcel Post ask again").click()
     await expect(page.get_by_text("Parcel Post may ask again.")).to_be_visible()
 
     # beforehand: the next one comes without asking, and can be blocked
-    await page.get_by_text("Decide beforehand").click()
+    await page.get_by_text("Let a carrier come without asking").click()
     await page.get_by_label("Carrier", exact=True).select_option(cast.carrier.client_id)
     for day in ("Saturday", "Sunday"):
         await page.get_by_label(day).check()
@@ -148,5 +151,27 @@ async def test_one_gesture_approves_and_what_follows_from_it(stand: Stand, cast:
     await page.goto(f"{web.url}/deliveries/{fifth}")
     await page.get_by_role("button", name="Block", exact=True).click()
     await page.get_by_role("button", name="Yes, block it").click()
-    await expect(page.locator("#state")).to_have_text("Blocked")
+    await expect(page.locator("#state")).to_contain_text("Block")
+
+    # paired: the passkey proves its key on the page, somebody in the car gives it to the unit, the car says so
+    await page.goto(f"{web.url}/cars/{vehicle}/passkey")
+    await expect(page.locator("#state")).to_have_text("No passkey was ever paired in this car")
+    await hand.verifies(False)
+    await page.get_by_role("button", name="Show First passkey").click()
+    await expect(page.locator("#said")).to_contain_text("Your passkey did not sign, so nothing was shown")
+    await hand.verifies(True)
+    await page.get_by_role("button", name="Show First passkey").click()
+    await expect(page.get_by_role("heading", name="2. Take it to the car")).to_be_visible()
+    async with page.expect_download() as begun:
+        await page.get_by_role("link", name="Save the file").click()
+    await (await begun.value).save_as(tmp_path / "passkey.json")
+    document = json.loads((tmp_path / "passkey.json").read_text("utf-8"))
+    assert await faults(page) == []
+    await picture(page, "pairing")
+    paired = await stand.car("vera", ignition=True, pair_owner=document)
+    shown = await page.locator("#fingerprint").inner_text()
+    assert [one["fingerprint"] for one in paired["owner_keys"]] == [shown]
+    await expect(page.locator("#state")).to_have_text("The car knows 1 passkey and does not ask for it")
+    await stand.car("vera", require_owner=True)
+    await expect(page.locator("#state")).to_have_text("The car opens for no key without its owner's passkey")
     await stand.kill("unit-vera")

@@ -89,11 +89,6 @@ async def test_pages_of_somebody_signed_in(cast: Cast, web: Chromium) -> None:
     await page.get_by_role("button", name="Approve").click()
     await page.get_by_role("button", name="Block").click()
     assert await faults(page) == []
-    await page.goto(f"{web.url}/")
-    car = page.get_by_role("region", name="Car 1")
-    await car.get_by_role("button", name="Block").first.click()
-    await car.get_by_text("Make an address", exact=True).click()
-    assert await faults(page) == []
 
 
 async def test_the_pages_say_how_every_state_stands(cast: Cast, web: Chromium) -> None:

@@ -1,9 +1,11 @@
 """The owner's own pages in a real browser: sign-in by mail, cars and addresses, a delivery as it happens, block."""
 
+import re
+
 from playwright.async_api import Page, expect
 
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
-from tests.journey.stand import Cast, Stand, until
+from tests.journey.stand import HOME, Cast, Stand, until
 from tests.journey.test_pages_deciding import asked, look
 from tests.journey.test_pages_for_everybody import faults
 from trunkline.play import link_token
@@ -37,7 +39,7 @@ async def test_a_person_signs_in_by_mail_and_comes_back_to_where_they_were(cast:
     await page.get_by_role("link", name="Sign in to see this delivery").click()
     await page.get_by_label("Your e-mail").fill(cast.owner.address)
     await page.get_by_role("button", name="Mail me a link").click()
-    await expect(page.locator("#said")).to_contain_text("a mail is on its way")
+    await expect(page.get_by_role("heading", name="Look into your mail")).to_be_focused()
 
     token = link_token(await cast.owner.mail.wait(cast.owner.address, "Sign in"))
     scanned = await look(web, f"/sign-in#{token}")
@@ -60,11 +62,11 @@ async def test_a_person_signs_in_by_mail_and_comes_back_to_where_they_were(cast:
     await expect(mailed.get_by_role("link", name="Sign in")).to_be_visible()
 
 
-async def test_addresses_are_made_and_blocked_and_a_car_is_added(
-    stand: Stand, cast: Cast, web: Chromium
-) -> None:
+async def test_a_car_s_page_shows_and_changes_all_of_it(stand: Stand, cast: Cast, web: Chromium) -> None:
     page = await look(web, "/", session=cast.owner.token)
-    car = page.get_by_role("region", name="Car 1")
+    await page.get_by_role("link", name="Car 1").click()
+    await expect(page.locator("#role")).to_have_text("You are an owner: you decide about it.")
+    car = page.get_by_role("region", name="Addresses for shops")
     await car.get_by_text("Make an address", exact=True).click()
     await car.get_by_label("for one carrier").check()
     await car.get_by_label("A note for yourself").fill("book shop")
@@ -72,6 +74,10 @@ async def test_addresses_are_made_and_blocked_and_a_car_is_added(
     row = car.get_by_role("listitem").filter(has_text="book shop")
     await expect(row).to_contain_text("For one carrier")
     address = await row.locator(".address").inner_text()
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await row.get_by_role("button", name=f"Copy {address}").click()
+    await expect(car.locator(".said").first).to_have_text(f"{address} is copied.")
+    assert await page.evaluate("navigator.clipboard.readText()") == address
 
     await row.get_by_role("button", name=f"Block {address}").click()
     await row.get_by_role("button", name="Keep it").click()
@@ -85,6 +91,40 @@ async def test_addresses_are_made_and_blocked_and_a_car_is_added(
     assert address not in {one["text"] for one in mine["data"]}
     await expect(car.get_by_text(address, exact=True)).to_have_count(0)
 
+    rules = page.get_by_role("region", name="How it is found, and what may be asked")
+    await rules.get_by_text("Name, colour and plate").click()
+    await rules.get_by_label("What you call it").fill("The old Volvo")
+    await rules.get_by_label("Licence plate").fill("ABC 123")
+    await rules.get_by_role("button", name="Keep this", exact=True).first.click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("The old Volvo")
+    await rules.get_by_text("Where it may stand").click()
+    await rules.get_by_label("near a point that I choose").check()
+    await page.context.grant_permissions(["geolocation"])
+    await page.context.set_geolocation({"latitude": HOME[0], "longitude": HOME[1]})
+    await rules.get_by_role("button", name="Take the place where I am now").click()
+    await expect(rules.get_by_label("Latitude")).to_have_value(f"{HOME[0]:.5f}")
+    await rules.get_by_role("button", name="Keep this place").click()
+    await expect(rules.locator(".said")).to_have_text("Kept.")
+    await rules.get_by_text("Quiet hours", exact=True).click()
+    await rules.get_by_role("button", name="Set quiet hours").click()
+    await expect(rules.get_by_text("Quiet from 22:00 to 07:00.")).to_be_visible()
+    assert await faults(page) == []
+    found = await cast.owner.api.call("GET", f"/v1/owner/cars/{cast.vehicle}/rules", token=cast.owner.token)
+    assert (found["plate"], found["place"]["radius"], found["quiet"]["start"]) == ("ABC 123", 200, "22:00")
+    # somebody else changed them meanwhile: nothing of theirs is overwritten
+    await cast.owner.api.call(
+        "PUT", f"/v1/owner/cars/{cast.vehicle}/rules", {}, token=cast.owner.token, headers={"If-Match": "*"}
+    )
+    web.foresee(f"/v1/owner/cars/{cast.vehicle}/rules", "409")
+    await rules.get_by_role("button", name="No quiet hours").click()
+    await expect(rules.locator(".said")).to_contain_text("Somebody changed these settings since you looked")
+
+
+async def test_a_car_is_added_by_the_code_on_its_display_and_given_up(
+    stand: Stand, cast: Cast, web: Chromium
+) -> None:
+    page = await look(web, "/", session=cast.owner.token)
+    await page.get_by_text("Add a car").click()
     code = page.get_by_label("Code on the car's display")
     add = page.get_by_role("button", name="Add this car")
     web.foresee("/v1/owner/cars/claim", "409")
@@ -102,28 +142,41 @@ async def test_addresses_are_made_and_blocked_and_a_car_is_added(
         return "among yours now" in await page.locator("#claimed").inner_text()
 
     await until(added, "the second car is claimed")
-    await expect(page.get_by_role("heading", name="Car 2")).to_be_visible()
+    await page.get_by_role("link", name="Car 2").click()
+    leave = page.get_by_role("region", name="Give it up")
+    await leave.get_by_role("button", name="Give this car up").click()
+    await leave.get_by_role("button", name="Yes, give it up").click()
+    await expect(page.get_by_role("link", name="Car 1")).to_be_visible()
+    await expect(page.get_by_role("link", name="Car 2")).to_have_count(0)
     await stand.kill("unit-pages")
 
 
 async def test_somebody_invited_follows_the_mail_and_accepts(cast: Cast, web: Chromium) -> None:
-    ben = {"email": "ben@example.org", "role": "driver", "may_approve": True}
-    path = f"/v1/owner/cars/{cast.vehicle}/people"
-    invitation = await cast.owner.api.call("POST", path, ben, token=cast.owner.token)
+    inviting = await look(web, f"/cars/{cast.vehicle}", session=cast.owner.token)
+    await inviting.get_by_text("Invite somebody").click()
+    await inviting.get_by_label("Their e-mail").fill("ben@example.org")
+    await inviting.get_by_role("button", name="Invite", exact=True).click()
+    await expect(inviting.get_by_text("Invited as a driver")).to_be_visible()
+    await inviting.context.close()
     token = link_token(await cast.owner.mail.wait("ben@example.org", "You are invited"))
     page = await look(web, f"/sign-in#{token}")
     await page.get_by_role("button", name="Sign in on this device").click()
 
-    await expect(page).to_have_url(f"{web.url}/invitations/{invitation['id']}")
+    await expect(page).to_have_url(re.compile(r"/invitations/inv_[0-9a-z]{16}\.[0-9]+$"))
     await expect(page.locator("#what")).to_have_text("You are invited as a driver.")
     assert await faults(page) == []
     await page.get_by_role("button", name="Accept").click()
     await expect(page.locator("#said")).to_have_text("Done: the car is among yours.")
     await page.get_by_role("link", name="Your deliveries and cars").click()
     await expect(page.get_by_role("region", name="Car 1")).to_contain_text("You may approve deliveries.")
-    person = (await cast.owner.api.call("GET", path, token=cast.owner.token))["data"]
-    left = next(one["person"] for one in person if one["role"] == "driver")
-    await cast.owner.api.call("DELETE", f"{path}/{left}", token=cast.owner.token)
+    owners = await look(web, f"/cars/{cast.vehicle}", session=cast.owner.token)
+    crew = owners.get_by_role("region", name="Who uses it")
+    driver = crew.get_by_role("listitem").filter(has_text="Drives it, and may approve deliveries")
+    await driver.get_by_role("button", name="Take back").click()
+    await driver.get_by_role("button", name="Yes, take it back").click()
+    await expect(crew.get_by_text("Taken back.")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_text("No car yet.")).to_be_visible()
 
 
 async def test_the_page_follows_while_the_car_opens(stand: Stand, cast: Cast, web: Chromium) -> None:
@@ -157,23 +210,31 @@ async def test_the_page_follows_while_the_car_opens(stand: Stand, cast: Cast, we
     await expect(page.locator("#live")).to_contain_text("reconnecting, as of ")
 
 
-async def test_block_says_the_true_state_of_the_key(stand: Stand, cast: Cast, web: Chromium) -> None:
+async def test_block_while_the_courier_stands_there_says_the_true_state_of_the_key(
+    stand: Stand, cast: Cast, web: Chromium
+) -> None:
     delivery = await approved(cast, "blocked")
     await cast.courier.key(delivery)
     page = await own_page(web, cast, delivery)
     await expect(page.locator("#state")).to_have_text("Approved; the key is ready")
+    await cast.courier.arrive(delivery)
+    await expect(page.locator("#state")).to_have_text("The courier is at your car")
     await stand.car(mode="no_coverage")
     await page.get_by_role("button", name="Block").click()
     await page.get_by_role("button", name="Keep it").click()
-    assert (await cast.owner.view(delivery))["state"] == "keyed"
+    assert (await cast.owner.view(delivery))["state"] == "arrived"
     await page.get_by_role("button", name="Block").click()
     await page.get_by_role("button", name="Yes, block it").click()
 
-    await expect(page.locator("#state")).to_have_text("Blocked")
-    await expect(page.locator("#next")).to_contain_text("The car has not confirmed it yet")
+    await expect(page.locator("#state")).to_have_text("Block requested; the car has not confirmed it yet")
+    await expect(page.locator("#next")).to_contain_text(
+        "an opening is still possible if the car is out of reach"
+    )
     await expect(page.locator("#facts")).to_contain_text("dies by itself at")
+    await expect(page.locator("#timeline")).to_contain_text("the car has not confirmed it yet")
     await expect(page.get_by_role("button", name="Block")).to_be_hidden()
     await stand.car(mode="awake")
+    await expect(page.locator("#state")).to_have_text("Blocked, confirmed by car")
     await expect(page.locator("#facts")).to_contain_text("destroyed, confirmed by car")
     await expect(page.locator("#timeline")).to_contain_text("Key destroyed, confirmed by car")
 

@@ -150,10 +150,10 @@ async def test_a_session_by_mail_is_asked_for_the_passkey_and_the_last_one_stays
     await expect(page.get_by_text("Key on the ring", exact=True)).to_be_visible()
     other = Owner(cast.owner.api, cast.owner.mail, email)
     await other.sign_in()
-    await page.reload()
+    await page.goto(f"{web.url}/account")
     await expect(page.locator("#sessions li")).to_have_count(2)
     assert await faults(page) == []
-    await page.get_by_role("button", name="Sign out, By mail").click()
+    await page.get_by_role("button", name="Sign out: By mail").click()
     await expect(page.locator("#sessions li")).to_have_count(1)
 
     await ask_api(page, "DELETE", "/v1/session")
@@ -218,7 +218,8 @@ async def test_an_address_asks_for_the_passkey_and_presence_ends_a_lost_one(
     await ask_api(page, "DELETE", "/v1/session")
     await by_mail(page, cast, web, email)
     web.foresee("/v1/owner/cars/", "401")
-    car = page.get_by_role("region", name="Car 1")
+    await page.get_by_role("link", name="Car 1").click()
+    car = page.get_by_role("region", name="Addresses for shops")
     await car.get_by_text("Make an address", exact=True).click()
     await hand.verifies(False)
     await car.get_by_role("button", name="Make this address").click()

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from delivery import api, api_beforehand, api_courier, api_owner, api_questions, pages
+from delivery import api, api_beforehand, api_courier, api_owner, api_pairing, api_questions, pages
 from delivery.place import Circle
 from delivery.rules import Rules
 from delivery.states import State
@@ -80,6 +80,7 @@ async def web(home: DeliveryHouse) -> AsyncIterator[Web]:
     for router in (
         api.routes(home.desk), api_courier.routes(home.desk), api_owner.routes(home.desk),
         api_questions.routes(home.desk, verifier), api_beforehand.routes(home.desk),
+        api_pairing.routes(home.desk),
     ):  # fmt: skip
         app.include_router(router, prefix="/v1")
     app.include_router(pages.routes(templates()))

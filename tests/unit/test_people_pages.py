@@ -15,6 +15,7 @@ PAGES = [
     "/passkeys",
     "/keep-passkeys",
     "/keep-email",
+    "/account",
     "/invitations/inv_3k7m9qxd4hwe2a5t.1",
 ]
 

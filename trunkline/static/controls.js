@@ -1,4 +1,5 @@
 // What every page does with its elements: make them, say how work went, and ask twice before what cannot be undone.
+import { t } from "/static/words.js";
 
 /** `element("p", { className: "muted" }, "text", node)`; names with a dash become attributes. */
 export function element(name, properties = {}, ...children) {
@@ -35,7 +36,7 @@ export function say(line, text, tone = "") {
 export async function during(area, line, work) {
   if (area.getAttribute("aria-busy") === "true") return false;
   area.setAttribute("aria-busy", "true");
-  say(line, "One moment…");
+  say(line, t("One moment…"));
   try {
     say(line, (await work()) || "", "good");
     return true;
@@ -52,7 +53,7 @@ export function twice(button, question, yes, work) {
   button.addEventListener("click", () => {
     const words = element("p", { tabIndex: -1 }, question);
     const agree = element("button", { type: "button", className: "bad full" }, yes);
-    const keep = element("button", { type: "button", className: "quiet" }, "Keep it");
+    const keep = element("button", { type: "button", className: "quiet" }, t("Keep it"));
     const group = element("div", { className: "sure", role: "group", "aria-label": question }, words, agree, keep);
     const back = () => {
       group.replaceWith(button);

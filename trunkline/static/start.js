@@ -1,48 +1,103 @@
-// The start page of a signed-in person: deliveries into their cars, the cars with their addresses, a car to add.
-import { showCars } from "/static/cars.js";
+// The start page of a signed-in person: what needs a decision first, then what is under way, the cars, what is past.
+import { carName, showCars } from "/static/cars.js";
 import { during, element, say } from "/static/controls.js";
+import { follow } from "/static/live.js";
 import { ask, once } from "/static/requests.js";
-import { second, span } from "/static/times.js";
-import { stateName } from "/delivery/words.js";
+import { moment, span } from "/static/times.js";
+import { t } from "/static/words.js";
+import { deliveryTitle, isPast, questionTitle, standing, stateName } from "/delivery/words.js";
 
-const LOOK_MS = 15_000;
+const PAST_SHOWN = 5;
 const by = (id) => document.getElementById(id);
 const said = by("said");
+let cars = [];
 let listed = "";
+let every = false;
 
-function entry(read) {
+function where(read) {
+  const car = cars.find((one) => one.vehicle === read.vehicle);
+  return car && cars.length > 1 ? carName(car) : "";
+}
+
+function small(...parts) {
+  return element("div", { className: "muted small" }, parts.filter(Boolean).join(" · "));
+}
+
+/** A question: its two answers lead to its page, where it is looked at whole and decided. */
+function question(read) {
+  const page = `/deliveries/${read.id}`;
+  const title = questionTitle(read.kind, read.carrier_name);
+  const link = (to, words, look) => element("a", { className: look, href: `${page}#${to}`, "aria-label": `${words}: ${title}` }, words);
+  const courier = read.courier_name ? t("Courier: {name}", { name: read.courier_name }) : "";
+  return element(
+    "article",
+    { className: "card asks" },
+    element("h3", {}, element("a", { href: page }, title)),
+    element("p", {}, span(read.window)),
+    small(where(read), courier, t("Answer by {time}", { time: moment(read.question.expires_at) }), read.livemode ? "" : t("a test")),
+    element("div", { className: "two" }, link("approve", t("Approve…"), "button"), link("decline", t("Decline…"), "button bad")),
+  );
+}
+
+function entry(read, more) {
   const [words, tone] = stateName(read.state);
-  const title = `${read.carrier_name}: ${read.kind === "pickup" ? "pickup" : "delivery"}`;
   return element(
     "li",
     {},
     element(
       "div",
       { className: "line" },
-      element("a", { className: "entry", href: `/deliveries/${read.id}` }, title),
+      element("a", { className: "entry", href: `/deliveries/${read.id}` }, deliveryTitle(read)),
       element("span", { className: `badge ${tone}` }, words),
     ),
-    element("div", { className: "muted small" }, `${span(read.window)}${read.livemode ? "" : " (test)"}`),
+    more ? element("div", {}, more) : "",
+    small(where(read), span(read.window), read.livemode ? "" : t("a test")),
   );
 }
 
-async function lookAtDeliveries() {
-  const { data } = await ask("GET", "/v1/owner/deliveries?limit=20");
-  const text = JSON.stringify(data);
-  if (text !== listed) {
-    listed = text;
-    const waits = (read) => (read.state === "asked" ? 0 : 1);
-    const held = document.activeElement?.getAttribute("href");
-    by("deliveries").replaceChildren(...data.toSorted((one, other) => waits(one) - waits(other)).map(entry));
-    if (held) document.querySelector(`#deliveries a[href="${CSS.escape(held)}"]`)?.focus();
-    by("none").hidden = data.length > 0;
-  }
-  by("live").textContent = `as of ${second(new Date())}`;
+/** Whether this reader may answer it now. */
+function asks(read) {
+  const car = cars.find((one) => one.vehicle === read.vehicle);
+  return read.state === "asked" && read.question !== null && read.question.decided === null && Boolean(car && car.may_approve);
 }
 
-async function refresh() {
-  if (document.visibilityState !== "visible") return;
-  await lookAtDeliveries().catch((problem) => problem.status === 401 && over(problem));
+/** Draw a list anew; whoever stood on one of its links stands there again. */
+function draw(id, made) {
+  const held = document.activeElement?.getAttribute("href");
+  by(id).replaceChildren(...made);
+  if (held && document.activeElement === document.body) document.querySelector(`#yours a[href="${CSS.escape(held)}"]`)?.focus();
+}
+
+function show(data) {
+  const waiting = data.filter(asks);
+  const past = data.filter((read) => !asks(read) && isPast(read));
+  const now = data.filter((read) => !asks(read) && !isPast(read));
+  const soonest = (one, other) => new Date(one.window.start) - new Date(other.window.start);
+  draw("asks", waiting.toSorted((one, other) => new Date(one.question.expires_at) - new Date(other.question.expires_at)).map(question));
+  draw("now", now.toSorted(soonest).map((read) => entry(read, standing(read).title)));
+  draw("before", past.slice(0, every ? past.length : PAST_SHOWN).map((read) => entry(read)));
+  by("deciding").hidden = waiting.length === 0;
+  by("going").hidden = now.length === 0;
+  by("past").hidden = past.length === 0;
+  by("all").hidden = every || past.length <= PAST_SHOWN;
+  by("none").hidden = data.length > 0;
+  by("what-next").textContent = cars.length
+    ? t("Give a shop one of your car's addresses: then it can ask you, and nobody comes before you said yes.")
+    : t("Add your car below, make an address for it, and give that to a shop.");
+  document.title = waiting.length ? `(${waiting.length}) ${by("yours").dataset.title}` : by("yours").dataset.title;
+}
+
+async function look() {
+  try {
+    const { data } = await ask("GET", "/v1/owner/deliveries?limit=50");
+    const text = JSON.stringify(data);
+    if (text === listed) return;
+    listed = text;
+    show(data);
+  } catch (problem) {
+    if (problem.status === 401) over(problem);
+    throw problem;
+  }
 }
 
 function over(problem) {
@@ -52,20 +107,21 @@ function over(problem) {
 }
 
 async function lookAtCars() {
-  const { data } = await ask("GET", "/v1/owner/cars");
-  await showCars(by("cars"), data);
+  cars = await showCars(by("cars"), (await ask("GET", "/v1/owner/cars")).data);
+  by("adding").open = cars.length === 0;
 }
 
 async function begin() {
+  by("yours").dataset.title = document.title;
   const me = await ask("GET", "/v1/me");
-  by("me").textContent = `Signed in as ${me.email}${me.name ? ` (${me.name})` : ""}.`;
+  by("me").textContent = me.name ? t("Signed in as {email} ({name}).", me) : t("Signed in as {email}.", me);
   by("recovery").hidden = !me.recovery_from;
   by("no-yes").hidden = me.approves_by !== "nothing";
-  await Promise.all([lookAtDeliveries(), lookAtCars()]);
+  await lookAtCars();
+  await look();
   say(said, "");
   by("yours").hidden = false;
-  setInterval(refresh, LOOK_MS);
-  document.addEventListener("visibilitychange", refresh);
+  follow("/v1/events/stream", look, by("live"));
 }
 
 let wish = once();
@@ -78,8 +134,15 @@ by("claim").addEventListener("submit", (event) => {
     form.reset();
     wish = once();
     await lookAtCars();
-    return "The car is among yours now. Make an address for it and give it to a shop.";
+    listed = "";
+    await look();
+    return t("The car is among yours now. Open its page, make an address for it, and give it to a shop.");
   });
+});
+by("all").addEventListener("click", () => {
+  every = true;
+  show(JSON.parse(listed));
+  by("before").querySelector(`li:nth-child(${PAST_SHOWN + 1}) a`)?.focus();
 });
 by("sign-out").addEventListener("click", () =>
   during(by("sign-out").parentElement, by("left"), async () => {
