@@ -142,6 +142,26 @@ class DeskLimits(_Limits):
     wallboard_kept: timedelta = Field(
         default=timedelta(seconds=3), description="how old what the wallboard shows may be"
     )
+    signal_gap: timedelta = Field(
+        default=timedelta(milliseconds=100),
+        description="changes of the list within this are one signal to look again",
+    )
+    signal_look: timedelta = Field(
+        default=timedelta(milliseconds=25),
+        description="how often it is looked whether the list shows a change already",
+    )
+    signal_patience: timedelta = Field(
+        default=timedelta(seconds=2),
+        description="the signal of a change that the list does not show goes out after this all the same",
+    )
+    signal_beat: timedelta = Field(
+        default=timedelta(seconds=15),
+        description="a stream of signals shows that it lives, and whether it may, at least this often",
+    )
+    signal_life: timedelta = Field(
+        default=timedelta(minutes=10),
+        description="a stream of signals ends after this; the page comes back by itself",
+    )
 
 
 class GarageLimits(_Limits):

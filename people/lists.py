@@ -5,15 +5,19 @@ from typing import Final
 
 from people.cars import OF_PERSON
 from people.couriers import OF_CARRIER
-from spine.facts.people import CarClaimed, CarReleased, CourierInvited, CourierRemoved
+from spine.facts.people import CarClaimed, CarReleased, CarrierEnrolled, CourierInvited, CourierRemoved
 from spine.index import Place
 from spine.log import Entry
 
-NAMES: Final = (OF_PERSON, OF_CARRIER)
+CARRIERS: Final = "carriers"
+EVERY: Final = "all"
+"""Whose list of carriers it is: the installation's."""
+NAMES: Final = (OF_PERSON, OF_CARRIER, CARRIERS)
 """The lists of this package, to be cleared before they are built again."""
 
 KINDS: Final = frozenset(
-    fact.model_fields["kind"].default for fact in (CarClaimed, CarReleased, CourierInvited, CourierRemoved)
+    fact.model_fields["kind"].default
+    for fact in (CarClaimed, CarReleased, CarrierEnrolled, CourierInvited, CourierRemoved)
 )
 
 
@@ -25,6 +29,8 @@ def places(entry: Entry) -> Iterable[Place]:
             yield Place(OF_PERSON, fact.person, fact.vehicle, fact.at.timestamp())
         case CarReleased():
             yield Place(OF_PERSON, fact.person, fact.vehicle, None)
+        case CarrierEnrolled():
+            yield Place(CARRIERS, EVERY, fact.carrier, fact.at.timestamp())
         case CourierInvited():
             yield Place(OF_CARRIER, fact.carrier, fact.courier, fact.at.timestamp())
         case CourierRemoved():

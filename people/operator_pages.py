@@ -10,7 +10,7 @@ from people.api_parts import network_address
 from people.operator_sessions import PAGE, OperatorSessions
 from people.problems import TooMany, Unauthenticated
 
-START = "/operator/webhooks"
+START = "/operator"
 
 
 def routes(sessions: OperatorSessions, templates: Environment) -> APIRouter:
@@ -32,9 +32,9 @@ def routes(sessions: OperatorSessions, templates: Environment) -> APIRouter:
         try:
             await sessions.begin(token.strip(), request, answer, client=network_address(request))
         except Unauthenticated:
-            return page("That token is not good (any more).", 401)
+            return page("refused", 401)
         except TooMany as slow:
-            slower = page("Too many tries. Please wait a while.", 429)
+            slower = page("slow", 429)
             slower.headers["Retry-After"] = str(slow.retry_after or 60)
             return slower
         return answer

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from people.model import OperatorBody, body_of
-from people.problems import NotFound
+from people.problems import NotFound, Unauthenticated
 from people.tokens import Bearer, Token, draw, same
-from spine.facts.people import OperatorMade, OperatorRemoved
+from spine.facts.people import OperatorActed, OperatorMade, OperatorRemoved
 from spine.ids import prefix_of
 from spine.store import Change, Saved, Store, Write
 
@@ -54,6 +54,18 @@ class Operators:
             return Change({operator: Write(REMOVED, "{}", ended=True)}, [removed])
 
         await self._store.change([operator], decide)
+
+    async def acted(self, who: OperatorPrincipal, act: str, on: str, *, now: datetime) -> None:
+        """Write down what is about to be done, and on what. Raises ``Unauthenticated`` for one who was removed."""
+
+        def decide(saved: Mapping[str, Saved]) -> Change:
+            before = saved[who.id]
+            if before.ended or before.state != ACTIVE:
+                raise Unauthenticated("This operator works here no more.", presented=True)
+            fact = OperatorActed(at=now, operator=who.id, act=act, on=on)
+            return Change({who.id: Write(ACTIVE, before.body)}, [fact])
+
+        await self._store.change([who.id], decide)
 
     async def find(self, token: Token) -> OperatorPrincipal | None:
         """Whose token this is."""

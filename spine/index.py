@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -90,6 +90,13 @@ class Index:
     async def count(self, name: str, owner_id: str) -> int:
         """How many members there are."""
         return int(await self._valkey.ask("ZCARD", self._list(name, owner_id)))
+
+    async def scores(self, name: str, owner_id: str, members: Sequence[str]) -> list[float | None]:
+        """Where members stand now, in the order asked; None for one that is not in the list."""
+        if not members:
+            return []
+        found = await self._valkey.ask("ZMSCORE", self._list(name, owner_id), *members)
+        return [None if score is None else float(score) for score in found]
 
     async def place(self, places: Iterable[Place]) -> None:
         """Do what a projection says."""

@@ -5,7 +5,9 @@ from jinja2 import Environment
 
 import maintenance.desk_api
 import maintenance.desk_api_booking
+import maintenance.desk_api_live
 import maintenance.desk_pages
+from maintenance.desk_signals import Signals
 from trunkline.compose import Services
 from trunkline.helping import DeskDeliveries, help_routes
 
@@ -17,5 +19,7 @@ def desk_routes(parts: Services, pages: Environment) -> list[APIRouter]:
     api.include_router(maintenance.desk_api.routes(desk, DeskDeliveries(parts.delivery)))
     of = parts.maintenance
     api.include_router(maintenance.desk_api_booking.routes(desk, of.booking, of.offers, of.garages))
+    signals = Signals(parts.ground.tail, desk.index, desk.limits)
+    api.include_router(maintenance.desk_api_live.routes(desk, signals))
     api.include_router(help_routes(parts.delivery, desk))
     return [api, maintenance.desk_pages.routes(pages)]

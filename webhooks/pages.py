@@ -33,24 +33,15 @@ Cursor = Annotated[str | None, Query(max_length=200)]
 SignedIn = Callable[..., Awaitable[Any]]
 """A FastAPI dependency that lets an operator in; for POST it also refuses what comes from another site."""
 
-SAID: Final = {
-    "pinged": "The ping was answered with 2xx: the address is enabled.",
-    "unanswered": "The ping was not answered with 2xx; the newest attempt says why.",
-    "overtaken": "The ping was answered, but the address was disabled after it was sent: ping it again.",
-    "waiting": "A ping is on its way; look again in a moment.",
-    "disabled": "Nothing is sent to this address any more, until it is enabled again.",
-    "resent": "It is on its way again, under the same id.",
-    "pending": "It waits for its next try anyway.",
-    "recovered": "What died in that time and is not too late is on its way again.",
-    "refused": "That could not be done; it may have changed meanwhile.",
-}
-"""What a page says after a change; the address bar holds the code only."""
+Record = Callable[[Any, str, str], Awaitable[None]]
+"""Writes down that this operator is about to do this to that address; raises where they may not any more."""
 
-STATES: Final = {
-    EndpointState.ENABLED: ("enabled", "good"),
-    EndpointState.PENDING: ("waits for its ping to be answered", "wait"),
-    EndpointState.DISABLED: ("disabled", "bad"),
-}
+SAID: Final = frozenset(
+    ("pinged", "unanswered", "overtaken", "waiting", "disabled", "resent", "pending", "recovered", "refused")
+)
+"""What a page can say after a change; the address bar holds the code only, the template the words."""
+
+MOODS: Final = {EndpointState.ENABLED: "good", EndpointState.PENDING: "wait", EndpointState.DISABLED: "bad"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +52,6 @@ class Row:
     load: Load
     at: str
     """Where it goes, without what may be a secret: user, query, long parts of the path."""
-    state: str
     mood: str
 
 
@@ -72,9 +62,11 @@ def routes(
     clock: Clock,
     templates: Environment,
     signed_in: SignedIn,
+    record: Record,
 ) -> APIRouter:
-    """``templates`` finds this package's folder and the one of ``base.html``."""
+    """``templates`` finds this package's folder and the one of ``operator_base.html``."""
     router = APIRouter(prefix=START, include_in_schema=False, dependencies=[Depends(signed_in)])
+    Me = Annotated[Any, Depends(signed_in)]  # noqa: N806 - a type
     desk = _Desk(endpoints, engine, index, clock)
 
     def page(name: str, **about: Any) -> HTMLResponse:  # noqa: ANN401 - what a template shows
@@ -96,36 +88,44 @@ def routes(
             raise EndpointUnknown("there is no such address")
         attempts = await engine.attempts(endpoint, after, _ROWS)
         letters = await engine.dead(endpoint, dead, _ROWS)
-        return page("address.html", row=row, attempts=attempts, letters=letters, said=SAID.get(said, ""))
+        return page(
+            "address.html", row=row, attempts=attempts, letters=letters, said=said if said in SAID else ""
+        )
 
-    for name, does in (("ping", desk.ping), ("disable", desk.disable)):
-        _post(router, name, does)
+    @router.post("/{endpoint}/ping")
+    async def ping(me: Me, endpoint: EndpointPath) -> Response:
+        await record(me, "ping", endpoint)
+        return await _told(endpoint, desk.ping(endpoint))
+
+    @router.post("/{endpoint}/disable")
+    async def disable(me: Me, endpoint: EndpointPath) -> Response:
+        await record(me, "disable", endpoint)
+        return await _told(endpoint, desk.disable(endpoint))
 
     @router.post("/{endpoint}/resend")
     async def resend(
-        endpoint: EndpointPath, message: Annotated[str, Form(min_length=1, max_length=200)]
+        me: Me, endpoint: EndpointPath, message: Annotated[str, Form(min_length=1, max_length=200)]
     ) -> Response:
+        await record(me, "resend", endpoint)
         return await _told(endpoint, desk.resend(endpoint, message))
 
     @router.post("/{endpoint}/recover")
-    async def recover(endpoint: EndpointPath, hours: Annotated[int, Form(ge=1, le=_HOURS_MOST)]) -> Response:
+    async def recover(
+        me: Me, endpoint: EndpointPath, hours: Annotated[int, Form(ge=1, le=_HOURS_MOST)]
+    ) -> Response:
+        await record(me, "recover", endpoint)
         return await _told(endpoint, desk.recover(endpoint, hours))
 
     @router.post("/{endpoint}/rotate")
-    async def rotate(endpoint: EndpointPath) -> HTMLResponse:
+    async def rotate(me: Me, endpoint: EndpointPath) -> HTMLResponse:
         """The one page that shows a secret, once: it is no address that could be loaded again."""
+        await record(me, "rotate", endpoint)
         known = await endpoints.one(endpoint)
         secret = await endpoints.rotate(endpoint, known.subscriber)
         row = await desk.row(endpoint)
         return page("rotated.html", row=row, secret=secret.reveal())
 
     return router
-
-
-def _post(router: APIRouter, name: str, does: Callable[[EndpointId], Awaitable[str]]) -> None:
-    @router.post(f"/{{endpoint}}/{name}")
-    async def change(endpoint: EndpointPath) -> Response:
-        return await _told(endpoint, does(endpoint))
 
 
 async def _told(endpoint: EndpointId, work: Awaitable[str]) -> Response:
@@ -156,9 +156,8 @@ class _Desk:
         url = urlsplit(known.url)
         path = "/".join(f"{part[:4]}…" if len(part) > _PART_MOST else part for part in url.path.split("/"))
         hidden = "?…" if url.query else ""
-        state, mood = STATES.get(known.state, (known.state.value, ""))
         where = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{path}{hidden}"
-        return Row(known, await self._engine.backlog(endpoint), where, state, mood)
+        return Row(known, await self._engine.backlog(endpoint), where, MOODS.get(known.state, ""))
 
     async def ping(self, endpoint: EndpointId) -> str:
         message: Message = await self._engine.pinged(await self._endpoints.ping(endpoint))
@@ -189,7 +188,7 @@ class _Desk:
 
 
 def _moment(at: datetime | None) -> str:
-    return f"{at.astimezone(UTC):%d %b %Y, %H:%M:%S} UTC" if at is not None else "never"
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at is not None else ""
 
 
 def _instant(ms: int) -> datetime | None:

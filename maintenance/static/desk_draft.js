@@ -1,15 +1,16 @@
 // Answers and note: saved a moment after every change; a stale saving overwrites nothing, and both texts stay.
 import { element } from "/static/controls.js";
-import { ask } from "/static/requests.js";
 import { second } from "/static/times.js";
+import { t } from "/static/words.js";
+import { ask, by } from "/desk/desk_state.js";
 
 const WAIT_MS = 600;
-const by = (id) => document.getElementById(id);
 let held = null; // { case, token, n }
 let timer = 0;
 let saving = null;
 let wanted = false;
 let stands = null; // what was saved from elsewhere
+let asked = ""; // the questions that are drawn
 
 const kept = (id) => `desk.draft.${id}`;
 
@@ -29,6 +30,32 @@ export function openDraft(read, lease) {
   held = { case: read.id, token: lease ? lease.token : null, n: read.draft_n };
   stands = null;
   by("stale").hidden = true;
+  asked = "";
+  drawScript(read);
+  fill(read.answers, read.note);
+  by("saved").textContent = "";
+  const before = sessionStorage.getItem(kept(read.id));
+  if (before) {
+    const own = JSON.parse(before);
+    fill(own.answers, own.note);
+    // Saved under the number it was written on: where another saved meanwhile, both are shown.
+    held.n = own.n;
+    save();
+  }
+}
+
+/** The case has changed while it is written about: another script, and not a letter of what is there is touched. */
+export function renewScript(read) {
+  if (held && held.case === read.id) drawScript(read);
+}
+
+function drawScript(read) {
+  const now = JSON.stringify([read.script, read.script_owner]);
+  if (now === asked) return;
+  const [before, first] = [written(), asked === ""];
+  const focus = document.activeElement;
+  const at = focus && by("questions").contains(focus) ? [focus.name, focus.selectionStart, focus.selectionEnd] : null;
+  asked = now;
   by("opening").textContent = read.script_owner.opening;
   by("opening").lang = read.script_owner.language;
   by("closing").textContent = read.script_owner.closing;
@@ -41,16 +68,12 @@ export function openDraft(read, lease) {
       element("textarea", { id: `q-${id}`, name: id, rows: 2, maxLength: 2000 }),
     ]),
   );
-  fill(read.answers, read.note);
-  by("saved").textContent = "";
-  const before = sessionStorage.getItem(kept(read.id));
-  if (before) {
-    const own = JSON.parse(before);
-    fill(own.answers, own.note);
-    // Saved under the number it was written on: where another saved meanwhile, both are shown.
-    held.n = own.n;
-    save();
-  }
+  if (first) return;
+  fill(before.answers, before.note);
+  const again = at && by(`q-${at[0]}`);
+  if (!again) return;
+  again.focus();
+  again.setSelectionRange(at[1], at[2]);
 }
 
 /** The case is this tab's again. */
@@ -88,15 +111,15 @@ async function run() {
     wanted = false;
     const at = held;
     keep();
-    by("saved").textContent = "Saving…";
+    by("saved").textContent = t("Saving…");
     try {
       const said = await ask("PUT", `/v1/desk/cases/${at.case}/draft`, { body: { token: at.token, n: at.n, ...written() } });
       at.n = said.draft_n;
       if (held === at && !wanted) sessionStorage.removeItem(kept(at.case));
-      by("saved").textContent = `Saved ${second(new Date())}`;
+      by("saved").textContent = t("Saved {time}", { time: second(new Date()) });
     } catch (problem) {
       wanted = true;
-      by("saved").textContent = `Not saved. ${problem.message}`;
+      by("saved").textContent = t("Not saved. {why}", { why: problem.message });
       if (problem.code === "desk.draft_stale") showStale(problem.read);
       if (problem.code === "desk.lease_lost") document.dispatchEvent(new Event("desk-lost"));
       return;
@@ -107,7 +130,7 @@ async function run() {
 function showStale(read) {
   stands = read;
   const answers = Object.values(read.answers).join(" / ");
-  by("theirs").textContent = [answers, read.note].filter(Boolean).join(" - ") || "(nothing)";
+  by("theirs").textContent = [answers, read.note].filter(Boolean).join(" - ") || t("(nothing)");
   by("stale").hidden = false;
 }
 
@@ -125,7 +148,7 @@ by("script").addEventListener("submit", (event) => event.preventDefault());
 by("script").addEventListener("input", () => {
   if (!held) return;
   keep();
-  by("saved").textContent = "Not saved yet";
+  by("saved").textContent = t("Not saved yet");
   clearTimeout(timer);
   timer = setTimeout(save, WAIT_MS);
 });

@@ -1,48 +1,54 @@
-// The wallboard: numbers of this moment, looked at again and again; it says when they are old.
-import { rows } from "/static/controls.js";
-import { ask } from "/static/requests.js";
-import { second } from "/static/times.js";
+// The wallboard: numbers of this moment, looked at whenever the desk's list has changed; it says when they are old.
+import { element } from "/static/controls.js";
+import { t } from "/static/words.js";
 import { enter } from "/desk/desk_entry.js";
-import { age, stateWords } from "/desk/desk_words.js";
+import { keepLooking } from "/desk/desk_live.js";
+import { ask, by } from "/desk/desk_state.js";
+import { age, levelWords, stateWords } from "/desk/desk_words.js";
 
-const LOOK_MS = 4_000;
-const by = (id) => document.getElementById(id);
-let begun = false;
+const FRESH_MS = 500;
+const KEPT_MS = 3_500;
+let look = null;
 
-function show(board) {
-  const severities = Object.entries(board.by_severity).map(([level, count]) => [level, String(count)]);
-  rows(by("severity"), [["help", String(board.help_open)], ...severities]);
-  rows(by("numbers"), [
-    ["waiting", String(board.waiting)],
-    ["oldest", board.oldest_since ? age(board.oldest_since) : "none"],
-    ["too late", String(board.breaches)],
-    ["unreached", String(board.unreached)],
-    ["supervisor", String(board.for_supervisors)],
-    ["at work", String(board.agents_at_work)],
-    ["canary", board.canary_age_s === null ? "none yet" : `${Math.round(board.canary_age_s)} s ago`],
-  ]);
-  rows(by("state"), Object.entries(board.by_state).map(([state, count]) => [stateWords(state), String(count)]));
-  by("live").dataset.state = "live";
-  by("live").textContent = `as of ${second(board.at)}`;
+/** Big numbers, each with its name; `bad` where it should be none. */
+function tiles(list, all) {
+  list.replaceChildren(
+    ...all.map(([words, value, bad]) =>
+      element("div", { className: bad ? "tile bad" : "tile" }, element("dt", {}, words), element("dd", {}, value)),
+    ),
+  );
 }
 
-async function look() {
-  if (document.visibilityState !== "visible") return;
+function showBoard(board) {
+  const levels = Object.entries(board.by_severity).map(([level, count]) => [levelWords(level), String(count), level === "critical" && count > 0]);
+  tiles(by("severity"), [[t("help"), String(board.help_open), board.help_open > 0], ...levels]);
+  tiles(by("numbers"), [
+    [t("waiting"), String(board.waiting), false],
+    [t("oldest"), board.oldest_since ? age(board.oldest_since) : t("none"), false],
+    [t("too late"), String(board.breaches), board.breaches > 0],
+    [t("unreached"), String(board.unreached), false],
+    [t("for supervisors"), String(board.for_supervisors), false],
+    [t("agents at work"), String(board.agents_at_work), false],
+    [t("canary"), board.canary_age_s === null ? t("none yet") : t("{seconds} s ago", { seconds: Math.round(board.canary_age_s) }), false],
+  ]);
+  tiles(by("state"), Object.entries(board.by_state).map(([state, count]) => [stateWords(state), String(count), false]));
+}
+
+async function lookAgain() {
   try {
-    show(await ask("GET", "/v1/desk/wallboard"));
+    const board = await ask("GET", "/v1/desk/wallboard");
+    showBoard(board);
+    // One count serves everybody for a moment: where this one is older than the signal, a newer one comes.
+    if (Date.now() - new Date(board.at) > FRESH_MS) setTimeout(() => look && look(), KEPT_MS);
   } catch (problem) {
-    by("live").dataset.state = "old";
-    by("live").textContent = `not live: ${problem.message}`;
     if (problem.status === 401 || problem.status === 403) enter(begin);
+    throw problem;
   }
 }
 
 function begin() {
-  look();
-  if (begun) return;
-  begun = true;
-  setInterval(look, LOOK_MS);
-  document.addEventListener("visibilitychange", look);
+  if (look) look();
+  else look = keepLooking("/v1/desk/signals", lookAgain, by("live"));
 }
 
 enter(begin);

@@ -169,6 +169,15 @@ class OperatorRemoved(_Operator):
     kind: Literal["operator.removed"] = "operator.removed"
 
 
+class OperatorActed(_Operator):
+    """Something asked for on the operator's pages, written down before it is done."""
+
+    kind: Literal["operator.acted"] = "operator.acted"
+    act: str
+    on: str
+    """Id of the vehicle, carrier, agent or address, or the place of a log entry."""
+
+
 PeopleFact = (
     PersonMade
     | PersonErased
@@ -193,4 +202,5 @@ PeopleFact = (
     | CourierRemoved
     | OperatorMade
     | OperatorRemoved
+    | OperatorActed
 )

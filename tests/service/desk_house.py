@@ -10,10 +10,11 @@ import pytest
 from fastapi import FastAPI
 
 from maintenance import calls as choice
-from maintenance import desk_api, desk_api_booking, desk_index, lists, lists_garages
+from maintenance import desk_api, desk_api_booking, desk_api_live, desk_index, lists, lists_garages
 from maintenance.composition import Maintenance, build
 from maintenance.desk import Desk
 from maintenance.desk_ports import DeliveryGlance, HelpContext, Locked
+from maintenance.desk_signals import Signals
 from maintenance.desk_work import At
 from maintenance.due import Due
 from maintenance.limits import MaintenanceLimits
@@ -24,7 +25,7 @@ from people import api as people_api
 from people.agents import AgentView, Role
 from spine.facts.maintenance import CaseOpened, TriggerQueued
 from spine.ids import CarrierId, CaseId, DeliveryId, PersonId, VehicleId
-from spine.log import Entry
+from spine.log import Entry, Tail
 from spine.readers import Received
 from spine.store import Change
 from tests import desk_cases
@@ -78,6 +79,8 @@ class DeskHouse:
     people: PeopleHouse
     http: httpx.AsyncClient
     played: PlayedDeliveries
+    tail: Tail
+    signals: Signals
     owner: PersonId = field(default_factory=lambda: PersonId(""))
     heard: dict[int, str] = field(default_factory=dict)
     seen: list[Entry] = field(default_factory=list)
@@ -197,9 +200,12 @@ async def desk_house(house_of_people: PeopleHouse) -> AsyncIterator[DeskHouse]:
     app.include_router(desk_api.routes(parts.desk, played), prefix="/v1")
     booking = desk_api_booking.routes(parts.desk, parts.booking, parts.offers, parts.garages)
     app.include_router(booking, prefix="/v1")
+    tail = Tail(house_of_people.log)
+    signals = Signals(tail, parts.desk.index, limits.desk)
+    app.include_router(desk_api_live.routes(parts.desk, signals), prefix="/v1")
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("192.0.2.7", 5555))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
-        house = DeskHouse(parts, house_of_people, http, played)
+        house = DeskHouse(parts, house_of_people, http, played, tail, signals)
         house.owner = await house_of_people.owner("owner@example.org")
         await house.settle()
         yield house

@@ -27,11 +27,15 @@ async def anybody() -> Any:
     return None
 
 
+async def recorded(_who: Any, _act: str, _on: str) -> None:
+    return None
+
+
 @pytest.fixture
 async def browser(office: Office, valkey: Valkey, house: House) -> AsyncIterator[httpx.AsyncClient]:
     app, index = FastAPI(), Index(valkey, house)
     app.include_router(
-        pages.routes(office.endpoints, office.engine, index, office.clock, templates(), anybody)
+        pages.routes(office.endpoints, office.engine, index, office.clock, templates(), anybody, recorded)
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as client:
         yield client
@@ -39,7 +43,7 @@ async def browser(office: Office, valkey: Valkey, house: House) -> AsyncIterator
 
 def rows(page: str) -> list[str]:
     """The list of attempts, each as the words that are read."""
-    listed = page.partition("<h2>Attempts</h2>")[2]
+    listed = page.partition('<h2 id="attempts">Attempts</h2>')[2]
     found = re.findall(r"<li>\s*(.*?)</li>", listed, re.DOTALL)
     return [" ".join(re.sub(r"<[^>]+>", " ", each).split()) for each in found]
 
@@ -60,7 +64,9 @@ async def test_pings_are_shown_and_marked(browser: httpx.AsyncClient, office: Of
         ["ping", "accepted", "204"],
         ["ping", "failed", "503"],
     ]
-    assert page.partition("<h2>Attempts</h2>")[2].count("/resend") == 1, "a ping is not sent again, but anew"
+    assert page.partition('<h2 id="attempts">Attempts</h2>')[2].count("/resend") == 1, (
+        "a ping is not sent again, but anew"
+    )
 
 
 async def test_pages_of_rows_have_each_row_once(office: Office, valkey: Valkey, sink: Sink) -> None:

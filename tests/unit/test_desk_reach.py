@@ -12,6 +12,7 @@ ROUTES = {
     "/v1/desk/cases": {"get"},
     "/v1/desk/claim": {"post"},
     "/v1/desk/wallboard": {"get"},
+    "/v1/desk/signals": {"get"},
     "/v1/desk/cases/{case}": {"get"},
     "/v1/desk/cases/{case}/audit": {"get"},
     "/v1/desk/cases/{case}/slots": {"get"},

@@ -1,0 +1,24 @@
+// What the parts of the desk share: who works here, and the one case that is theirs.
+import { ask as plainAsk } from "/static/requests.js";
+import { problemWords } from "/desk/desk_words.js";
+
+/** `me`: as the API names the agent; `held`: { case, token, read } of the case that is this tab's, or null. */
+export const desk = { me: null, held: null };
+
+export const by = (id) => document.getElementById(id);
+
+/** As everywhere, with the desk's own words for what it refuses. */
+export async function ask(...wish) {
+  try {
+    return await plainAsk(...wish);
+  } catch (problem) {
+    const words = problemWords(problem.code, problem.read || {});
+    if (words) problem.message = words;
+    throw problem;
+  }
+}
+
+/** Which half a narrow screen shows: "list" or "case". Wide ones show all. */
+export function show(part) {
+  by("working").dataset.at = part;
+}
