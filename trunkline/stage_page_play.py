@@ -177,6 +177,7 @@ class Play:
                 if refused.status != 410:
                     raise
             else:
+                self.news.pass_over()
                 return str(made["token"])
         raise NotNow("The owner could not sign in.")
 

@@ -84,8 +84,8 @@ function log(data) {
     element("time", { dateTime: data.at }, second(new Date(data.at))),
     element("span", { className: `badge ${words.who}` }, speaker(words.who)),
     element("span", {}, words.text));
-  by("log").prepend(row);
-  while (by("log").children.length > LOG_MOST) by("log").lastElementChild.remove();
+  by("log-list").prepend(row);
+  while (by("log-list").children.length > LOG_MOST) by("log-list").lastElementChild.remove();
   by("log").hidden = false;
   by("log-none").hidden = true;
 }

@@ -1,6 +1,6 @@
 // The drawing of the car and what hands can do at it: it shows what the unit said, and never guesses.
 import { act } from "/static/stage_door.js";
-import { during, say } from "/static/controls.js";
+import { during } from "/static/controls.js";
 import { t } from "/static/words.js";
 
 const by = (id) => document.getElementById(id);
@@ -93,14 +93,20 @@ function alternative() {
   return t("A parked car, its boot open, the courier with a parcel beside it.");
 }
 
+/** What it does is seen in the drawing: no words beside. */
+async function quietly(name, more) {
+  await act(name, more);
+  return "";
+}
+
 function button(id, work) {
   by(id).addEventListener("click", () => during(by("board-car"), by("said"), work).then(() => draw()));
 }
 
-button("put", () => act("put"));
-button("shut", () => act("shut"));
-button("network", () => act("network", { on: car.mode === "no_coverage" }));
+button("put", () => quietly("put"));
+button("shut", () => quietly("shut"));
+button("network", () => quietly("network", { on: car.mode === "no_coverage" }));
 button("worn", async () => {
   await act("worn");
-  say(by("said"), "");
+  return t("A case comes up on the agent's desk and on Ada's phone.");
 });

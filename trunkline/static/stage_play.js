@@ -50,6 +50,7 @@ function caption(says, count, side) {
   if (!says) return;
   look(side);
   light(side);
+  if (side === "car") by("drawing").scrollIntoView({ block: "nearest" });
 }
 
 function light(side) {
@@ -82,11 +83,18 @@ async function until(true_, signal) {
   }
 }
 
+/** What is pressed stands where it is seen, below the caption. */
+function bring(element, id) {
+  const top = frame(id).getBoundingClientRect().top + element.getBoundingClientRect().top;
+  if (top < by("caption").offsetHeight + 40 || top > innerHeight - 120) scrollBy(0, top - innerHeight * 0.6);
+}
+
 /** A finger on an element of a frame: shown for a moment, then it presses. */
 async function finger(id, element, press) {
   const page = element.ownerDocument.scrollingElement;
   const inside = element.getBoundingClientRect();
   page.scrollTop += inside.top + inside.height / 2 - frame(id).clientHeight / 2;
+  bring(element, id);
   const box = frame(id).getBoundingClientRect();
   const at = element.getBoundingClientRect();
   const dot = document.createElement("span");
@@ -146,6 +154,7 @@ function drawn() {
   return new Promise((done) => canvas.toBlob(done, "image/png"));
 }
 
+const button = () => frame("courier").contentDocument.querySelector("[data-act='done']");
 const atJob = (the) => (frame("courier").contentWindow.location.hash = the.delivery);
 const state = (the) => the.now().car;
 
@@ -222,8 +231,11 @@ const STEPS = [
     reads: 1_400,
     says: () => t("Kim is done, and can do nothing more at this car."),
     does: async (the) => {
-      await press(the, "courier", "[data-act='done']");
-      await until(() => the.now().scene.delivery === null, the.signal);
+      const over = () => the.now().scene.delivery === null;
+      // With a photo the last receipt ends the job by itself.
+      const done = await there("courier", "#stands", () => over() || button(), PATIENCE_S, the.signal).then(button);
+      if (done && shown(done)) await finger("courier", done, () => done.click());
+      await until(over, the.signal);
     },
   },
   {
