@@ -103,6 +103,8 @@ by("order").addEventListener("click", () =>
 );
 by("play").addEventListener("click", () => play({ order, now, done: () => heard("scene", now().scene, false) }));
 
+// A fresh link that is opened where this page stands already.
+addEventListener("hashchange", () => location.hash && location.reload());
 keepTabs();
 try {
   await letIn();
