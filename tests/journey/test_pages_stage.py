@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast
-from tests.journey.stand import HOME, Cast, Stand, until
+from tests.journey.stand import HOME, PROFILE, Cast, Stand, until
 from tests.journey.test_pages_for_everybody import faults
 from trunkline.play import Refused
 from trunkline.processes import free_port
@@ -22,7 +22,7 @@ __all__ = ["browser", "cast"]
 pytestmark = IN_THE_BROWSER
 
 CAR = "stage-car"
-PLAYED_MS = 60_000
+PLAYED_MS = 40_000
 
 
 @asynccontextmanager
@@ -52,7 +52,11 @@ async def on_stage(stand: Stand, cast: Cast, url: str) -> AsyncIterator[tuple[Do
     links: list[str] = []
     door = Door(url, used=links.append)
     # A car of its own, whose person at the boot has time.
-    options = ("--position", f"{HOME[0]},{HOME[1]}")
+    unhurried = stand.directory / "unhurried.toml"
+    unhurried.write_text(
+        PROFILE.read_text("utf-8").replace("shut_within = 2\n", "shut_within = 120\n"), "utf-8"
+    )
+    options = ("--settings", str(unhurried), "--position", f"{HOME[0]},{HOME[1]}")
     await stand.by_hand(lambda: stand.stage.add_car(CAR, options=options))
     vehicle = await stand._claimed(cast.owner, CAR)
     address = await cast.owner.make_address(vehicle)
