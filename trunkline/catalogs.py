@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from babel.messages.catalog import Catalog
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import PoFileError, read_po, write_po
 from jinja2 import TemplateSyntaxError
 
 from trunkline.extracting import NotLiteral, Text, fills, ill_written, of_script, of_template
@@ -200,7 +200,11 @@ def run(*, check: bool, root: Path = ROOT) -> tuple[list[str], list[str]]:
     found: list[str] = []
     for language in TRANSLATED:
         po, *outputs = files_of(language, root)
-        said = catalog_of(_read(po), language)
+        try:
+            said = catalog_of(_read(po), language)
+        except PoFileError as unread:  # a merge's conflict, most often: left as it is for whoever resolves it
+            sources.faults.append(f"{po.relative_to(root)} cannot be read: {unread}")
+            continue
         if not check:
             po.parent.mkdir(parents=True, exist_ok=True)
             po.write_text(po_of(sources, said, language), "utf-8")

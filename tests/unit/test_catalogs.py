@@ -130,5 +130,17 @@ def test_only_what_can_stand_for_its_text_reaches_a_page(tmp_path: Path) -> None
     assert po.read_text("utf-8") == once
 
 
+def test_a_catalog_with_a_conflict_is_left_to_whoever_resolves_it(tmp_path: Path) -> None:
+    po, _, _ = files_of("de", tmp_path)
+    po.parent.mkdir(parents=True)
+    files_of("de", tmp_path)[2].parent.mkdir()
+    torn = '<<<<<<< HEAD\nmsgid "Cars"\nmsgstr "Autos"\n=======\n'
+    po.write_text(torn, "utf-8")
+    for check in (True, False):
+        (fault,) = run(check=check, root=tmp_path)[0]
+        assert "de.po cannot be read" in fault
+    assert po.read_text("utf-8") == torn
+
+
 def test_every_text_of_the_house_can_be_found_and_filled() -> None:
     assert gather().faults == []
