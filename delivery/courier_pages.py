@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
 PAGE: Final = "/courier"
-_MEDIA: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_MEDIA: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "png": "image/png"}
 _WORKER: Final = "courier_sw.js"
 _LINKED: Final = re.compile(r'(?:href|src)="(/(?:courier|static)/[^"#?]+)')
 _IMPORTED: Final = re.compile(r'(?:from|import|import\()\s*"(/[^"#?]+)')
@@ -31,6 +31,14 @@ def own_files() -> Mapping[str, bytes]:
         for one in found
         if one.name.startswith("courier") and one.name != _WORKER and one.name.endswith((".js", ".css"))
     }
+
+
+def source(templates: Environment) -> str:
+    """What the page is made from, with whatever stands around it only for some readers."""
+    loader = templates.loader
+    if loader is None:
+        raise LookupError("templates without a folder")
+    return "\n".join(loader.get_source(templates, name)[0] for name in ("base.html", "courier.html"))
 
 
 def shell(page: str, own: Mapping[str, bytes], shared: Shared) -> Mapping[str, bytes]:
@@ -74,25 +82,23 @@ def version_of(template: str, page: str, kept: Mapping[str, bytes]) -> str:
 
 
 def routes(templates: Environment, shared: Shared, *, csp: str, words: Mapping[str, bytes]) -> APIRouter:
-    """``csp``: that of every page, by which no script can be made from a text.
+    """``csp``: by which this page's one Trusted Types policy, ``courier-worker``, may be made.
 
     ``words``: texts of the scripts in other languages, by path.
     """
     router, own = APIRouter(include_in_schema=False), own_files()
     frame = templates.get_template("courier.html")
-    page = frame.render()
+    page = source(templates)
     template = files("delivery").joinpath("static", _WORKER).read_text("utf-8")
     kept = {**shell(page, own, shared), **words}
     version = version_of(template, page, kept)
     script = worker(template, version, kept)
-    # Registering a worker takes a trusted address; the page's policy makes exactly one (courier_shell.js).
-    policy = csp.replace("trusted-types 'none'", "trusted-types courier-worker")
 
     @router.get(PAGE)
     async def courier() -> HTMLResponse:
         """The same for everybody: who the phone is, its own script knows."""
         headers = {
-            "Content-Security-Policy": policy, "Permissions-Policy": _PERMISSIONS, "Courier-Shell": version,
+            "Content-Security-Policy": csp, "Permissions-Policy": _PERMISSIONS, "Courier-Shell": version,
         }  # fmt: skip
         return HTMLResponse(frame.render(), headers=headers)
 

@@ -38,7 +38,9 @@ def delivery_routes(parts: Services, pages: Environment) -> list[APIRouter]:
 def _courier_pages(pages: Environment) -> APIRouter:
     """The courier's page keeps files of everybody's on the phone, so it is told what they are."""
     texts = {path: data for path in _WORDS if (data := _shared(path)) is not None}
-    return delivery.courier_pages.routes(pages, _shared, csp=headers.CSP, words=texts)
+    return delivery.courier_pages.routes(
+        pages, _shared, csp=headers.csp(policy="courier-worker"), words=texts
+    )
 
 
 _WORDS = tuple(f"/static/words.{language}.json" for language in LANGUAGES)

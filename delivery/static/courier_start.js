@@ -95,7 +95,7 @@ function refusedItem(item) {
 link.addEventListener("change", tellLink);
 outbox.addEventListener("change", tellOutbox);
 outbox.addEventListener("change", () => !by("list").hidden && drawList());
-addEventListener("hashchange", route);
+addEventListener("hashchange", () => location.hash !== "#main" && route()); // the link that skips to the content
 addEventListener("online", () => (screen ? screen.look() : !by("list").hidden && look()));
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && screen?.look());
 by("back").addEventListener("click", (event) => {

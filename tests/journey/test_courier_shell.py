@@ -39,11 +39,9 @@ class Deployed:
             return None if data is None else data + more
 
         app = FastAPI()
-        routes = courier_pages.routes(templates(), shared, csp=headers.CSP, words={})
+        routes = courier_pages.routes(templates(), shared, csp=headers.csp(policy="courier-worker"), words={})
         app.router.routes.extend(routes.routes)
-        for path in courier_pages.shell(
-            templates().get_template("courier.html").render(), courier_pages.own_files(), shared
-        ):
+        for path in courier_pages.shell(courier_pages.source(templates()), courier_pages.own_files(), shared):
             if path.startswith("/static/"):
                 courier_pages.serve(app.router, path, shared(path) or b"")
         app.add_middleware(headers.SecurityHeaders)

@@ -20,13 +20,19 @@ from trunkline.delivering import _courier_pages, _shared
 
 STATIC: Final = Path(str(files("delivery").joinpath("static")))
 WORKER: Final = STATIC.joinpath("courier_sw.js").read_text("utf-8")
-PAGE: Final = templates().get_template("courier.html").render()
+PAGE: Final = courier_pages.source(templates())
 
 
 def test_the_shell_has_every_file_that_any_of_its_files_names() -> None:
     kept = courier_pages.shell(PAGE, courier_pages.own_files(), _shared)
     assert set(courier_pages.own_files()) <= set(kept)
-    assert {"/static/trunkline.css", "/static/words.js", "/courier/jsqr.js"} <= set(kept)
+    assert {
+        "/static/frame.js",
+        "/static/icons.svg",
+        "/static/trunkline.css",
+        "/static/words.js",
+        "/courier/jsqr.js",
+    } <= set(kept)
     for path, data in kept.items():
         if path.endswith(".js"):
             for named in re.findall(r'(?:from|import\() ?"(/[^"]+)"', data.decode()):
@@ -60,7 +66,7 @@ def test_the_worker_says_each_file_with_its_hash() -> None:
 
 def test_the_page_may_use_the_camera_and_make_one_trusted_address() -> None:
     router = _courier_pages(templates())
-    assert "trusted-types 'none'" in headers.CSP, "the page's own policy is made from this"
+    assert headers.csp(policy="courier-worker").endswith("trusted-types courier-worker")
     paths = {getattr(route, "path", "") for route in router.routes}
     assert {"/courier", "/courier/sw.js", "/courier/start.js", "/courier/courier.css"} <= paths
     assert "/courier/courier_sw.js" not in paths
