@@ -20,6 +20,19 @@ export class NotDone extends Error {}
 
 const policy = window.trustedTypes?.createPolicy("worker", { createScriptURL: () => "/sw.js" });
 
+const REFUSED = {
+  "push.too_many": () => t("As many devices as may be are notified already. End one of them first."),
+  "push.too_often": () => t("New devices were added too often today. Try again tomorrow."),
+  "push.off": () => t("Notifications are not set up here. Mail reaches you all the same."),
+  "push.subscription_refused": () => t("Your browser's push service is not one that we can use. Mail reaches you all the same."),
+  "endpoint.url_refused": () => t("Your browser's push service is not one that we can use. Mail reaches you all the same."),
+};
+
+/** A refusal of the server in the reader's words, where it is one of these. */
+function inWords(problem) {
+  return REFUSED[problem.code] ? new NotDone(REFUSED[problem.code]()) : problem;
+}
+
 /** The worker's registration; its script is asked anew at each visit, so a mended one takes over. */
 async function worker() {
   const script = policy ? policy.createScriptURL("") : "/sw.js";
@@ -47,7 +60,9 @@ export async function fingerprint(subscription) {
 export async function turnOn(known) {
   if ((await Notification.requestPermission()) !== "granted")
     throw new NotDone(t("You did not allow it, so nothing was turned on. Press again to be asked again."));
-  const { key } = await ask("GET", "/v1/push-key");
+  const { key } = await ask("GET", "/v1/push-key").catch((problem) => {
+    throw inWords(problem);
+  });
   const registration = await worker();
   const before = await registration.pushManager.getSubscription();
   if (before && !(known.has(await fingerprint(before)) && sameKey(before, key))) await before.unsubscribe();
@@ -62,7 +77,7 @@ export async function turnOn(known) {
     await ask("POST", "/v1/owner/push-subscriptions", { body: { ...made.toJSON(), name: name() } });
   } catch (problem) {
     if (!problem.unknown) await made.unsubscribe().catch(() => false);
-    throw problem;
+    throw inWords(problem);
   }
 }
 
