@@ -76,7 +76,7 @@ async def test_an_operator_looks_and_acts(stand: Stand, cast: Cast, web: Chromiu
         page = await sign_in(stand, web)
         card = page.get_by_role("region", name="127.0.0.1").filter(has_text=endpoint)
         await expect(card.get_by_text("enabled", exact=True)).to_be_visible()
-        assert "hidden" not in await page.content(), "what may be a secret of the address is not shown"
+        assert "key=hidden" not in await page.content(), "what may be a secret of the address is not shown"
         says["status"] = 410
         delivery = await cast.carrier.order(cast.address, courier=cast.courier.courier, reference="operator")
         await decide(cast.owner, delivery, "decline")
