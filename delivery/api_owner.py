@@ -1,5 +1,6 @@
 """JSON routes of the people of a car: deliveries into it, the answer, block, window, place and rules."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
@@ -259,14 +260,17 @@ async def owner_view(
 ) -> OwnerDeliveryOut:
     """A delivery as the people of the car see it. ``role``: of ``me``, where what the reader may do matters."""
     body, people = read.body, desk.people
-    carrier = await people.carriers.view(body.carrier)
-    courier = await people.couriers.courier(body.courier.courier) if body.courier else None
-    question = await desk.deciding.question(read)
-    car = None
-    if body.vehicle is not None and not read.over:
-        car = car_out(await desk.cars.car(body.vehicle, now=desk.deliveries.clock.now()))
     may = role is None or role.may_approve
-    needed = await desk.deciding.needed(me, read) if me is not None and may else None
+    # Asked for at once: nothing here hangs on another, and each alone would be a way to the store and back.
+    carrier, courier, question, car, needed = await asyncio.gather(
+        people.carriers.view(body.carrier),
+        people.couriers.courier(body.courier.courier) if body.courier else _nothing(),
+        desk.deciding.question(read),
+        desk.cars.car(body.vehicle, now=desk.deliveries.clock.now())
+        if body.vehicle is not None and not read.over
+        else _nothing(),
+        desk.deciding.needed(me, read) if me is not None and may else _nothing(),
+    )
     return OwnerDeliveryOut(
         id=read.id,
         livemode=body.livemode,
@@ -290,9 +294,13 @@ async def owner_view(
         timeline=timeline(read),
         photos=tuple(one.sha256 for one in body.photos if not one.gone),
         can_block=may and read.state in ACTS[Act.BLOCK],
-        car=car,
+        car=None if car is None else car_out(car),
         ended=body.ended,
     )
+
+
+async def _nothing() -> None:
+    """In the place of what need not be asked for."""
 
 
 async def _found(desk: Desk, me: PersonPrincipal, delivery: DeliveryId) -> Read | None:

@@ -1,8 +1,10 @@
 """Long files first, so that both workers end together; and under CI nothing is skipped for want of a package."""
 
+import fcntl
 import os
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +51,16 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and under CI that is a failure: {reason}"
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """The first time, workers read the tests one after the other: the second finds what the first made of them."""
+    if any(Path(__file__).with_name("unit").glob("__pycache__/*-pytest-*.pyc")):
+        return (yield)
+    with Path(__file__).open() as here:
+        fcntl.flock(here, fcntl.LOCK_EX)
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

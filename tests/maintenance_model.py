@@ -8,6 +8,9 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
+HISTORIES = "TRUNKLINE_TEST_HISTORIES"
+"""In the environment: how many go through the store; ``make chaos CHAOS=histories`` sets it."""
+
 KINDS = ("confirmed", "pending", "clean", "no_answer", "error", "partial", "partial_with", "erased", "skip")
 
 

@@ -15,7 +15,7 @@ sys.path.append(sys.argv[1])
 
 from pydantic import SecretStr
 
-from maintenance.centers_amazon import Connect, open_client, request_of
+from maintenance.centers_amazon import Connect, open_client, request_of, search_of
 from maintenance.centers_twilio import TaskRouter, form_of, is_signed
 from maintenance.centers_vendors import VendorFailed
 from tests.unit.test_centers_tasks import INSTANCE, NOW, WORKSPACE, task
@@ -37,22 +37,31 @@ def connect() -> dict[str, Any]:
     client: Any = open_client(INSTANCE, within=2)
     full = task(attributes={f"n{n}": "v" * 1_000 for n in range(32)}, due_at=NOW)
     requests = [request_of(each, INSTANCE, NOW) for each in (task(), full, task(due_at=NOW.replace(day=8)))]
-    shape = client.meta.service_model.operation_model("StartTaskContact").input_shape
+    model, key = client.meta.service_model, task().idempotency_key
+    shape = model.operation_model("StartTaskContact").input_shape
+    search, alike = (
+        search_of(key, INSTANCE, NOW, NOW),
+        [{"Id": "c-8"}, {"Id": "c-9", "Name": f"call ({key})"}],
+    )
     with Stubber(client) as stub:
         stub.add_response("start_task_contact", {"ContactId": "c-1"}, requests[0])
         stub.add_client_error("start_task_contact", "ServiceQuotaExceededException", http_status_code=402)
         stub.add_client_error("start_task_contact", "InvalidParameterException", http_status_code=400)
         stub.add_response("stop_contact", {}, {"ContactId": "c-1", "InstanceId": "i-1"})
         stub.add_client_error("stop_contact", "ContactNotFoundException", http_status_code=410)
+        stub.add_response("search_contacts", {"Contacts": alike}, search)
         ours = Connect(INSTANCE, client)
         said = [asyncio.run(_started(ours)) for _ in range(3)]
         asyncio.run(ours.stop("c-1", why="withdrawn"))
         asyncio.run(ours.stop("c-1", why="withdrawn"))
+        found = asyncio.run(ours.find(key, None, since=NOW, now=NOW))
         stub.assert_no_pending_responses()
     too_long = [problem for each in requests for problem in over(shape, each, "")]
+    too_long += over(model.operation_model("SearchContacts").input_shape, search, "search")
     wrong = request_of(task(), INSTANCE, NOW) | {"Due": 1}
     sent = [_sent(client, each) for each in requests]
-    return {"said": said, "too_long": too_long, "sent": sent, "unknown_is_refused": _refused(client, wrong)}
+    refused = _refused(client, wrong)
+    return {"said": said, "found": found, "too_long": too_long, "sent": sent, "unknown_is_refused": refused}
 
 
 async def _started(ours: Connect) -> Any:

@@ -18,6 +18,7 @@ import people.api_parts
 import people.pages
 import trunkline.frame
 import trunkline.metrics
+import trunkline.stage_page_in_app
 import webhooks.api
 import webhooks.api_mending
 import webhooks.published
@@ -64,11 +65,16 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with ground(settings) as base, services(base) as parts:
             attach(app, parts, PublicKeys(settings))
+            if settings.stage_socket is not None:
+                trunkline.stage_page_in_app.show(app, parts, settings.stage_socket)
             keep_what_was_loaded()
             log.info("ready", extra={"service": "api", "listens": settings.listen_port})
             yield
 
-    return bare(settings, lifespan)
+    app = bare(settings, lifespan)
+    if settings.stage_socket is not None:
+        trunkline.stage_page_in_app.let_frame(app)
+    return app
 
 
 def bare(settings: Settings, lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables

@@ -1,4 +1,4 @@
-"""``trunkline demo``: the stage on embedded defaults, one delivery with a live timeline, and then yours to try."""
+"""``trunkline demo``: the stage on embedded defaults, one delivery with a live timeline, and then yours on its page."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -20,6 +21,9 @@ from trunkline.devices import make_key
 from trunkline.play import Api, Carrier, Courier, Mailbox, Owner
 from trunkline.processes import free_port, listening
 from trunkline.stage import Stage
+from trunkline.stage_page_door import Door
+from trunkline.stage_page_show import curtain, log_of, until_ended
+from trunkline.stage_page_socket import SOCKET
 
 MARK = "demo"
 OWNER = "ada@example.org"
@@ -58,6 +62,10 @@ class Timeline:
         self._console = Console(stderr=True, highlight=False)
         self._start = time.monotonic()
 
+    def open_this(self, link: str) -> None:
+        """The address of the demo's page, before all else."""
+        self._console.print(f"Open this in your browser: [bold]{link}[/]\n", soft_wrap=True)
+
     def say(self, who: str, what: str) -> None:
         """One line."""
         at = time.monotonic() - self._start
@@ -73,14 +81,22 @@ def run_demo(*, once: bool, port: int, broker: str | None, data: Path | None, fa
     api_port = free_port() if listening(port) else port
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Whoever tries it out orders more often into one car than carriers do: each of them gets a mail.
-    stage = Stage(directory, broker=chosen, api_port=api_port, extra={"delivery.prompts_most": 100})
+    extra: dict[str, object] = {"delivery.prompts_most": 100, "people.sign_ins_per_address": 100}
+    paged = not once and not fault
+    if paged:
+        extra["stage_socket"] = str(directory / SOCKET)
+    stage = Stage(directory, broker=chosen, api_port=api_port, extra=extra)
     if stage.broker == "iotcore":
         timeline.say("broker", "iotcore: loopback, one password per unit, no ACL, nothing survives a restart")
     with stage:
+        if paged:
+            _stay(timeline, lambda: asyncio.run(_play_on_the_page(stage, timeline)))
+            return 0
         timeline.say("stage", f"store, {stage.broker}, api, work and gateway are up; data in {directory}")
         path = asyncio.run(_play_fault(stage, timeline) if fault else _play(stage, timeline))
         if not once:
-            _stay(stage, timeline)
+            _tell_where(stage, timeline)
+            _stay(timeline, lambda: asyncio.run(until_ended(stage)))
     if once:
         sys.stderr.flush()
         print(path, flush=True)
@@ -110,9 +126,32 @@ def _clear(directory: Path) -> None:
 
 async def _play(stage: Stage, timeline: Timeline) -> Path:
     async with Api(stage.url) as api:
+        return await _deliver_once(stage, await introduce(stage, api, timeline), timeline)
+
+
+async def _play_on_the_page(stage: Stage, timeline: Timeline) -> list[str]:
+    """The same with the demo's page, until something ends by itself; names of what did."""
+    door = Door(stage.url, used=lambda link: timeline.say("page", f"is open; for another browser: {link}"))
+    async with door.open(stage.directory), Api(stage.url) as api:
+        timeline.open_this(door.link)
+        timeline.say(
+            "stage", f"store, {stage.broker}, api, work and gateway are up; data in {stage.directory}"
+        )
         cast = await introduce(stage, api, timeline)
-        delivery = await deliver(cast, timeline)
-        document = await cast.carrier.evidence(delivery)
+        await _deliver_once(stage, cast, timeline)
+        unit = stage.directory / "units" / "car"
+        # Not before: whoever starts processes keeps everybody waiting.
+        async with log_of(stage) as tail, curtain(
+            door, tail, directory=stage.directory, unit=unit, owner=cast.owner, carrier=cast.carrier,
+            vehicle=cast.vehicle, address=cast.address, home=POSITION,
+        ):  # fmt: skip
+            _tell_where(stage, timeline)
+            return await until_ended(stage)
+
+
+async def _deliver_once(stage: Stage, cast: Cast, timeline: Timeline) -> Path:
+    delivery = await deliver(cast, timeline)
+    document = await cast.carrier.evidence(delivery)
     path = stage.directory / "evidence" / f"{delivery}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document, indent=1), "utf-8")
@@ -230,14 +269,16 @@ async def _destroyed(cast: Cast, delivery: str) -> dict[str, Any]:
         await asyncio.sleep(0.05)
 
 
-def _stay(stage: Stage, timeline: Timeline) -> None:
-    """Print where to go, and wait for Ctrl-C."""
+def _tell_where(stage: Stage, timeline: Timeline) -> None:
     timeline.say("pages", f"{stage.url}/ (sign in as {OWNER}; its mail is in {stage.directory / 'mail'})")
     timeline.say("api", f"{stage.url}/v1/openapi.json")
     timeline.say("next", "README.md, 'A delivery by hand'; Ctrl-C ends everything")
+
+
+def _stay(timeline: Timeline, until_ended: Callable[[], list[str]]) -> None:
+    """Until Ctrl-C, or a process of the stage ends by itself."""
     try:
-        while not stage.failed():
-            time.sleep(0.5)
+        failed = until_ended()
     except (KeyboardInterrupt, SystemExit):
         return
-    timeline.say("stage", f"ended by itself: {', '.join(stage.failed())}")
+    timeline.say("stage", f"ended by itself: {', '.join(failed)}")

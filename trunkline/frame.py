@@ -74,6 +74,7 @@ def templates(*, tiles: str = "", credit: str = "") -> Environment:
         loader=FileSystemLoader(folders),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
+        auto_reload=False,  # a look at three files for each page
     )
     languages.install(made)
     made.globals |= {"around": _around.get, "map_tiles": tiles, "map_credit": credit}

@@ -124,6 +124,12 @@ class Settings(BaseSettings):
         "INFO", description="Least level of the logs on stderr."
     )
 
+    stage_socket: Path | None = Field(
+        None,
+        description="Set by `trunkline demo` alone: where its page meets it. None: there is no such page, and no page "
+        "may be framed.",
+    )
+
     map_tiles: str | None = Field(
         None,
         pattern=r"^https://[a-z0-9.-]{1,200}(:[0-9]{1,5})?/[!-~]{0,300}$",

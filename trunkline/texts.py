@@ -20,8 +20,8 @@ KEPT: Final = "public, max-age=300"
 """After an update a browser may have a script of before for five minutes; then it asks, and 304 costs no body."""
 _TYPES: Final = frozenset({"text/javascript", "application/javascript", "text/css", "image/svg+xml"})
 _FRAMES: Final = re.compile(
-    r"/(?:(?:sign-in|decide|block|confirm-email|keep-email|keep-passkeys|passkeys|notifications|courier|desk"
-    r"|desk/wallboard|deliveries/[a-z0-9_]{1,40}|invitations/[a-z0-9_.]{1,40})/?)?"
+    r"/(?:(?:sign-in|decide|block|confirm-email|keep-email|keep-passkeys|passkeys|account|notifications|courier|desk"
+    r"|desk/wallboard|deliveries/[a-z0-9_]{1,40}|cars/[a-z0-9_]{1,40}(?:/passkey)?|invitations/[a-z0-9_.]{1,40})/?)?"
 )
 _LEAST: Final = 256
 """Bytes below which compression gains nothing."""
@@ -114,6 +114,7 @@ def _known(body: bytes) -> tuple[str, bytes]:
     return f'W/"{hashlib.sha256(body).hexdigest()[:20]}"', _packed(body)
 
 
+@lru_cache(maxsize=256)
 def _packed(body: bytes) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     return packer.compress(body) + packer.flush()

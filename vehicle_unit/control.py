@@ -46,6 +46,10 @@ class Ask(BaseModel):
         tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=180)]] | None
     ) = None
     lid: Literal["lift", "shut", "force"] | None = None
+    by_hand: bool | None = None
+    """Whether the person at the boot leaves the lid up until ``lid`` shuts it."""
+    pad_wear: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Percent."""
     jammed: bool | None = None
     mode: Mode | None = None
     wakes_in: Annotated[float, Field(gt=0)] | None = None
@@ -145,8 +149,11 @@ class Control:
             "doors_shut": None if ask.doors is None else ask.doors == "shut",
             "blocked": ask.blocked,
             "position": None if ask.position is None else Position(*ask.position),
+            "pad_wear": ask.pad_wear,
         }
         car.vehicle.change(**{name: value for name, value in values.items() if value is not None})
+        if ask.by_hand is not None:
+            car.motor.by_hand = ask.by_hand
         if ask.jammed is not None:
             car.motor.jammed = ask.jammed
         if ask.lid is not None:
@@ -184,6 +191,7 @@ class Control:
             "mode": car.presence.mode.value,
             "connected": car.presence.link.connected,
             "signals": dict(car.vehicle.signals()),
+            "flashes": car.vehicle.flashes,
             "require_owner": car.owners.current.required,
             "owner_keys": [
                 {"cid": key.cid, "rp_id": key.rp_id, "fingerprint": key.fingerprint}

@@ -25,6 +25,8 @@ class SimulatedBoot:
         self._timers: list[asyncio.TimerHandle] = []
         self.jammed = False
         """Broken: the latch neither moves nor says anything."""
+        self.by_hand = False
+        """Whoever lifts the lid leaves it up until ``shut`` is called."""
 
     def connect(self, tell: Callable[[Input], None]) -> None:
         """Where feedback goes; the lid is read at once, as after power-up."""
@@ -52,7 +54,7 @@ class SimulatedBoot:
             return
         self._vehicle.change(lid_up=True)
         self._tell(Input.LIFTED)
-        if self._shuts_after is not None:
+        if self._shuts_after is not None and not self.by_hand:
             self._later(self._shuts_after, self.shut)
 
     def shut(self) -> None:

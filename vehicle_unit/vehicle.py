@@ -10,11 +10,15 @@ Value = bool | int | float | str | None
 
 LID = "Vehicle.Body.Trunk.Rear.IsOpen"
 LOCKED = "Vehicle.Body.Trunk.Rear.IsLocked"
+PADS = "Vehicle.Chassis.Axle.Row1.Wheel.Left.Brake.PadWear"
 
 
 @dataclass
 class Vehicle:
-    """Speed in km/h. ``blocked`` is the owner's switch in the car. ``heard`` is told each changed signal."""
+    """Speed in km/h. ``blocked`` is the owner's switch in the car. ``heard`` is told each changed signal.
+
+    ``pad_wear``: of the brake pad in front on the left, in percent, 100 worn away; None: this car does not measure it.
+    """
 
     parked: bool = True
     ignition_on: bool = False
@@ -25,6 +29,7 @@ class Vehicle:
     lid_up: bool = False
     locked: bool = True
     flashes: int = 0
+    pad_wear: int | None = None
     heard: Callable[[Mapping[str, Value]], None] = field(default=lambda _: None, repr=False)
 
     def car(self) -> Car:
@@ -43,7 +48,11 @@ class Vehicle:
         before = self.signals()
         for name, value in values.items():
             setattr(self, name, value)
-        changed = {path: value for path, value in self.signals().items() if before[path] != value}
+        changed = {
+            path: value
+            for path, value in self.signals().items()
+            if path not in before or before[path] != value
+        }
         if changed:
             self.heard(changed)
 
@@ -62,6 +71,7 @@ class Vehicle:
             "Vehicle.Speed": self.speed_kmh,
             "Vehicle.IsMoving": self.speed_kmh != 0,
             **self.place(),
+            **({} if self.pad_wear is None else {PADS: self.pad_wear}),
         }
 
     def place(self) -> Mapping[str, Value]:

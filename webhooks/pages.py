@@ -133,7 +133,9 @@ async def _told(endpoint: EndpointId, work: Awaitable[str]) -> Response:
         said = await work
     except EndpointUnknown:
         raise
-    except Problem:
+    except Problem as why:
+        if why.may_have_happened:
+            raise
         said = "refused"
     return RedirectResponse(f"{START}/{endpoint}?said={said}", 303)
 

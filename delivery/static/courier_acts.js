@@ -65,11 +65,12 @@ export class Acts {
     const here = act === "open" || (job.state === "en_route" && queued.has("arrived"));
     return [
       ["bluetooth", bluetooth && here && key && away && act !== "nearby"],
+      ["anyway", act === "set_out" && this.#screen.local.asleep],
       ["flash", can.has("flash")],
       ["photo", can.has("photo") && act !== "photo" && act !== "open" && !queued.has("photo")],
       ["done", can.has("done") && act !== "done" && !queued.has("done")],
       ["lock", can.has("lock") && act !== "lock" && job.state !== "arrived"],
-      ["again", can.has("again") && act !== "open"],
+      ["again", can.has("again") && act !== "open" && !this.#screen.local.wanted],
     ]
       .filter(([, fits]) => fits)
       .map(([name]) => name);
@@ -100,6 +101,8 @@ export class Acts {
     switch (name) {
       case "bluetooth":
         return this.#button(t("Connect to the car by Bluetooth"), "quiet big", "bluetooth", () => this.#connect());
+      case "anyway":
+        return this.#button(t("Set out all the same"), "quiet big", "anyway", () => this.#setOut(true));
       case "flash":
         return this.#button(t("Flash the lights"), "quiet big", "flash", () => this.#simply("flash"));
       case "photo":
@@ -155,19 +158,14 @@ export class Acts {
 
   async #setOut(anyway) {
     this.#screen.watch();
-    let asleep = false;
     await this.#do(async () => {
       try {
         await this.#screen.ask("set-out", { anyway });
       } catch (problem) {
-        asleep = problem.code === "car.unreachable";
+        this.#screen.local.asleep = problem.code === "car.unreachable";
         throw problem;
       }
     });
-    if (!asleep) return;
-    const allTheSame = this.#button(t("Set out all the same"), "quiet big", "anyway", () => this.#setOut(true));
-    by("more-acts").replaceChildren(allTheSame);
-    this.#drawn = "";
   }
 
   async #arrive(reason = "") {
@@ -217,11 +215,12 @@ export class Acts {
     const outcome = await this.#open((key, job) => openNearby(car, job.id, key.token));
     const { id } = this.#screen;
     // Also after an answer that was lost: the car's receipts say what it did.
-    if (outcome === "opened" || outcome === "unsure")
-      await receipts(car, async (found, last) => {
-        await later(id, "receipts", { json: { receipts: found } });
-        if (last === "closed" || last === "locked") await this.#screen.shut();
-      });
+    if (outcome !== "opened" && outcome !== "unsure") return;
+    await receipts(car, async (found, last) => {
+      await later(id, "receipts", { json: { receipts: found } });
+      if (last === "closed" || last === "locked") await this.#screen.shut();
+    });
+    if (outcome === "opened") car.close(); // others may come
   }
 
   /** `attempt(key, job)`: one way to open. Gives its outcome. */
@@ -271,7 +270,7 @@ export class Acts {
   #again() {
     return this.#do(async () => {
       await this.#screen.ask("again");
-      Object.assign(this.#screen.local, { taken: false, result: null });
+      Object.assign(this.#screen.local, { taken: false, wanted: true, result: null });
       this.#screen.wishes = {};
     });
   }

@@ -22,6 +22,7 @@ export class CarLink {
   #chunks = new Chunks();
   #frames = new Frames();
   #asked = null;
+  #before = Promise.resolve();
   #over = false;
   /** A browser does not say the MTU; a value that came is proof of as much. */
   #mtu = LEAST_MTU;
@@ -75,8 +76,14 @@ export class CarLink {
   }
 
   /** The unit's answer to one question: `{ ok }` or `{ no }`. Throws LinkLost. */
-  async ask(document, patience = PATIENCE_MS) {
-    if (this.#over || this.#asked) throw new LinkLost(t("The car has gone away."));
+  ask(document, patience = PATIENCE_MS) {
+    const answer = this.#before.then(() => this.#ask(document, patience));
+    this.#before = answer.catch(() => undefined); // one at a time
+    return answer;
+  }
+
+  async #ask(document, patience) {
+    if (this.#over) throw new LinkLost(t("The car has gone away."));
     let timer;
     const answer = new Promise((done, failed) => {
       this.#asked = { done, failed };

@@ -10,6 +10,7 @@ export function hold(button, work) {
   function begin() {
     if (timer || button.getAttribute("aria-disabled") === "true") return;
     button.classList.add("holding");
+    document.addEventListener("visibilitychange", end);
     timer = setTimeout(() => {
       end();
       work();
@@ -20,6 +21,7 @@ export function hold(button, work) {
     clearTimeout(timer);
     timer = 0;
     button.classList.remove("holding");
+    document.removeEventListener("visibilitychange", end);
   }
 
   button.addEventListener("pointerdown", (event) => {
@@ -33,7 +35,6 @@ export function hold(button, work) {
   });
   // A long press opens no menu.
   button.addEventListener("contextmenu", (event) => event.preventDefault());
-  document.addEventListener("visibilitychange", end);
 }
 
 /** The plain way: one press asks in its place, the second does it. `yes` and `no` are the two answers. */

@@ -35,7 +35,7 @@ export class JobScreen {
   constructor(id) {
     this.id = id;
     /** What was done on this phone, and the service does not say: see `step`. `result`: of the newest attempt. */
-    this.local = { taken: false, again: false, result: null, checked: new Set() };
+    this.local = { taken: false, again: false, asleep: false, wanted: false, result: null, checked: new Set() };
     /** The car, where it is connected by Bluetooth; when it opened that way, which the service hears later. */
     this.nearby = null;
     this.openedNearby = 0;
@@ -93,6 +93,7 @@ export class JobScreen {
     const { result } = this.local;
     if (result && this.#job && (job.state !== this.#job.state || job.refusal !== this.#job.refusal)) this.local.result = null;
     if (job.state !== "arrived") this.local.again = false;
+    else this.local.wanted = false;
     this.#job = job;
     await keep(job);
     await fetchKey(job);
@@ -157,7 +158,7 @@ export class JobScreen {
     const key = job.sees === "over" ? null : await keyOf(job);
     // What it is drawn from is read from the disk: only the newest reading counts.
     if (this.#gone || mine !== this.#draws) return;
-    const here = { queued, key: Boolean(key), taken: this.local.taken, again: this.local.again, nearby: Boolean(this.nearby) };
+    const here = { queued, key: Boolean(key), taken: this.local.taken, again: this.local.again, wanted: this.local.wanted, nearby: Boolean(this.nearby) };
     const next = step(job, here);
     const { result } = this.local;
     const shown = result && job.sees !== "over" ? { ...next, ...result } : next;

@@ -6,6 +6,8 @@ import { all, drop, get, put } from "/courier/store.js";
 
 /** A job is of no use any more so long after its window: what the phone knows of the car goes. */
 const AFTER_MS = 60 * 60_000;
+/** Jobs of the past are in the list too, the newest first: so far back is looked for one that is not over. */
+const PAGES = 3;
 const FOR_THE_CAR = new Set(["keyed", "en_route", "arrived", "unsure"]);
 
 /** Keep what the service says of a job; one that is over leaves nothing on the phone. */
@@ -31,17 +33,18 @@ export async function kept() {
 /** One job as last seen: `{ job, at }`, or undefined. */
 export const keptJob = (id) => get("jobs", id);
 
-/** Read the list anew; what is not in it any more is forgotten. Throws Refused. */
+/** Read the list anew; what is not in it any more is forgotten, once the whole list was read. Throws Refused. */
 export async function readAll() {
   const found = [];
   let after = "";
-  do {
-    const page = await call("GET", `/v1/courier/jobs${after && `?after=${encodeURIComponent(after)}`}`);
+  for (let pages = 0; pages < PAGES; pages += 1) {
+    const page = await call("GET", `/v1/courier/jobs?limit=100${after && `&after=${encodeURIComponent(after)}`}`);
     found.push(...page.data);
     after = page.next || "";
-  } while (after);
+    if (!after || page.data.every((job) => job.sees === "over")) break;
+  }
   const here = new Set(found.map((job) => job.id));
-  const gone = (await all("jobs")).filter(({ job }) => !here.has(job.id));
+  const gone = after ? [] : (await all("jobs")).filter(({ job }) => !here.has(job.id));
   await Promise.all([...found.map(keep), ...gone.map(({ job }) => forget(job.id))]);
 }
 

@@ -19,10 +19,13 @@ const OVER = {
 /**
  * `{ title, next, tone, act }`. `act`: the one thing to do now (`set_out`, `arrived`, `open`, `nearby`, `photo`, `done`, `lock`) or "".
  * `queued`: names of what waits to be sent. `taken`: a photo was taken. `again`: the position has to be said once more.
- * `key`: the delivery key is on the phone. `nearby`: the car is connected by Bluetooth.
+ * `wanted`: one more opening was asked for. `key`: the delivery key is on the phone. `nearby`: the car is connected by Bluetooth.
  */
-export function step(job, { queued, taken, again, key, nearby }) {
-  const [title, next, tone, act] = told(job, queued, taken || queued.has("photo"), again, key, nearby);
+export function step(job, { queued, taken, again, wanted, key, nearby }) {
+  const makes = wanted && (job.state === "closed" || job.state === "unsure");
+  const [title, next, tone, act] = makes
+    ? [t("Once more"), t("A new key is being made for this phone. Wait a moment."), "wait", ""]
+    : told(job, queued, taken || queued.has("photo"), again, key, nearby);
   return { title, next, tone, act };
 }
 

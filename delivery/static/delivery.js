@@ -1,6 +1,7 @@
 // A delivery of the signed-in person: how it stands, what happened with seconds, the key's true state, answer and block.
 import { during, element, lead, rows, say, twice } from "/static/controls.js";
 import { follow } from "/static/live.js";
+import "/static/mini-map.js";
 import { ask } from "/static/requests.js";
 import { moment, second, span } from "/static/times.js";
 import { t } from "/static/words.js";
@@ -36,6 +37,7 @@ function show(read) {
     showQuestion(by("facts"), { ...read.question, car: read.car, out_by_m: read.out_by_m });
     showNeeded(read.question.needed, { session: true });
   } else showFacts(read);
+  by("map").points = agreed(read.place);
   by("timeline").replaceChildren(...read.timeline.map(line), ...awaited(read.key));
   showPhotos(by("photos"), path, read.photos);
   by("photographed").hidden = read.photos.length === 0;
@@ -73,6 +75,13 @@ function decided(question) {
 function line([at, what]) {
   const time = element("time", { dateTime: at }, second(at));
   return element("li", {}, time, element("span", {}, happenedWords(what)));
+}
+
+/** The agreed place as the map draws it. Where the car itself stands is not told to everybody of the car. */
+function agreed(place) {
+  if (place.kind !== "circle") return [];
+  const [lat, lon] = place.centre.map(Number);
+  return [{ kind: "place", lat, lon, radius_m: Number(place.radius_m) }];
 }
 
 /** The end that every key has, as long as nothing else ended it. */

@@ -38,7 +38,7 @@ async def measure() -> Line:
         async with Api(stand.url) as api:
             cast = await introduce(stand, api, Timeline())
             delivery = await cast.carrier.order(cast.address, courier=cast.courier.courier, reference="bench")
-            await cast.carrier.wait_for(delivery, {"asked"})
+            await cast.owner.mail.wait(cast.owner.address, "May ", seconds=60)
             shown = await cast.owner.view(delivery)
         with _Peer(shown) as peer:
             frames, reads, bare = await _rounds(stand.url, delivery, cast.owner.token, peer.url)

@@ -7,11 +7,10 @@ no closed case with a fault that is there.
 
 import argparse
 import os
+import subprocess
 import sys
 
-import pytest
-
-from tests.service.test_maintenance_sweep import HISTORIES
+from tests.maintenance_model import HISTORIES
 
 _TEST = (
     "tests/service/test_maintenance_sweep.py::test_random_histories_in_the_store_agree_with_the_second_model"
@@ -22,9 +21,12 @@ def main() -> int:
     """Exit code 1 on a violation, with its seed."""
     parser = argparse.ArgumentParser(prog="make chaos CHAOS=histories", description=__doc__)
     parser.add_argument("--histories", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
-    os.environ[HISTORIES] = str(asked.histories)
-    return int(pytest.main(["-q", "--no-header", "--dist=worksteal", _TEST]))
+    spread = ["-n", str(asked.workers), "--dist=worksteal"]
+    program = [sys.executable, "-m", "pytest", "-q", "--no-header", *spread, _TEST]
+    said = {**os.environ, HISTORIES: str(asked.histories)}
+    return subprocess.run(program, env=said, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -237,6 +237,12 @@ async def _removed(cast: Cast, page: Page, web: Chromium, courier: str) -> None:
     web.foresee("/v1/courier", "401")
     await page.goto(f"{web.url}/courier")
     await expect(page.locator("#enrol-said")).to_contain_text("This phone is not enrolled any more")
+    for language in ("nl", "de"):
+        await page.context.add_cookies([{"name": "tl_language", "value": language, "url": web.url}])
+        await page.reload()
+        await expect(page.locator("html")).to_have_attribute("lang", language)
+        await expect(page.locator("#enrol")).to_be_visible()
+        assert await faults(page) + await small(page) == []
 
 
 async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothing(
@@ -268,8 +274,10 @@ async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothi
     await page.clock.fast_forward(60_000)
     await page.context.set_offline(False)
     await expect(page.locator("#live")).to_have_text("online")
-    await page.clock.fast_forward(60_000)
-    await until(lambda: _is(len(tries) == 1), "still one")
+    async with page.expect_response(f"**/jobs/{delivery}") as looked:
+        await page.clock.fast_forward(60_000)
+    assert (await (await looked.value).json())["state"] == "arrived"
+    assert len(tries) == 1
     assert (await stand.car())["lock"] == "latched"
     view = await cast.carrier.view(delivery)
     assert (view["state"], "opened" in view["times"]) == ("arrived", False)
@@ -290,9 +298,14 @@ async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothi
 
     other = await job_of(cast, courier, "no room")
     await page.goto(f"{web.url}/courier#{other}")
-    await page.get_by_text("It cannot be done").click()
-    await page.get_by_label("No room in the boot").check()
-    await page.get_by_role("button", name="End this job").click()
+    await expect(page.locator("#state")).to_have_text("Ready")
+    await page.locator("#failing summary").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("ArrowDown")
+    await expect(page.get_by_label("No room in the boot")).to_be_checked()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
     await expect(page.locator("#state")).to_have_text("Not delivered")
     assert (await cast.carrier.view(other))["failure"] == "no_room"
 
@@ -310,8 +323,7 @@ async def test_a_car_without_network_is_opened_over_bluetooth_by_a_phone_without
     await radio.on()
     await page.goto(f"{web.url}/courier#{delivery}")
     await page.reload()
-    await page.get_by_role("button", name="Set out").click()
-    await expect(page.get_by_role("button", name="I am here")).to_be_visible()
+    await expect(page.locator("#state")).to_have_text("Ready")
 
     async def fetched() -> bool:
         return bool(await page.evaluate(KEPT, "keys"))
@@ -323,6 +335,12 @@ async def test_a_car_without_network_is_opened_over_bluetooth_by_a_phone_without
         return not (await ask(stand.unit_folder("cellar"), {}))["connected"]
 
     await until(away, "the car is off the air")
+    await expect(page.locator("#about")).to_contain_text("has no network now", timeout=60_000)
+    web.foresee("/v1/courier", "409")
+    await page.get_by_role("button", name="Set out").click()
+    await expect(page.locator("#said")).to_contain_text("The car cannot be reached now")
+    await page.get_by_role("button", name="Set out all the same").click()
+    await expect(page.get_by_role("button", name="I am here")).to_be_visible()
     web.foresee("/v1/courier", OFFLINE)
     await page.context.set_offline(True)
     await page.get_by_role("button", name="I am here").click()

@@ -113,7 +113,6 @@ async def test_two_agents_from_a_race_to_a_booked_visit(
 ) -> None:
     web.foresee("/v1/desk/", "409")
     web.foresee("/v1/desk/cases/", "404")  # of a case that is another's now
-    web.foresee("/static/words.", "404")  # of a language that has no catalog
     vehicle, _, _ = await stand.more_car(cast, "desk-car")
     await wants_calls(cast, vehicle)
     await stand.by_hand(
@@ -221,6 +220,7 @@ async def _by_keys_alone(page: Page, web: Chromium, case: str, folder: Path) -> 
     await expect(page.locator("#keys")).to_be_hidden()
     await page.reload()
     await expect(page.locator("#next-key")).to_have_text("q")
+    await expect(page.locator(f'[data-case="{case}"]')).to_be_visible()
     await page.locator("#waiting").focus()
     await keys.press("j")
     await expect(page.locator(f'[data-case="{case}"]')).to_be_focused()

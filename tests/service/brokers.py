@@ -23,6 +23,9 @@ from vehicle_gateway.link import Broker, Tls
 
 PASSWORD = "gateway-test-password"
 
+_STRANGER = b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x00"
+"""CONNECT of MQTT 5 without a name, which is refused."""
+
 
 @dataclass
 class Mosquitto:
@@ -54,9 +57,22 @@ class Mosquitto:
             self.process = None
 
     def reload(self) -> None:
-        """The broker reads its accounts, ACL and CRL again."""
+        """The broker reads its accounts, ACL and CRL again, and has read them.
+
+        A signal that comes while it reads is forgotten (it takes the mark of it down at the end), so the next one waits.
+        """
         assert self.process is not None
-        self.process.send_signal(signal.SIGHUP)
+        log, end = self.directory / "broker.log", time.monotonic() + 60
+        before = log.read_bytes().count(b"Reloading config")
+        while log.read_bytes().count(b"Reloading config") == before:
+            assert time.monotonic() < end, "it does not read its files"
+            self.process.send_signal(signal.SIGHUP)
+            again = time.monotonic() + 2
+            while log.read_bytes().count(b"Reloading config") == before and time.monotonic() < again:
+                time.sleep(0.002)
+        with socket.create_connection(("127.0.0.1", self.service_port), 60) as stranger:
+            stranger.sendall(_STRANGER)
+            stranger.recv(100)  # it has one thread: when it answers, it has read
 
     def service(self, account: str = broker_config.SERVICE) -> Broker:
         """How one of our own services, or a unit with a password, connects."""
@@ -130,7 +146,7 @@ def _binary() -> str:
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
             return

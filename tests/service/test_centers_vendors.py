@@ -60,6 +60,7 @@ def test_aws_s_own_client_takes_our_request_and_says_what_went_wrong(found: Any)
         ["ServiceQuotaExceededException", False],
         ["InvalidParameterException", True],
     ]
+    assert connect["found"] == "c-9", "our key in its name, and nothing alike"
     assert connect["too_long"] == []
     assert connect["unknown_is_refused"], "the model was looked at"
 

@@ -57,19 +57,24 @@ async def cars_of(store: Store, mosquitto: Mosquitto, count: int) -> AsyncIterat
 
 
 class Outbox:
-    """Sends every event until it is acknowledged, under the same number and id, as a unit does."""
+    """Sends every event until it is acknowledged, under the same number and id, as a unit does.
+
+    It waits longer each time: on a busy machine what it sends again would else come faster than it can be taken.
+    """
 
     def __init__(self, car: Car, count: int) -> None:
         self.car = car
         self.ids = {seq: message_id() for seq in range(1, count + 1)}
 
     async def run(self) -> None:
+        wait = 0.25
         while missing := [seq for seq in self.ids if seq not in self.car.acked]:
             for seq in missing:
                 with contextlib.suppress(Exception):  # the broker may be away
                     await self.car.say("evt/door", {"n": seq}, seq=seq, id_=self.ids[seq])
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.5):
+                wait = min(2 * wait, 10)
+                async with asyncio.timeout(wait):
                     await self.car.until(lambda c: set(self.ids) <= c.acked)
 
 

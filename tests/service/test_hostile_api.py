@@ -226,9 +226,10 @@ async def test_a_unit_that_says_anything_stops_nobody(scene: Scene) -> None:
 
 
 def test_traps_in_every_body_and_query_make_no_mistake_of_ours(scene: Scene) -> None:
-    found = bodies.play(scene.url, scene.people, each=5, seed=20301106)
-    assert not found.faults, found.faults
-    assert found.statuses[422] > 80
+    seed = random.SystemRandom().randrange(1 << 31)
+    found = bodies.play(scene.url, scene.people, each=3, seed=seed)
+    assert not found.faults, f"seed {seed}: {found.faults}"
+    assert found.statuses[422] > 50
 
 
 def test_operations_answer_as_they_declare(scene: Scene) -> None:

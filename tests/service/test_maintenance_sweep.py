@@ -16,14 +16,12 @@ from maintenance.desk_index import DESK, QUEUE
 from maintenance.lists import ALL, OPEN
 from spine.ids import DeliveryId, VehicleId
 from spine.store import Change, Write
-from tests.maintenance_model import Oracle, drawn, scan_of
+from tests.maintenance_model import HISTORIES, Oracle, drawn, scan_of
 from tests.service.maintenance_house import CAR, DAY, HOUR, MaintenanceHouse, garage, house_of_people
 
 __all__ = ["garage", "house_of_people"]
 pytestmark = pytest.mark.valkey
 SYSTEM = "emissions"
-HISTORIES = "TRUNKLINE_TEST_HISTORIES"
-"""In the environment: how many; ``make chaos CHAOS=histories`` sets it."""
 OVER = appointment_of(memory.case_of(CAR, SYSTEM, 1), 1)
 
 

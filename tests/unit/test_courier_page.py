@@ -7,11 +7,13 @@ import subprocess
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from delivery import courier_pages
+from delivery.place import Point, distance
+from tests.unit.test_docs_link import VECTORS
 from trunkline import headers
 from trunkline.app import templates
 from trunkline.delivering import _courier_pages, _shared
@@ -79,37 +81,61 @@ def test_opening_and_flashing_have_no_way_into_the_outbox() -> None:
         for file in STATIC.glob("courier_*.js")
         for name in re.findall(r'later\([^,]+, "(\w+)"', file.read_text("utf-8"))
     }
-    assert queued == {"arrived", "photo", "done", "fail"}
+    assert queued == {"arrived", "photo", "done", "fail", "receipts"}
     assert "outbox" not in STATIC.joinpath("courier_opening.js").read_text("utf-8")
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is missing (Debian package: nodejs)")
-def test_distance_and_direction_are_those_of_the_service() -> None:
-    script = (
-        STATIC.joinpath("courier_here.js")
-        .read_text("utf-8")
-        .replace('from "/static/words.js"', 'from "words"')
-    )
-    script = re.sub(
-        r"^import .*$",
-        'const t = (text) => text; const language = "en";',
-        script,
-        count=1,
-        flags=re.MULTILINE,
-    )
-    asked = (
-        "console.log(JSON.stringify([distance(a, b), bearing(a, b), length(7.4), length(263), length(1440)]))"
-    )
-    script += f"\nconst [a, b] = [{{ lat: 52.0907, lon: 5.1214 }}, {{ lat: 52.0921, lon: 5.1245 }}]; {asked}"
-    done = subprocess.run(
-        [str(shutil.which("node")), "--input-type=module", "-e", script],
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    metres, degrees, *lengths = json.loads(done.stdout)
-    from delivery.place import Point, distance
+NODE: Final = shutil.which("node")
+needs_node: Final = pytest.mark.skipif(NODE is None, reason="node is missing (Debian package: nodejs)")
 
+
+def said(script: str, asked: str) -> Any:
+    """What a script of the page answers outside of one; texts are said as they are written."""
+    words = 'const t = (text) => text; const language = "en";'
+    source = re.sub(r'^import .* from "/static/words.js";$', words, script, count=1, flags=re.MULTILINE)
+    command = [str(NODE), "--input-type=module", "-e", f"{source}\nconsole.log(JSON.stringify({asked}))"]
+    return json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
+
+@needs_node
+def test_distance_and_direction_are_those_of_the_service() -> None:
+    one, other = "{ lat: 52.0907, lon: 5.1214 }", "{ lat: 52.0921, lon: 5.1245 }"
+    asked = f"[distance({one}, {other}), bearing({one}, {other}), length(7.4), length(263), length(1440)]"
+    metres, degrees, *lengths = said(STATIC.joinpath("courier_here.js").read_text("utf-8"), asked)
     assert metres == pytest.approx(distance(Point(lat=52.0907, lon=5.1214), Point(lat=52.0921, lon=5.1245)))
     assert degrees == pytest.approx(53.7, abs=0.3)
     assert lengths == ["7 m", "260 m", "1.4 km"]
+
+
+@needs_node
+def test_frames_over_bluetooth_are_those_of_the_page_on_the_link() -> None:
+    """The phone's own frames byte for byte, the unit's as it reads them, and what breaks a stream."""
+    hexed = "const hex = (bytes) => Array.from(bytes, (one) => one.toString(16).padStart(2, '0')).join('');"
+    raw = "const raw = (text) => Uint8Array.from(text.match(/../g), (two) => parseInt(two, 16));"
+    broken = (
+        "const broken = (...chunks) => { const frames = new Frames();"
+        " try { chunks.map((one) => frames.feed(raw(one))); return false; }"
+        " catch (problem) { return problem instanceof BrokenStream; } };"
+    )
+    script = "\n".join([STATIC.joinpath("courier_frames.js").read_text("utf-8"), hexed, raw, broken])
+    asks = {"hello": '{"hello":1}', "challenge": '{"challenge":{"link":"phone"}}'}
+    answers = {"greeted": {"ok": {"hello": 1}}, "refused": {"no": "refused"}}
+    streams = (
+        ["00"], ["01aa"], ["0000", "0200"], ["0000000000"], ["0000004001"], ["00000000026869"], ["00000000027b7d"],
+        ["00000000025b5d"], ["000000000d7b2261223a312c2262223a327d"],
+    )  # fmt: skip
+    wrote = [
+        f"[hex(pack({document})), new Chunks().cut(pack({document}), {VECTORS[name]['mtu']}).map(hex)]"
+        for name, document in asks.items()
+    ]
+    read = [
+        f"(() => {{ const f = new Frames(); return {VECTORS[name]['chunks']}.flatMap((one) => f.feed(raw(one))); }})()"
+        for name in answers
+    ]
+    failed = [f"broken(...{json.dumps(chunks)})" for chunks in streams]
+    whole = 'broken("00000000", "01077b2261223a317d")'
+    found = said(script, f"[[{','.join(wrote)}], [{','.join(read)}], [{','.join(failed)}], {whole}]")
+    assert found[0] == [[VECTORS[name]["frame"], VECTORS[name]["chunks"]] for name in asks]
+    assert found[1] == [[document] for document in answers.values()]
+    assert found[2] == [True] * len(streams)
+    assert found[3] is False

@@ -15,7 +15,7 @@ from people.access import Access
 from people.problems import NotYours
 from spine.problems import Kind, Problem
 from trunkline import frame
-from trunkline.app import _bare
+from trunkline.app import bare
 from trunkline.frame import local
 from trunkline.settings import Settings
 
@@ -32,7 +32,7 @@ class Over(Problem):
 
 @pytest.fixture(scope="module")
 def app() -> FastAPI:
-    made = _bare(Settings(public_url=ORIGIN, map_tiles="https://tiles.example/{z}/{x}/{y}.png"))
+    made = bare(Settings(public_url=ORIGIN, map_tiles="https://tiles.example/{z}/{x}/{y}.png"))
     nothing = cast(Any, None)
     access = Access(nothing, nothing, nothing, nothing, nothing, ORIGIN)
     made.router.routes.extend(frame.routes(access).routes)
@@ -189,6 +189,8 @@ async def test_a_page_whose_text_has_a_language_of_its_own_says_all_in_it(http: 
     page = await http.get("/visits?language=nl", headers={"Cookie": "tl_language=sv"})
     assert '<html lang="nl">' in page.text
     assert 'action="/language"' not in page.text
+    readers = await http.get("/visits?language=nl&of_reader=1")
+    assert 'action="/language"' in readers.text
     assert '<html lang="sv">' in (await http.get("/visits", headers={"Cookie": "tl_language=sv"})).text
 
 

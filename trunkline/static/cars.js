@@ -1,5 +1,6 @@
 // The cars of a person on the start page: each with its name and role, leading to its own page.
 import { element } from "/static/controls.js";
+import { icon } from "/static/icon.js";
 import { ask } from "/static/requests.js";
 import { t } from "/static/words.js";
 
@@ -37,11 +38,13 @@ function card(car) {
   const about = [role];
   if (car.blocked) about.push(t("No delivery is let in now."));
   const words = car.role === "owner" ? t("Addresses, household, rules, who can get in") : t("Who uses it, who was at its boot");
+  const name = element("h3", { id }, element("a", { href: `/cars/${car.vehicle}` }, carName(car)));
+  const told = element("p", { className: "muted small" }, about.join(" "));
+  const what = element("p", { className: "small" }, words);
   return element(
     "section",
-    { className: "card", "aria-labelledby": id },
-    element("h3", { id }, element("a", { href: `/cars/${car.vehicle}` }, carName(car))),
-    element("p", { className: "muted small" }, about.join(" ")),
-    element("p", { className: "small" }, words),
+    { className: "card titled", "aria-labelledby": id },
+    icon("car", "big"),
+    element("div", {}, name, told, what),
   );
 }
