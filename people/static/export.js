@@ -58,6 +58,7 @@ export async function exported() {
     recovery: () => ask("GET", "/v1/me/recovery"),
     devices: () => ask("GET", "/v1/me/devices"),
     sessions: () => ask("GET", "/v1/sessions"),
+    notified: () => ask("GET", "/v1/owner/push-subscriptions"),
     events: () => all("/v1/events"),
   });
   return { written_at: new Date().toISOString(), ...mine, cars: await Promise.all(cars.map(car)) };
