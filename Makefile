@@ -5,7 +5,7 @@ BIN := .venv/bin
 COMPILE = $(BIN)/python -m compileall -q $(PACKAGES) tests
 PACKAGES := spine keys people vehicle_gateway webhooks delivery maintenance vehicle_unit trunkline
 
-.PHONY: setup check test unit-tests demo bench chaos webhooks-chaos crash fuzz second docs words screenshots clean
+.PHONY: setup check test deep demo bench chaos webhooks-chaos crash fuzz second docs words screenshots clean
 
 setup: .venv/.installed
 
@@ -32,6 +32,10 @@ test: setup
 	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder; tests=$$?; \
 	wait $$checks; checked=$$?; cat .checks.log; rm -f .checks.log; \
 	test $$tests = 0 && test $$checked = 0
+
+# The searches of the unit tests, which `make test` cuts short, ten times as deep (DEPTH=100: a hundred times).
+deep: setup
+	TESTS_DEPTH=$(or $(DEPTH),10) $(BIN)/python -m pytest -n 2 tests/unit $(ARGS)
 
 demo: setup
 	@$(BIN)/trunkline demo $(ARGS)

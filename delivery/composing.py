@@ -7,11 +7,15 @@ from typing import Any, Final
 from delivery import car_letters
 from delivery.deciding import Deciding
 from delivery.events import CarrierNamed, OwnersEventOut
+from delivery.hours import Quiet
 from delivery.mailed import BLOCK_PAGE, PAGE
 from delivery.model import Read
+from delivery.notices import as_notice
+from delivery.notifying import OVER
 from delivery.ports import Carriers, Persons
 from delivery.problems import NoSuchDelivery
 from delivery.questions import Question
+from delivery.rules import RuleBook
 from delivery.service import Deliveries
 from delivery.states import ACTS, Act, State
 from delivery.views import asked_out, carrier_view, key_out
@@ -90,6 +94,23 @@ class Composing:
 
     async def __call__(self, brief: Brief) -> News | Letter | None:
         """What to say now; None where there is nothing to say any more."""
+        said = await self._said(brief)
+        if brief.device is None or not isinstance(said, Letter):
+            return said
+        quiet = await self._quiet(brief)
+        return as_notice(brief, said, quiet, self._deliveries.clock.now(), self._public_url)
+
+    async def _quiet(self, brief: Brief) -> Quiet | None:
+        """When the household of the car that this is about sleeps."""
+        vehicle = VehicleId(brief.reference["vehicle"]) if "vehicle" in brief.reference else None
+        if vehicle is None:
+            vehicle = (await self._deliveries.read(DeliveryId(brief.reference["delivery"]))).body.vehicle
+        if vehicle is None:
+            return None
+        rules, _ = await RuleBook(self._deliveries.store).of(vehicle)
+        return rules.quiet
+
+    async def _said(self, brief: Brief) -> News | Letter | None:
         if "vehicle" in brief.reference:
             return await self._about_the_car(brief)
         try:
@@ -134,6 +155,8 @@ class Composing:
         if view is None or not await self._still_concerned(person, read):
             return None
         carrier = await self._carrier(read)
+        if brief.type == OVER:
+            return await self._over(read, view, carrier)
         subject = SUBJECTS[brief.type].format(carrier=carrier)
         if brief.type == "delivery.asked":
             question = await self._deciding.question(read)
@@ -156,6 +179,17 @@ class Composing:
             lines.append("Meanwhile the car has said: the boot is shut.")
         lines.append(f"The delivery's page: {self._public_url}/deliveries/{read.id}")
         return Letter(view.email, subject, lines, await self._to_block(brief, read, view))
+
+    async def _over(self, read: Read, person: PersonView, carrier: str) -> Letter:
+        """In a question's place on a screen: what was decided and by whom, or that nothing is asked any more."""
+        question = await self._deciding.question(read)
+        decided = question.decided if question is not None else None
+        type_ = f"delivery.{'approved' if decided.answer == 'approve' else 'declined'}" if decided else ""
+        who = self._who(type_, question, person.id)
+        subject = SUBJECTS.get(type_, "Nothing to answer any more: a delivery by {carrier}").format(
+            carrier=carrier
+        )
+        return Letter(person.email, subject, [who] if who else ["It is not asked any more."])
 
     async def _to_block(self, brief: Brief, read: Read, person: PersonView) -> Link | None:
         """Who was not asked can stop it from the mail itself: by a button of its page, never by looking."""

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
 PAGE: Final = "/courier"
-_MEDIA: Final = {"css": "text/css", "js": "text/javascript"}
+_MEDIA: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _WORKER: Final = "courier_sw.js"
 _LINKED: Final = re.compile(r'(?:href|src)="(/(?:courier|static)/[^"#?]+)')
 _IMPORTED: Final = re.compile(r'(?:from|import|import\()\s*"(/[^"#?]+)')
@@ -103,13 +103,14 @@ def routes(templates: Environment, shared: Shared, *, csp: str, words: Mapping[s
         return Response(script, media_type="text/javascript", headers=headers)
 
     for path, data in own.items():
-        _serve(router, path, data)
+        serve(router, path, data)
     return router
 
 
-def _serve(router: APIRouter, path: str, data: bytes) -> None:
+def serve(router: APIRouter, path: str, data: bytes) -> None:
+    """One file, by its name's ending."""
     media = _MEDIA[path.rpartition(".")[2]]
 
     @router.get(path)
-    async def serve() -> Response:
+    async def file() -> Response:
         return Response(data, media_type=media, headers={"Cache-Control": "max-age=300"})

@@ -23,7 +23,7 @@ from delivery.opening import AtTheCar
 from delivery.owner import OwnerDesk
 from delivery.photos import Photos
 from delivery.placing import Placing
-from delivery.ports import Cars, Endpoints, Engine, Keys, Subscribers
+from delivery.ports import Cars, Devices, Endpoints, Engine, Keys, Subscribers
 from delivery.reactions import Reactions
 from delivery.rules import RuleBook
 from delivery.service import Deliveries
@@ -65,9 +65,16 @@ class Desk:
     composing: Composing
     evidence: Evidence
 
-    def news(self, engine: Engine, endpoints: Endpoints, subscribers: Subscribers) -> News:
+    def news(
+        self,
+        engine: Engine,
+        endpoints: Endpoints,
+        subscribers: Subscribers,
+        devices: Devices | None = None,
+    ) -> News:
         """The reaction that queues news; apart, because the engine composes with ``composing``."""
-        return News(self.deliveries, self.people.cars, self.rules, engine, endpoints, subscribers)
+        cars = self.people.cars
+        return News(self.deliveries, cars, self.rules, engine, endpoints, subscribers, devices)
 
 
 def decisions(

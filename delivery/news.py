@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from delivery.model import Read
-from delivery.ports import CarPeople, Endpoints, Engine, Received, Subscribers
+from delivery.notices import ALARMS
+from delivery.notifying import NoDevices, Notifying
+from delivery.ports import CarPeople, Devices, Endpoints, Engine, Received, Subscribers
 from delivery.problems import NoSuchDelivery
 from delivery.prompts import Prompts, Told
 from delivery.rules import RuleBook
@@ -42,14 +44,6 @@ KINDS: Final = frozenset(
 )
 """What the reader of this group gets."""
 
-ALARMS: Final = frozenset(
-    {
-        "delivery.unsure", "delivery.left_open", "delivery.out_of_place", "delivery.carrier_doubted",
-        "delivery.disowned",
-    }
-)  # fmt: skip
-"""Never silent: owner and carrier hear at once, and it is tried again soon."""
-
 MAILED: Final = ALARMS | {
     "delivery.asked", "delivery.approved", "delivery.opened", "delivery.delivered", "delivery.failed",
     "delivery.declined", "delivery.cancelled", "delivery.expired", "delivery.blocked",
@@ -71,13 +65,16 @@ class News:
         engine: Engine,
         endpoints: Endpoints,
         subscribers: Subscribers,
+        devices: Devices | None = None,
     ) -> None:
+        """``devices``: the browsers that people let us notify: they hear what is mailed."""
         self._deliveries = deliveries
         self._people = people
         self._rules = rules
         self._engine = engine
         self._endpoints = endpoints
         self._subscribers = subscribers
+        self._notifying = Notifying(engine, devices or NoDevices())
         self._prompts = Prompts(deliveries.store, deliveries.limits)
 
     async def handle(self, received: Received) -> None:
@@ -129,7 +126,8 @@ class News:
         roles = await self._people.people_of(vehicle, now=now)
         if isinstance(fact, DeliveryAsked) and read.state is not State.ASKED:
             return  # answered before anybody was told: by a standing approval, or on a page
-        if _over(fact, read):
+        over = _over(fact, read)
+        if over:
             await self._withdraw(read, roles)
         mails = fact.kind in MAILED and _worth_a_mail(fact, read)
         if mails and isinstance(fact, DeliveryAsked):
@@ -139,6 +137,10 @@ class News:
         for role in concerned:
             if mails and _for_this_one(fact, role):
                 await self._put(self._message(fact, read, position, fact.kind, role.person))
+            elif over and read.body.question is not None:
+                asked = _asked_id(read.id, read.body.question, role.person)
+                until = self._worth_until(fact, read)
+                await self._notifying.over(asked, role.person, read.id, at=fact.at, until=until)
             await self._tell(role.person, fact, position, fact.kind)
         for role in concerned:
             for endpoint in await self._endpoints.for_subscriber(role.person, fact.kind, vehicle=vehicle):
@@ -155,6 +157,7 @@ class News:
             log.warning(
                 "news.address_full", extra={"endpoint": message.endpoint, "person": message.person, "type": message.type}
             )  # fmt: skip
+        await self._notifying.as_well(message)
 
     async def _tell(self, subscriber: str, fact: DeliveryFact, position: str, type_: str) -> None:
         event = named_after("msg", fact.delivery, _what(fact, position))
@@ -169,6 +172,7 @@ class News:
             addresses: list[EndpointId | PersonId] = [role.person, *listed]
             for to in addresses:
                 await self._engine.withdraw(_asked_id(read.id, read.body.question, to))
+            await self._notifying.withdraw(_asked_id(read.id, read.body.question, role.person), role.person)
 
     async def _open(self, delivery: DeliveryId) -> Read | None:
         try:

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 from delivery.ahead import LookAhead, Sight, Subjects
 from delivery.answers import BOOT, Answer, answer_by, answer_of
+from delivery.at_the_car import GIVEN_UP, Orders, vehicle_of
 from delivery.attempt import Attempt, Raced
 from delivery.courier import Device, assigned, near
 from delivery.freshness import News, Tail, brought, impatient
@@ -20,7 +21,6 @@ from delivery.problems import (
     ArriveFirst,
     CarSaidNo,
     NoKey,
-    OnlySimulated,
     OpeningInFlight,
     TooManyOpenings,
 )
@@ -36,21 +36,17 @@ from spine.facts.vehicle import (
     CommandUndeliverable,
     UnitReceipt,
 )
-from spine.ids import CommandId, DeliveryId, KeyId, VehicleId, named_after, partition_of
+from spine.ids import CommandId, DeliveryId, KeyId, named_after, partition_of
 from spine.log import Entry
 from spine.problems import Kind, Problem
 from spine.store import Change, Outcome, Saved
 from vehicle_gateway.commands import Commands
-from vehicle_gateway.planning import Found, Planned
 from vehicle_gateway.wire import Op
 
 _GLANCE: Final = 0.5
 """Seconds between two looks of a request that waits for an attempt it did not begin."""
 
-_GIVEN_UP: Final = (CommandRefused, CommandExpired, CommandUndeliverable, CommandUnanswered)
-_Ended = CommandDone | CommandRefused | CommandExpired | CommandUndeliverable | CommandUnanswered
-_TELLING: Final = frozenset(kind.model_fields["kind"].default for kind in (UnitReceipt, *BOOT, *_GIVEN_UP))
-_ENDING: Final = frozenset(kind.model_fields["kind"].default for kind in (CommandDone, *_GIVEN_UP))
+_TELLING: Final = frozenset(kind.model_fields["kind"].default for kind in (UnitReceipt, *BOOT, *GIVEN_UP))
 
 
 class CarSilent(Problem):
@@ -78,6 +74,7 @@ class AtTheCar:
         self._keys = keys
         self._commands = commands
         self._tail = tail
+        self._orders = Orders(deliveries, commands, tail)
         self._rates = rates
         self._news = news
         self._ahead = LookAhead(deliveries, cars, keys, commands, news)
@@ -94,7 +91,7 @@ class AtTheCar:
         asked = self._deliveries.clock.now()
         command = _command(delivery, "challenge")
         fact, _ = await asyncio.gather(
-            self._ask(read, command, Op.CHALLENGE, {"delivery": delivery}, wait),
+            self._orders.ask(read, command, Op.CHALLENGE, {"delivery": delivery}, wait),
             self._ahead.prepare(delivery),
         )
         if isinstance(fact, CommandRefused):
@@ -105,7 +102,7 @@ class AtTheCar:
         challenge = str(view.data.get("challenge", ""))
         if view.data.get("fresh") is True or impatient(read):
             # now, so that the tap is one round trip; it finds them beside the rest
-            await self._news.obtain(_vehicle(read), view.unit, challenge, wait=wait)
+            await self._news.obtain(vehicle_of(read), view.unit, challenge, wait=wait)
             await self._ahead.prepare(delivery)
         return challenge, asked + self._deliveries.limits.challenge_life
 
@@ -171,7 +168,7 @@ class AtTheCar:
         if key is None or key.dead or key.jkt != device.jkt:
             raise NoKey("there is no key for this device now")
         n = read.body.openings + 1
-        subjects = Subjects(_vehicle(read), key.key, device.jkt, n)
+        subjects = Subjects(vehicle_of(read), key.key, device.jkt, n)
         beside = seen.beside
         if beside is None or beside.subjects != subjects:
             beside = await self._ahead.beside(read.id, subjects)
@@ -184,7 +181,7 @@ class AtTheCar:
             beside = await self._ahead.beside(read.id, subjects)
         args = {"delivery": read.id, "key": beside.key.token or "", "proof": proof}
         args |= brought(beside.news, proof)
-        planned = await self._plan(read, subjects.command(read.id), Op.PRESENT, args, beside.found)
+        planned = await self._orders.plan(read, subjects.command(read.id), Op.PRESENT, args, beside.found)
 
         def decide(here: Read, others: Mapping[str, Saved]) -> Turn:
             assigned(here, device)
@@ -255,7 +252,7 @@ class AtTheCar:
             if isinstance(fact, UnitReceipt) and witness is not None:
                 answer = witness.answer(fact)
             elif (isinstance(fact, BOOT) and fact.key == key) or (
-                isinstance(fact, _GIVEN_UP) and fact.command == command
+                isinstance(fact, GIVEN_UP) and fact.command == command
             ):
                 answer = answer_by(entry)
             found.extend([answer] if answer else [])
@@ -284,7 +281,7 @@ class AtTheCar:
     async def _moved(self, read: Read, op: Op, wait: float) -> Answer:
         delivery = read.id
         await self._slowly(op.value, delivery, self._deliveries.limits.flashes_most)
-        fact = await self._ask(read, _command(delivery, op.value), op, {"delivery": delivery}, wait)
+        fact = await self._orders.ask(read, _command(delivery, op.value), op, {"delivery": delivery}, wait)
         match fact:
             case CommandDone():
                 return Answer("done", at=fact.at)
@@ -310,40 +307,6 @@ class AtTheCar:
 
     async def _slowly(self, what: str, delivery: DeliveryId, most: int) -> None:
         await slowly(self._rates, what, delivery, most, self._deliveries.clock.now())
-
-    async def _ask(
-        self, read: Read, command: CommandId, op: Op, args: Mapping[str, str], wait: float
-    ) -> _Ended | None:
-        """Make a command and wait for its end; None where that takes longer."""
-        planned = await self._plan(read, command, op, args)
-        outcome = await self._deliveries.store.change(planned.subjects, planned.decide, loaded=planned.loaded)
-
-        def fits(entry: Entry) -> bool:
-            return entry.kind in _ENDING and isinstance(entry.fact, _Ended) and entry.fact.command == command
-
-        after = outcome.positions[-1] if outcome.positions else None
-        entry = await self._tail.wait_for(partition_of(command), fits, wait, after)
-        return entry.fact if entry is not None and isinstance(entry.fact, _Ended) else None
-
-    async def _plan(
-        self, read: Read, command: CommandId, op: Op, args: Mapping[str, str], found: Found | None = None
-    ) -> Planned:
-        return await self._commands.plan(
-            command,
-            vehicle=_vehicle(read),
-            op=op,
-            args=args,
-            delivery=read.id,
-            ttl=self._deliveries.limits.command_life,
-            now=self._deliveries.clock.now(),
-            found=found,
-        )
-
-
-def _vehicle(read: Read) -> VehicleId:
-    if read.body.test is not None or read.body.vehicle is None:
-        raise OnlySimulated("a test delivery plays by itself")
-    return read.body.vehicle
 
 
 def _command(delivery: DeliveryId, what: str) -> CommandId:

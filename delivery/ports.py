@@ -13,7 +13,7 @@ from people.assertions import Assertion
 from people.model import CarrierView, CourierView, PersonView, Resolved, RoleOnCar
 from people.passkey_model import PasskeyView
 from spine.facts import Fact
-from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, UnitId, VehicleId
+from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, PushId, UnitId, VehicleId
 from spine.store import Ack
 from webhooks.messages import Outgoing
 
@@ -143,6 +143,8 @@ class Engine(Protocol):
 
     async def withdraw(self, message: str, *, ack: Ack | None = None) -> bool: ...
 
+    async def begun(self, message: str) -> bool: ...
+
 
 class Subscribers(Protocol):
     """The streams of carriers and persons (``webhooks.subscriptions.Subscriptions``)."""
@@ -161,3 +163,9 @@ class Endpoints(Protocol):
     async def for_subscriber(
         self, subscriber: str, type_: str, *, vehicle: VehicleId | None = None
     ) -> Sequence[EndpointId]: ...
+
+
+class Devices(Protocol):
+    """The browsers that a person lets us notify (``webhooks.web_push_devices.Devices``)."""
+
+    async def ids_of(self, person: PersonId) -> Sequence[PushId]: ...

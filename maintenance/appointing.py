@@ -103,7 +103,7 @@ class Appointing:
             self._at_hand(found, now)
             return found.body, changed(f.AppointmentReceived, found, now)
 
-        return await self._change(appointment, decide)
+        return await self._change(appointment, decide, came=True)
 
     async def done(self, appointment: AppointmentId, *, unheard: bool = False) -> Appointment:
         """The garage has finished: one proven clean scan closes the case now. Again: nothing. Raises as ``received``.
@@ -245,11 +245,12 @@ class Appointing:
             raise TooEarly("its day has not come yet")
 
     async def _change(
-        self, appointment: AppointmentId, decide: _Decide, *, fell: str = "", finished: bool = False
-    ) -> Appointment:
+        self, appointment: AppointmentId, decide: _Decide, *, fell: str = "", finished: bool = False, came: bool = False
+    ) -> Appointment:  # fmt: skip
         """``fell``: why it came to nothing; then its case's trigger starts anew in the same commit.
 
         ``finished``: its case is given a time by which the car is to show that it is repaired, in the same commit.
+        ``came``: the car stands at the garage, and its owner need not be told any more.
         """
         found, now = await self.read(appointment), self._clock.now()
         case, calls = found.body.case, choice.subject_of(found.body.vehicle)
@@ -265,10 +266,12 @@ class Appointing:
             writes: dict[str, Write] = {
                 appointment: write(here.state, body, (fact,), now, self._limits.garages)
             }
-            if not (fell or finished) or read is None or read.body.trigger.appointment != appointment:
+            if not (fell or finished or came) or read is None or read.body.trigger.appointment != appointment:
                 return Change(writes, [fact])
             story = Story(case, read.body, read.state, now)
-            if finished:
+            if came:
+                starting.answered(story)
+            elif finished:
                 starting.finished(story, now + self._limits.garages.proved_within)
             else:
                 starting.unbook(story, choice.read(saved[calls]), self._rules, fell)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Final, Literal, TypeVar
 
 from maintenance import starting
@@ -17,6 +18,8 @@ from spine.store import Saved, Write
 
 F = TypeVar("F", bound=Base)
 A, S = AppointmentState, SlotState
+_UID: Final = 32
+"""Hexadecimal digits: 128 bits."""
 
 LIVING: Final = frozenset({A.BOOKED, A.RECEIVED})
 """Something is still to come of it; a case has at most one such."""
@@ -49,6 +52,11 @@ class Appointment(Frozen):
         """Booked, or the car is at the garage."""
         return self.state in LIVING
 
+    @property
+    def uid(self) -> str:
+        """Its entry's name in calendars; one that was sent under its own id keeps that for ever."""
+        return self.body.uid or str(self.id)
+
 
 def appointment_of(case: CaseId, n: int) -> AppointmentId:
     """The n-th appointment of a case."""
@@ -58,6 +66,16 @@ def appointment_of(case: CaseId, n: int) -> AppointmentId:
 def number_of(appointment: AppointmentId) -> int:
     """Which of its case's appointments it is."""
     return int(appointment.rpartition(".")[2])
+
+
+def uid_of(appointment: AppointmentId) -> str:
+    """What its entry in calendars is called: always the same, and nobody reads from it which car or case it is."""
+    return sha256(b"calendar\0" + appointment.encode()).hexdigest()[:_UID]
+
+
+def by_people(slot: Slot) -> bool:
+    """Whether somebody of the car took this slot, signed in or by a mail's link; not an agent, garage or center."""
+    return slot.body.by.startswith("per_")
 
 
 def case_of(appointment: AppointmentId) -> CaseId:
@@ -118,6 +136,7 @@ def made(slot: Slot, case: Read, now: datetime) -> tuple[AppointmentBody, Appoin
         end=body.end,
         booked_by=body.by,
         booked_at=now,
+        uid=uid_of(appointment),
     )
     story = Story(case.id, case.body, case.state, now)
     starting.book(story, appointment, n)
@@ -129,8 +148,9 @@ def moved(slot: Slot, appointment: Appointment, now: datetime) -> tuple[Appointm
     """The same appointment at another slot, perhaps of another garage."""
     former, body = appointment.body.slot, slot.body
     there = appointment.body.but(
-        garage=body.garage, slot=slot.id, start=body.start, end=body.end, sequence=body.sequence
-    )
+        garage=body.garage, slot=slot.id, start=body.start, end=body.end, sequence=body.sequence,
+        moves=appointment.body.moves + by_people(slot),
+    )  # fmt: skip
     return there, _told(AppointmentMoved, appointment.id, there, now, former=former)
 
 

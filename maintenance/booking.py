@@ -14,17 +14,19 @@ from maintenance.appointments import (
     Appointment,
     Verdict,
     appointment_of,
+    by_people,
     made,
     moved,
     verdict,
     write,
 )
 from maintenance.capacity import Capacity
-from maintenance.garage_model import BayBody, Garage, bay_of
+from maintenance.garage_model import Garage
 from maintenance.garage_problems import (
     AlreadyBooked,
     AppointmentChanged,
     BookedTooOften,
+    MovedTooOften,
     NoSuchAppointment,
     NoSuchGarage,
     NoSuchSlot,
@@ -32,15 +34,17 @@ from maintenance.garage_problems import (
     SlotTaken,
     SlotTooSoon,
 )
+from maintenance.giving_back import GivingBack, freed
 from maintenance.limits import MaintenanceLimits
 from maintenance.model import Read, SlotBody
 from maintenance.offers import Offers
 from maintenance.service import Cases, Turn
-from maintenance.slots import Slot, bay_in, emptied, fits, garage_of, written
+from maintenance.slots import Slot, emptied, garage_of, written
+from maintenance.starting import Story, answered
 from maintenance.states import OPEN, AppointmentState, SlotState
 from spine.clock import Clock
-from spine.facts.maintenance import SlotBooked, SlotFact, SlotFreed, SlotHeld, SlotWithdrawn
-from spine.ids import AppointmentId, CaseId, NotAnId, SlotId
+from spine.facts.maintenance import SlotBooked, SlotFact, SlotHeld
+from spine.ids import AppointmentId, CaseId, NotAnId, SlotId, prefix_of
 from spine.store import Change, Saved, Store, Write
 
 A, S = AppointmentState, SlotState
@@ -64,9 +68,10 @@ class Booking:
         self._store = store
         self._cases = cases
         self._capacity = capacity
-        self._offers = offers
+        self.offers = offers
         self._clock = clock
         self._limits = limits
+        self._back = GivingBack(store, clock, limits.garages)
 
     async def hold(self, case: CaseId, slot: SlotId, *, by: str) -> Slot:
         """Keep a slot for a case while somebody chooses: ``limits.garages.hold`` from now; one slot at a time.
@@ -96,22 +101,6 @@ class Booking:
         if former[0] is not None and former[0] != slot:
             await self.release(case, former[0])
         return await self._capacity.slot(slot)
-
-    async def release(self, case: CaseId, slot: SlotId) -> None:
-        """Give a held slot back before its time is over. What this case does not hold stays as it is."""
-        try:
-            garage_of(slot)
-        except (NotAnId, ValueError):
-            raise NoSuchSlot("there is no such slot") from None
-        now = self._clock.now()
-
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            found = Slot.of(saved[slot])
-            if found is None or found.state is not S.HELD or found.body.case != case:
-                return None
-            return self._freed(saved, found, "released", now)
-
-        await self._store.change(_beside(slot), decide)
 
     async def book(self, case: CaseId, slot: SlotId, *, by: str, notice: bool = True) -> Appointment:
         """Book a slot for a case that has no appointment. The same again gives the same appointment.
@@ -144,13 +133,18 @@ class Booking:
     ) -> Appointment:
         """Move an appointment: the new slot is taken first, then the old one is given back. Again: the same.
 
-        Raises ``NoSuchAppointment``, ``AppointmentChanged`` (also for one that is over), and what ``hold`` raises.
+        Raises ``NoSuchAppointment``, ``AppointmentChanged`` (also for one that is over), ``MovedTooOften`` where the
+        people of its car moved it ``moves_most`` times already, and what ``hold`` raises.
         """
         found = await self.read(appointment)
         if found.body.slot == slot and found.state in LIVING:
             return found
         if found.state is not A.BOOKED:
             raise AppointmentChanged(f"this appointment is {found.state} and cannot be moved any more")
+        if prefix_of(by) == "per" and found.body.moves >= self._limits.garages.moves_most:
+            raise MovedTooOften(
+                "this appointment was moved as often as it can be: call the garage, or cancel it"
+            )
         read = await self._cases.read(found.body.case)
         taking = self._booked(slot, found.body.case, appointment, by, found.body.sequence + 1)
         await self._take(read, slot, taking, notice=notice)
@@ -166,6 +160,16 @@ class Booking:
         if found is None:
             raise NoSuchAppointment("there is no such appointment")
         return found
+
+    async def release(self, case: CaseId, slot: SlotId) -> None:
+        """As ``GivingBack.release``."""
+        await self._back.release(case, slot)
+
+    async def free(
+        self, slot: SlotId, appointment: AppointmentId, why: str, *, sequence: int | None = None
+    ) -> None:
+        """As ``GivingBack.free``."""
+        await self._back.free(slot, appointment, why, sequence=sequence)
 
     async def settle(self, slot: SlotId) -> Verdict:
         """Compare a booked slot with its case, and do what follows. Done again, nothing changes."""
@@ -194,8 +198,14 @@ class Booking:
                 case Verdict.MOVE if there is not None:
                     former[0] = there.body.slot
                     after, fact = moved(found, there, now)
-                    kept = write(there.state, after, (fact,), now, self._limits.garages)
-                    return Change({appointment: kept}, [fact])
+                    kept: dict[str, Write] = {
+                        appointment: write(there.state, after, (fact,), now, self._limits.garages)
+                    }
+                    if by_people(found) and read is not None and read.body.trigger.again is not None:
+                        story = Story(case, read.body, read.state, now)
+                        answered(story)
+                        kept[case] = self._cases.written(read.state, story.body, (), now)
+                    return Change(kept, [fact])
                 case _:
                     return None
 
@@ -208,22 +218,6 @@ class Booking:
             await self.release(case, held[0])
         return said[0]
 
-    async def free(
-        self, slot: SlotId, appointment: AppointmentId, why: str, *, sequence: int | None = None
-    ) -> None:
-        """Give a booked slot back: this appointment has it no more. Of another's, or freed already: nothing."""
-        now = self._clock.now()
-
-        def decide(saved: Mapping[str, Saved]) -> Change | None:
-            found = Slot.of(saved[slot])
-            if found is None or found.state is not S.BOOKED or found.body.appointment != appointment:
-                return None
-            if sequence is not None and found.body.sequence != sequence:
-                return None
-            return self._freed(saved, found, why, now)
-
-        await self._store.change(_beside(slot), decide)
-
     async def on_due(self, saved: Saved) -> None:
         """Timer of ``slt_``: a hold is over, a booking is compared with its appointment, the past is forgotten."""
         slot, now = Slot.of(saved), self._clock.now()
@@ -235,18 +229,7 @@ class Booking:
             await self._capacity.forget(slot)
             return
 
-        def decide(here: Mapping[str, Saved]) -> Change | None:
-            found = Slot.of(here[slot.id])
-            if found is None:
-                return None
-            if found.state is S.HELD and found.body.held_until and found.body.held_until <= now:
-                return self._freed(here, found, "expired", now)
-            if found.state is S.BOOKED and found.body.settle_at and found.body.settle_at <= now:
-                kept = found.body.but(settle_at=None)
-                return Change({slot.id: written(found.state, kept, (), self._limits.garages)})
-            return None
-
-        await self._store.change(_beside(slot.id), decide)
+        await self._back.tidy(slot.id, now)
 
     async def _take(self, read: Read, slot: SlotId, taking: _Taking, *, notice: bool = True) -> None:
         """The one commit by which a slot is had. Its garage is guarded in it: a removed one takes nobody."""
@@ -268,13 +251,13 @@ class Booking:
                 raise SlotTooSoon("this slot starts too soon, or is over")
             facts: tuple[SlotFact, ...] = (fact,)
             if found.state is S.HELD and not own and found.body.case is not None:
-                facts = (_freed(found, "expired", now), fact)
+                facts = (freed(found, "expired", now), fact)
             return Change({slot: written(found.state, after, facts, self._limits.garages)}, facts)
 
         try:
             await self._store.change([slot, home], decide)
         except (SlotTaken, SlotTooSoon) as refused:
-            named = await self._offers.alternatives(read, slot)
+            named = await self.offers.alternatives(read, slot)
             raise type(refused)(refused.detail, named) from None
 
     def _booked(
@@ -295,19 +278,6 @@ class Booking:
             return after, booked
 
         return taking
-
-    def _freed(self, saved: Mapping[str, Saved], slot: Slot, why: str, now: datetime) -> Change:
-        """Free again, or gone where the opening hours do not have it any more."""
-        facts: list[SlotFreed | SlotWithdrawn] = [_freed(slot, why, now)]
-        body, bay, writes = slot.body, bay_of(slot.body.garage, slot.body.bay), dict[str, Write]()
-        garage = Garage.of(saved[body.garage])
-        if garage is not None and body.start > now and not body.single and not fits(garage, body):
-            facts.append(
-                SlotWithdrawn(at=now, slot=slot.id, garage=body.garage, start=body.start, end=body.end)
-            )
-            writes[bay] = BayBody.of(saved[bay]).minus(int(body.start.timestamp())).write()
-        writes[slot.id] = written(slot.state, emptied(body), tuple(facts), self._limits.garages)
-        return Change(writes, facts)
 
     async def _bookable(self, case: CaseId) -> Read:
         read = await self._cases.read(case)
@@ -332,11 +302,6 @@ class Booking:
         return found if found is not None and found.living else None
 
 
-def _beside(slot: SlotId) -> list[str]:
-    """A slot with its garage and its bay, all in one partition."""
-    return [slot, garage_of(slot), bay_of(garage_of(slot), bay_in(slot))]
-
-
 def _there(home: Saved, slot: Saved, system: str) -> tuple[Garage, Slot]:
     """A garage that works on this system, and its slot. Raises ``NoSuchGarage``, ``NoSuchSlot``, ``NotBookable``."""
     garage, found = Garage.of(home), Slot.of(slot)
@@ -347,19 +312,6 @@ def _there(home: Saved, slot: Saved, system: str) -> tuple[Garage, Slot]:
     if not garage.details.serves(system):
         raise NotBookable("this garage does not work on that part of a car")
     return garage, found
-
-
-def _freed(slot: Slot, why: str, now: datetime) -> SlotFreed:
-    body = slot.body
-    return SlotFreed(
-        at=now,
-        slot=slot.id,
-        garage=body.garage,
-        start=body.start,
-        end=body.end,
-        case=body.case or CaseId(""),
-        why=why,
-    )
 
 
 def _same_booking(found: Slot, after: SlotBody) -> bool:

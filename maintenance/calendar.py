@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
-from spine.ids import AppointmentId
-
 Method = Literal["REQUEST", "CANCEL"]
 
 _PRODUCT: Final = "-//Trunkline//Garage visits//EN"
@@ -25,9 +23,9 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What stands in the calendar. ``stamp``: when this invitation is written."""
+    """What stands in the calendar. ``uid``: its name before the ``@``; ``stamp``: when this invitation is written."""
 
-    appointment: AppointmentId
+    uid: str
     sequence: int
     start: datetime
     end: datetime
@@ -40,17 +38,12 @@ class Entry:
     language: str = "en"
 
 
-def uid_of(appointment: AppointmentId, host: str) -> str:
-    """The entry's name for ever: of the appointment, at this installation."""
-    return f"{appointment}@{host}"
-
-
 def invitation(entry: Entry, method: Method, *, host: str) -> str:
     """The object as it is mailed: folded lines that end in CRLF, text escaped. ``host``: of this installation."""
     from icalendar import Calendar, Event, vCalAddress, vText
 
     event = Event()
-    event.add("uid", uid_of(entry.appointment, host))
+    event.add("uid", f"{entry.uid}@{host}")
     event.add("sequence", entry.sequence)
     event.add("dtstamp", entry.stamp)
     event.add("dtstart", entry.start)

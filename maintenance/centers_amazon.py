@@ -2,10 +2,12 @@
 
 Bounds from the service's own published model (API 2017-08-08): name 1,024 and description 4,096 characters,
 attributes 32,768 bytes in all with names of letters, digits, dash and underscore, a client token of 500, a scheduled
-time at most 6 days ahead. A retry after a lost answer finds the first task by its client token.
+time at most 6 days ahead. A retry after a lost answer finds the first task by its client token; a task whose name we
+never heard is looked for by our key, which stands at the end of its name.
 """
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -17,6 +19,8 @@ NAME_MOST: Final = 1_024
 DESCRIPTION_MOST: Final = 4_096
 TOKEN_MOST: Final = 500
 SCHEDULED_MOST: Final = timedelta(days=6)
+_AROUND: Final = timedelta(minutes=5)
+"""Their clock and ours."""
 EXPIRY_LEAST, EXPIRY_MOST = timedelta(minutes=1), timedelta(days=90)
 
 _FOR_GOOD: Final = frozenset(
@@ -33,6 +37,8 @@ class ConnectClient(Protocol):
 
     def start_task_contact(self, **request: Any) -> dict[str, Any]: ...  # noqa: ANN401 - as AWS names them
 
+    def search_contacts(self, **request: Any) -> dict[str, Any]: ...  # noqa: ANN401
+
     def stop_contact(self, **request: Any) -> dict[str, Any]: ...  # noqa: ANN401
 
 
@@ -44,9 +50,7 @@ def request_of(task: Task, instance: ConnectInstance, now: datetime) -> dict[str
     attributes = dict(task.attributes)
     request: dict[str, Any] = {
         "InstanceId": instance.instance_id,
-        "Name": f"{task.severity}: call {task.language} about {attributes.get('codes') or task.case}"[
-            :NAME_MOST
-        ],
+        "Name": _name(task),
         "Description": _description(task)[:DESCRIPTION_MOST],
         "ClientToken": task.idempotency_key[:TOKEN_MOST],
         "Attributes": attributes,
@@ -68,6 +72,39 @@ def request_of(task: Task, instance: ConnectInstance, now: datetime) -> dict[str
     if task.due_at > now + timedelta(seconds=1):
         request["ScheduledTime"] = min(task.due_at, now + SCHEDULED_MOST - timedelta(minutes=1))
     return request
+
+
+def _name(task: Task) -> str:
+    """What the agent reads on the task, with our key at its end: by it the task is found."""
+    about = f"{task.severity}: call {task.language} about {task.attributes.get('codes') or task.case}"
+    key = f" ({task.idempotency_key})"
+    return about[: NAME_MOST - len(key)] + key
+
+
+def search_of(key: str, instance: ConnectInstance, since: datetime, now: datetime) -> dict[str, Any]:
+    """The request that looks for a task by our key: those made from ``since`` on, the newest first."""
+    return {
+        "InstanceId": instance.instance_id,
+        "TimeRange": {
+            "Type": "INITIATION_TIMESTAMP", "StartTime": since - _AROUND, "EndTime": now + _AROUND,
+        },
+        "SearchCriteria": {
+            "Channels": ["TASK"],
+            "Name": {"SearchText": [key], "MatchType": "MATCH_ALL"},
+        },
+        "MaxResults": 100,
+        "Sort": {"FieldName": "INITIATION_TIMESTAMP", "Order": "DESCENDING"},
+    }  # fmt: skip
+
+
+def found_in(answer: Mapping[str, Any], key: str) -> str | None:
+    """The task that is truly ours, whatever the search takes for alike: its name ends with our key."""
+    contacts = answer.get("Contacts")
+    for each in contacts if isinstance(contacts, list) else ():
+        name, ref = str(each.get("Name", "")), each.get("Id")
+        if name.endswith(f"({key})") and isinstance(ref, str) and ref:
+            return ref
+    return None
 
 
 def _description(task: Task) -> str:
@@ -96,9 +133,24 @@ class Connect:
             raise VendorFailed("no_contact_id", for_good=False)
         return ref
 
-    async def find(self, key: str, task: Task | None, *, now: datetime) -> str | None:  # noqa: ARG002 the task has it
-        """The same request again gives the same task; Connect has no search by client token. Raises ``VendorFailed``."""
-        return None if task is None else await self.start(task, now=now, again=True)
+    async def find(self, key: str, task: Task | None, *, since: datetime, now: datetime) -> str | None:
+        """By our key in its name; else the same request again, which gives the same task. Raises ``VendorFailed``.
+
+        The search learns of a task a little later than it is made: where the person may not be called any more, that
+        nothing was found yet is a failure that is tried again.
+        """
+        request = search_of(key, self._instance, since, now)
+        try:
+            found = found_in(await self._ask(lambda: self._client.search_contacts(**request)), key)
+        except VendorFailed:
+            if task is None:
+                raise
+            found = None  # not allowed to search: the task's own token still finds it
+        if found is not None:
+            return found
+        if task is None:
+            raise VendorFailed("not_found_yet", for_good=False)
+        return await self.start(task, now=now, again=True)
 
     async def stop(self, ref: str, *, why: str) -> None:  # noqa: ARG002 Connect takes reasons of campaigns only
         """End a task in any state; one that is gone is ended. Raises ``VendorFailed``."""

@@ -1,11 +1,13 @@
-"""Where contact centers report: one strict door for signed callbacks, one for Twilio's own signature."""
+"""Where contact centers report and ask for free slots: signed callbacks, and Twilio's own signature."""
 
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Path, Request
 
-from maintenance.centers_reports import Report, Reports, Taken
+from maintenance.centers_offers import CenterOffers, SlotsOut, SlotsWanted
+from maintenance.centers_report import Report
+from maintenance.centers_reports import Reports, Taken
 from maintenance.centers_twilio_events import TwilioDoor
 from maintenance.states import TriggerState
 from people.api_parts import Out, problems
@@ -32,7 +34,7 @@ class TakenOut(Out):
     state: TriggerState
 
 
-def routes(reports: Reports, verifier: Verifier, twilio: TwilioDoor) -> APIRouter:
+def routes(reports: Reports, offers: CenterOffers, verifier: Verifier, twilio: TwilioDoor) -> APIRouter:
     """To be mounted under ``/v1``."""
     router = APIRouter(tags=["contact centers"])
 
@@ -51,6 +53,22 @@ def routes(reports: Reports, verifier: Verifier, twilio: TwilioDoor) -> APIRoute
         """Standard Webhooks `v1`, signed by the contact center. The same id again has the same answer."""
         proven = await verifier.callback(request.scope["headers"], await request.body(), source)
         return _out(await reports.take(proven))
+
+    @router.post(
+        "/centers/{source}/slots",
+        responses=problems(401, 404, 409, 413, 422),
+        summary="What is free for a case that a contact center has",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": SlotsWanted.model_json_schema()}},
+            }
+        },
+    )
+    async def slots(source: SourcePath, request: Request) -> SlotsOut:
+        """Signed as a callback is. A report `booked` with one of these `slot`s takes it."""
+        proven = await verifier.callback(request.scope["headers"], await request.body(), source)
+        return await offers.of(proven)
 
     @router.post(
         "/centers/{source}/twilio",

@@ -68,6 +68,7 @@ _EXAMPLE: Final[Mapping[str, Any]] = {
     "attributes": {"case": _CASE, "severity": "high", "system": "brakes", "codes": "C0040"},
     "deep_link": f"https://trunkline.example/desk#{_CASE}",
     "callback_url": f"https://trunkline.example/v1/centers/{_SOURCE}/callbacks",
+    "slots_url": f"https://trunkline.example/v1/centers/{_SOURCE}/slots",
 }
 
 

@@ -12,6 +12,7 @@ from maintenance.centers_composing import Composing
 from maintenance.centers_ending import Ending
 from maintenance.centers_fitting import BookingDoor, DeskRules, NoEndpoints
 from maintenance.centers_handing import Handing
+from maintenance.centers_offers import CenterOffers
 from maintenance.centers_ports import Endpoints, Engine
 from maintenance.centers_reactions import Reactions
 from maintenance.centers_reports import Reports
@@ -57,6 +58,7 @@ class ContactCenters:
     ending: Ending
     sending: Sending
     reports: Reports
+    offers: CenterOffers
     twilio: TwilioDoor
     composing: Composing
     sweep: Sweep
@@ -107,6 +109,7 @@ def build_centers(
         ending=ending,
         sending=Sending(cases, table, handing, ending, asked, places),
         reports=reports,
+        offers=CenterOffers(cases, booking.offers),
         twilio=TwilioDoor(cases, reports, tokens, public_url=public_url),
         composing=Composing(cases, table, places, mail_of, concerns),
         sweep=Sweep(cases, handing, ending, index, counting),

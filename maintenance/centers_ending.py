@@ -177,7 +177,7 @@ class Ending:
                     self._conclude.undone(read.body.trigger, last.center).but(center=None, center_ref=None)
                 )
             )
-            starting.offer(story, calls, self._rules, "calls_off")
+            starting.stay(story, calls, self._rules, "calls_off")
             return Turn(story.body, story.facts)
 
         try:

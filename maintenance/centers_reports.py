@@ -3,46 +3,35 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, Final, Literal, get_args
-
-from pydantic import AwareDatetime, Field, ValidationError, model_validator
+from typing import Final, Literal
 
 from maintenance import calls as choice
 from maintenance.centers_ending import Ending, over
 from maintenance.centers_ports import Book, Conclude, Said
+from maintenance.centers_report import HandoutUnknown, Report, ReportUnreadable, is_live
 from maintenance.centers_states import (
     CLAIMED,
-    LIVE,
     Handout,
     Handouts,
     HandoutState,
-    books,
     handouts_of,
-    is_theirs,
-    key_of,
     rank_of,
     state_of,
     subject_of,
     write,
 )
-from maintenance.model import Frozen, Read
+from maintenance.model import Calls, Read
 from maintenance.service import Cases, Turn, told
 from maintenance.states import TriggerState
+from spine.facts import Fact
 from spine.facts import maintenance as f
 from spine.ids import CaseId, SlotId, VehicleId
-from spine.problems import Kind, Problem
+from spine.problems import Problem
 from spine.store import Change, Elsewhere, Once, Saved, Write
 from webhooks.verified import Callback
 
 _H = HandoutState
 
-Disposition = Literal[
-    "booked", "callback_at", "no_answer", "voicemail", "busy", "wrong_number", "declined_own_garage",
-    "declined_not_now", "already_repaired", "sold_vehicle", "language", "do_not_call", "escalated_supervisor",
-    "emergency",
-]  # fmt: skip
-"""As at the own desk."""
-Status = Literal["accepted", "claimed", "in_progress", "rejected"] | Disposition
 _STAYS_HOME: Final = frozenset({"language", "escalated_supervisor", "emergency"})
 """What the center could not do: from here on our own people do it."""
 _HOLDS: Final = frozenset({"claimed", "in_progress"})
@@ -51,63 +40,6 @@ _SHUT: Final = "shut"
 _BOOKS_WITHIN: Final = timedelta(minutes=1)
 Look = Callable[[CaseId], Awaitable[None]]
 """Does what case and hand-out together ask for."""
-DISPOSITIONS: Final = frozenset(get_args(Disposition))
-
-
-class ReportUnreadable(Problem):
-    """The callback's body does not have the members that it needs."""
-
-    code: ClassVar[str] = "center.report_unreadable"
-    kind: ClassVar[Kind] = Kind.INVALID
-
-
-class HandoutUnknown(Problem):
-    """There is no such hand-out, or it is another contact center's: both are told alike."""
-
-    code: ClassVar[str] = "center.handout_unknown"
-    kind: ClassVar[Kind] = Kind.NOT_FOUND
-
-
-class Report(Frozen):
-    """What a contact center signs. ``idempotency_key``: of the hand-out, as it was given.
-
-    ``status``: ``accepted`` (its system has it), ``claimed`` (a person has it), ``in_progress`` (once more, the
-    person still works on it), ``rejected`` (it gives the case back), or what came of the call. ``at``: when, by
-    the center's clock. ``slot``: with ``booked``; ``callback_at``: with ``callback_at``.
-    """
-
-    case: Annotated[CaseId, Field(pattern=r"^cse_[0-9a-hjkmnp-tv-z]{16}\.[a-z_]{1,32}\.[0-9]{1,6}$")]
-    idempotency_key: Annotated[str, Field(pattern=r"^hnd_[0-9a-z._-]{1,100}$")]
-    status: Status
-    at: AwareDatetime
-    callback_at: AwareDatetime | None = None
-    slot: (
-        Annotated[SlotId, Field(pattern=r"^slt_[0-9a-hjkmnp-tv-z]{16}\.[0-9]{1,4}\.[0-9]{1,12}$")] | None
-    ) = None
-    note: Annotated[str, Field(max_length=4_000, repr=False)] = ""
-    answers: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")], Annotated[str, Field(max_length=1_000)]],
-        Field(max_length=40, repr=False),
-    ] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _says_enough(self) -> "Report":
-        if (self.slot is None) != (self.status != "booked"):
-            raise ValueError("slot goes with booked")
-        if (self.callback_at is None) != (self.status != "callback_at"):
-            raise ValueError("callback_at goes with callback_at")
-        return self
-
-    @classmethod
-    def read(cls, body: bytes) -> "Report":
-        """Raises ``ReportUnreadable``, which says where it is wrong and never what stood there."""
-        try:
-            return cls.model_validate_json(body)
-        except ValidationError as cause:
-            wrong = ", ".join(
-                ".".join(str(part) for part in each["loc"]) or each["type"] for each in cause.errors()[:5]
-            )
-            raise ReportUnreadable(f"wrong or missing: {wrong}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +105,7 @@ class Reports:
         except Elsewhere as cause:
             raise HandoutUnknown("there is no such hand-out") from cause
         body = handouts_of(saved)
-        _mine(body, source, report)
+        report.handout(body, source)
         assert body is not None
         return body.vehicle
 
@@ -188,8 +120,8 @@ class Reports:
             def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
                 hnd = saved[subject]
                 body = handouts_of(hnd)
-                handout = _mine(body, source, report)
-                if body is None or not _is_live(read, hnd, handout, now):
+                handout = report.handout(body, source)
+                if body is None or not is_live(read, hnd, handout, now):
                     return None
                 state = state_of(hnd)
                 noted = body.with_last(handout.but(books_until=until))
@@ -199,7 +131,7 @@ class Reports:
 
         noted = await self._cases.change(report.case, note(now + _BOOKS_WITHIN), also=[subject])
         saved = await self._cases.store.load(subject)
-        if not _is_live(noted, saved, _mine(handouts_of(saved), source, report), now):
+        if not is_live(noted, saved, report.handout(handouts_of(saved), source), now):
             return
         try:
             await self._book(report.case, slot, by=source)
@@ -210,7 +142,7 @@ class Reports:
 
     async def _settle_day(self, read: Read, saved: Saved, report: Report) -> None:
         body = handouts_of(saved)
-        handout = next((each for each in body.handouts if _names(report, each)), None) if body else None
+        handout = next((each for each in body.handouts if report.names(each)), None) if body else None
         if handout is not None:
             await self._ending.settle_day(read, handout)
 
@@ -227,11 +159,11 @@ class Reports:
         """What one report comes to. Pure."""
         hnd = saved[subject_of(read.id)]
         body = handouts_of(hnd)
-        handout = _mine(body, source, report)
+        handout = report.handout(body, source)
         assert body is not None
-        if not _is_live(read, hnd, handout, now) or rank_of(report.status) < handout.rank:
+        if not is_live(read, hnd, handout, now) or rank_of(report.status) < handout.rank:
             return self._kept(read, saved, body, handout, report, now)
-        heard = handout.hears(report.status, report.at, now, applied=True)
+        heard = _named(handout.hears(report.status, report.at, now, applied=True), report)
         too_late = report.status in _HOLDS and now >= handout.expires_at
         reported = _reported(read, handout, report, "kept" if too_late else "applied", now)
         state = state_of(hnd)
@@ -270,18 +202,23 @@ class Reports:
     ) -> Turn:
         """Too late, or out of order: it stands in the audit. That somebody wants no calls holds all the same."""
         hnd = saved[subject_of(read.id)]
-        heard = handout.hears(report.status, report.at, now, applied=False)
+        heard = _named(handout.hears(report.status, report.at, now, applied=False), report)
+        lost = heard.ref != handout.ref and _lies_there(handout) and body.last == handout
+        if lost:
+            heard = heard.but(to_cancel=True)
         rows = tuple(heard if each.n == heard.n else each for each in body.handouts)
-        writes = {
-            hnd.id: Write(hnd.state, body.but(handouts=rows).model_dump_json(exclude_none=True), hnd.wake_at)
-        }
+        kept = body.but(handouts=rows, retry_at=now if lost else body.retry_at)
+        wake_at = now if lost else hnd.wake_at
+        writes = {hnd.id: Write(hnd.state, kept.model_dump_json(exclude_none=True), wake_at)}
         cal = saved[choice.subject_of(read.body.vehicle)]
         calls = choice.read(cal)
-        if report.status == "do_not_call" and calls is not None and calls.person == handout.person:
+        others: list[Fact] = [_reported(read, handout, report, "kept", now)]
+        if report.status == "do_not_call" and calls is not None and _still_holds(calls, handout):
             writes[cal.id] = Write(
                 cal.state, calls.but(do_not_call=True).model_dump_json(exclude_none=True), cal.wake_at
             )
-        return Turn(read.body, (), writes, [_reported(read, handout, report, "kept", now)], "kept")
+            others.append(f.CallsChosen(at=now, vehicle=read.body.vehicle, person=calls.person, on=False))
+        return Turn(read.body, (), writes, others, "kept")
 
     def _held(
         self,
@@ -315,21 +252,20 @@ class Reports:
         return Turn(read.body.but(trigger=trigger), [queued])
 
 
-def _mine(body: Handouts | None, source: str, report: Report) -> Handout:
-    """The hand-out that a report is about, if it is this center's."""
-    for each in body.handouts if body else ():
-        if each.center == source and _names(report, each):
-            return each
-    raise HandoutUnknown("there is no such hand-out")
+def _named(handout: Handout, report: Report) -> Handout:
+    """With the center's own name of its task, where we had not heard it: by it the task can be ended there."""
+    return handout.but(ref=report.ref) if handout.ref is None and report.ref is not None else handout
 
 
-def _names(report: Report, handout: Handout) -> bool:
-    return key_of(report.case, handout.n) == report.idempotency_key
+def _lies_there(handout: Handout) -> bool:
+    """It ended here, its task at the vendor's did not, and now that one has a name."""
+    return handout.ended_at is not None and handout.via != "webhook" and handout.why != "concluded"
 
 
-def _is_live(read: Read, hnd: Saved, handout: Handout, now: datetime) -> bool:
-    theirs = is_theirs(read, handout) or books(read, handout, now)
-    return handout.ended_at is None and state_of(hnd) in LIVE and theirs
+def _still_holds(calls: Calls, handout: Handout) -> bool:
+    """Whether a wish for no calls is of who chooses now, and not older than a choice they made since."""
+    since = handout.ended_at is None or calls.chosen_at <= handout.ended_at
+    return calls.person == handout.person and since and not calls.do_not_call
 
 
 def _reported(

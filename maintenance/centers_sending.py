@@ -143,7 +143,7 @@ class Sending:
             if vendor is not None and center is not None:
                 if ref is None:
                     task = await self._task(body.case, last, center)
-                    ref = await vendor.find(key_of(body.case, last.n), task, now=now)
+                    ref = await vendor.find(key_of(body.case, last.n), task, since=last.at, now=now)
                 if ref is None:
                     log.warning("center.task_not_found", extra={"center": last.center, "case": body.case})
                 else:

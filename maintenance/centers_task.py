@@ -30,7 +30,7 @@ class Task(Frozen):
     ``idempotency_key``: the same at every try: a second task under it is the first one. ``priority``: 1 is the
     most urgent of 4. ``due_at``: not before; ``claim_by``: whoever has not claimed it by then has it no more;
     ``expires_at``: no call after that. ``attributes``: flat, at most 32,768 bytes in all, the most important
-    first. ``callback_url``: where status reports go, signed.
+    first. ``callback_url``: where status reports go, signed; ``slots_url``: where free slots are asked for, signed alike.
     """
 
     idempotency_key: str
@@ -49,6 +49,7 @@ class Task(Frozen):
     attributes: dict[str, str] = Field(repr=False)
     deep_link: str
     callback_url: str
+    slots_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,10 @@ class Places:
     def callback(self, source: str) -> str:
         """Where a center reports."""
         return f"{self.public_url}/v1/centers/{source}/callbacks"
+
+    def slots(self, source: str) -> str:
+        """Where a center asks what is free."""
+        return f"{self.public_url}/v1/centers/{source}/slots"
 
 
 def task_of(read: Read, handout: Handout, center: Center, calls: Calls, places: Places) -> Task | None:
@@ -88,6 +93,7 @@ def task_of(read: Read, handout: Handout, center: Center, calls: Calls, places: 
         attributes=fitted(attributes_of(read, calls)),
         deep_link=places.deep_link(read.id),
         callback_url=places.callback(center.source),
+        slots_url=places.slots(center.source),
     )
 
 

@@ -130,7 +130,7 @@ class TaskRouter:
         answer = await self._ask("POST", self._tasks, form_of(task, self._workspace, now))
         return _sid(answer)
 
-    async def find(self, key: str, task: Task | None, *, now: datetime) -> str | None:  # noqa: ARG002 the key is enough
+    async def find(self, key: str, task: Task | None, *, since: datetime, now: datetime) -> str | None:  # noqa: ARG002 the key is enough
         """By our key alone. Raises ``VendorFailed``."""
         return await self._found(key)
 

@@ -8,7 +8,8 @@ from typing import Final
 
 from pydantic import SecretStr, ValidationError
 
-from maintenance.centers_reports import DISPOSITIONS, HandoutUnknown, Report, Reports, ReportUnreadable, Taken
+from maintenance.centers_report import DISPOSITIONS, HandoutUnknown, Report, ReportUnreadable
+from maintenance.centers_reports import Reports, Taken
 from maintenance.centers_states import handouts_of, key_of, subject_of
 from maintenance.centers_twilio import DISPOSITION, KEY, STATUSES, is_signed
 from maintenance.service import Cases

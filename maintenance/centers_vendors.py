@@ -30,12 +30,12 @@ class Vendor(Protocol):
     """A contact center that is asked by its own API.
 
     ``start``: ``again`` where an earlier try may have made the task. ``find``: the name of a task that may have been
-    made under ``key``, to end it; None where there is none, or none that can be found without ``task``, which is None
-    where the person may not be called any more.
+    made under ``key`` after ``since``, to end it; None where there is none. ``task`` is None where the person may not be
+    called any more.
     """
 
     async def start(self, task: Task, *, now: datetime, again: bool) -> str: ...
 
-    async def find(self, key: str, task: Task | None, *, now: datetime) -> str | None: ...
+    async def find(self, key: str, task: Task | None, *, since: datetime, now: datetime) -> str | None: ...
 
     async def stop(self, ref: str, *, why: str) -> None: ...

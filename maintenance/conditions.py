@@ -1,11 +1,13 @@
-"""Conditions without a code (worn pads, low fluid, a service due): from a signal to a fault, with hysteresis. Pure.
+"""Conditions without a code (worn pads, low fluid, old oil, a weak battery): from a signal to a fault. Pure.
 
-A signal tells edges, not state, so what it says is remembered. A worn one is a confirmed fault at once. One that says
-it is healthy again is believed after it stayed so for a while, or at once after a repair: it flaps nothing.
+A signal tells edges, not state, so what it says is remembered. A worn one is a confirmed fault at once, a low battery
+only after a while: starting an engine pulls it down too. One that says it is healthy again is believed after it stayed
+so for a while, or at once after a repair: it flaps nothing.
 """
 
 from dataclasses import replace
 from datetime import datetime
+from math import isfinite
 from typing import Final, Literal
 
 from maintenance.cases import Happening, Vehicle
@@ -14,11 +16,13 @@ from maintenance.memory import Condition, Memory
 from maintenance.policy import after_scan
 from maintenance.rules import FaultRules
 from maintenance.scans import Code, Ecu, Scan
-from maintenance.systems import CONDITIONS, VSS, system_of
+from maintenance.systems import VSS, system_of
 
 Value = bool | int | float | str | None
 
 _WEAR: Final = "PadWear"
+_OIL: Final = "EngineOil.LifeRemaining"
+_BATTERY: Final = "LowVoltageBattery.CurrentVoltage"
 _FLAGS: Final = frozenset({"IsBrakesWorn", "IsFluidLevelLow", "IsServiceDue", "IsPressureLow"})
 _WHOLLY: Final = 100
 """COVESA VSS: a pad that is worn away."""
@@ -27,14 +31,19 @@ _CONDITIONS_MOST: Final = 64
 
 def judged(path: str, value: Value, limits: CaseLimits, *, there: bool) -> bool | None:
     """Whether the condition is there; None where the signal says nothing of one. Between the bounds it stays as it was."""
-    name = path.rpartition(".")[2]
-    if name in _FLAGS:
+    if path.rpartition(".")[2] in _FLAGS:
         return value if isinstance(value, bool) else None
-    if name != _WEAR or isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         return None
-    if value >= limits.pads_worn:
-        return True
-    return there and value > limits.pads_new
+    if path.endswith(f".{_WEAR}"):
+        return value >= limits.pads_worn or (there and value > limits.pads_new)
+    if path.endswith(f".{_OIL}"):  # seconds; what is over is negative
+        return value <= limits.oil_life_left.total_seconds() or (
+            there and value <= limits.oil_life_new.total_seconds()
+        )
+    if path.endswith(f".{_BATTERY}") and value >= limits.battery_least:
+        return value <= limits.battery_low or (there and value < limits.battery_healthy)
+    return None
 
 
 def after_signal(
@@ -56,32 +65,61 @@ def after_signal(
     if there:
         if before is None and len(known.conditions) >= _CONDITIONS_MOST:
             return known, []
+        if path.endswith(f".{_BATTERY}") and (before is None or not before.there):
+            healing = before.healthy_since if before is not None else None
+            since = (before.low_since if before is not None else None) or at
+            low = Condition(there=False, healthy_since=healing, low_since=since)
+            return replace(_noted(known, path, low), signal=place), []
         worn_away = path.endswith(_WEAR) and isinstance(value, int | float) and value >= _WHOLLY
         known = replace(_noted(known, path, Condition(there=True)), signal=place)
         return _heard(known, path, at, rules, severity="check_at_next_halt" if worn_away else None)
-    if before is None or not before.there:
+    if before is None or not (before.there or before.low_since):
         return known, []
-    known = replace(_noted(known, path, Condition(there=False, healthy_since=at)), signal=place)
+    if not before.there and before.healthy_since is None:  # it was low for a moment only
+        rest = {each: one for each, one in known.conditions.items() if each != path}
+        return replace(known, conditions=rest, signal=place), []
+    well = Condition(there=False, healthy_since=before.healthy_since or at)
+    known = replace(_noted(known, path, well), signal=place)
     return _heard(known, path, at, rules, clean=True) if _repaired(known.vehicle, path) else (known, [])
 
 
 def after_a_while(
     known: Memory, now: datetime, rules: FaultRules, limits: CaseLimits
 ) -> tuple[Memory, list[Happening]]:
-    """What stayed healthy long enough is mended."""
+    """What stayed healthy long enough is mended, and what stayed low long enough is a fault."""
     happened: list[Happening] = []
     for path, one in known.conditions.items():
-        if one.healthy_since is not None and one.healthy_since + limits.condition_healthy_for <= now:
+        if one.low_since is not None and one.low_since + limits.battery_low_for <= now:
+            known, more = _heard(_noted(known, path, Condition(there=True)), path, now, rules)
+            happened += more
+        elif _well_by(one, limits, now):
             once = rules.model_copy(update={"clean_scans": 1})
             known, more = _heard(known, path, now, once, clean=True)
             happened += more
     return known, happened
 
 
+def _well_by(one: Condition, limits: CaseLimits, now: datetime) -> bool:
+    since = one.healthy_since if one.low_since is None else None
+    return since is not None and since + limits.condition_healthy_for <= now
+
+
 def wake(known: Memory, limits: CaseLimits) -> datetime | None:
-    """When the next of them has been healthy long enough."""
-    times = [one.healthy_since for one in known.conditions.values() if one.healthy_since is not None]
-    return min(times) + limits.condition_healthy_for if times else None
+    """When the next of them has been healthy, or low, long enough."""
+    every = known.conditions.values()
+    times = [one.low_since + limits.battery_low_for for one in every if one.low_since is not None]
+    times += [
+        one.healthy_since + limits.condition_healthy_for
+        for one in every
+        if one.healthy_since is not None and one.low_since is None
+    ]
+    return min(times, default=None)
+
+
+def concerns(path: str) -> bool:
+    """Whether this signal is taken for a condition."""
+    name = path.rpartition(".")[2]
+    return name in _FLAGS or any(path.endswith(f".{one}") for one in (_WEAR, _OIL, _BATTERY))
 
 
 def code_of(path: str) -> str:
@@ -124,7 +162,3 @@ def _noted(known: Memory, path: str, condition: Condition) -> Memory:
 def _repaired(vehicle: Vehicle, path: str) -> bool:
     case = vehicle.open_case(system_of(code_of(path)))
     return case is not None and case.repaired_at is not None
-
-
-KNOWN: Final = frozenset({_WEAR, *_FLAGS}) & frozenset(CONDITIONS)
-"""Last parts of the signals that are taken for conditions."""

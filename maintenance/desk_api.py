@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import AwareDatetime, Field, NaiveDatetime, StrictInt
 
 from maintenance.desk import Desk
+from maintenance.desk_dialling import At
 from maintenance.desk_outcomes import DISPOSITIONS, Disposition, Said
 from maintenance.desk_ports import Deliveries
 from maintenance.desk_script import LONGEST_ANSWER
 from maintenance.desk_views import CaseOut, ListOut, Out
 from maintenance.desk_wallboard import Wallboard
-from maintenance.desk_work import At
 from maintenance.model import Happened, Read
 from maintenance.states import TriggerState
 from people.agents import AgentPrincipal

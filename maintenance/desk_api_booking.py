@@ -9,10 +9,10 @@ from maintenance.api_visits_parts import GarageQuery, SlotIn
 from maintenance.booking import Booking
 from maintenance.desk import Desk
 from maintenance.desk_api import CasePath, Token
+from maintenance.desk_dialling import At
 from maintenance.desk_outcomes import dialled_by
 from maintenance.desk_problems import DialFirst
 from maintenance.desk_rules import holds
-from maintenance.desk_work import At
 from maintenance.garages import Garages
 from maintenance.model import Read
 from maintenance.offers import Offers

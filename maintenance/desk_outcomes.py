@@ -11,7 +11,7 @@ from maintenance.desk_windows import Window
 from maintenance.limits import DeskLimits
 from maintenance.model import Call, Calls, CaseBody, Dialled, Read, Trigger
 from maintenance.service import told
-from maintenance.starting import Starting, Story, offer, queue
+from maintenance.starting import Starting, Story, queue, stay, unreached
 from maintenance.states import TriggerState
 from spine.facts import Fact
 from spine.facts.maintenance import (
@@ -25,7 +25,6 @@ from spine.facts.maintenance import (
     TriggerDeclined,
     TriggerScheduled,
     TriggerSuppressed,
-    TriggerUnreached,
 )
 from spine.ids import AgentId
 
@@ -215,10 +214,14 @@ def _repaired(the: _Told) -> _Next:
 
 def _sold(the: _Told) -> _Next:
     off = the.calls and the.calls.but(on=False, phone=None)
-    others = (
-        [CallsChosen(at=the.now, vehicle=the.read.body.vehicle, person=off.person, on=False)] if off else []
-    )
-    return replace(_quiet(the, the.said.disposition, the.limits.quiet_sold), calls=off, others=others)
+    return replace(_quiet(the, the.said.disposition, the.limits.quiet_sold), calls=off, others=_off(the))
+
+
+def _off(the: _Told) -> list[CallsChosen]:
+    """Nobody is called about this car any more: its other cases are looked at too."""
+    if the.calls is None:
+        return []
+    return [CallsChosen(at=the.now, vehicle=the.read.body.vehicle, person=the.calls.person, on=False)]
 
 
 def _language(the: _Told) -> _Next:
@@ -232,8 +235,8 @@ def _language(the: _Told) -> _Next:
 def _no_calls(the: _Told) -> _Next:
     after = the.calls and the.calls.but(do_not_call=True)
     story = _story(the, the.trigger)
-    offer(story, after, the.rules, the.said.disposition)
-    return _Next(story.body.trigger, story.facts, after)
+    stay(story, after, the.rules, the.said.disposition)
+    return _Next(story.body.trigger, story.facts, after, _off(the))
 
 
 def _escalated(the: _Told) -> _Next:
@@ -296,8 +299,9 @@ def _scheduled(the: _Told, due: datetime) -> _Next:
 
 
 def _unreached(the: _Told) -> _Next:
-    fact = told(TriggerUnreached, the.read, the.now, calls=len(the.trigger.calls))
-    return _Next(the.trigger.but(due=None), [fact])
+    story = _story(the, the.trigger)
+    unreached(story, the.rules, the.said.disposition)
+    return _Next(story.body.trigger, story.facts)
 
 
 def _quiet(the: _Told, reason: str, patience: timedelta) -> _Next:

@@ -57,7 +57,7 @@ def bar_to_call(
         return "calls_off"
     if calls.phone is None:
         return "no_phone"
-    if len(read.body.trigger.calls) >= limits.calls_per_case:
+    if spent(read.body, limits):
         return "calls_used"
     if is_safety(read, limits):
         return ""
@@ -83,12 +83,18 @@ def calls_used(body: CaseBody) -> int:
     return len(body.trigger.calls) - body.asked_after
 
 
+def spent(body: CaseBody, limits: DeskLimits) -> bool:
+    """All its calls are made, and nobody agreed in the last of them that there is to be another."""
+    calls = body.trigger.calls
+    return calls_used(body) >= limits.calls_per_case and calls[-1].disposition not in ASKED_FOR
+
+
 def given_up(read: Read, limits: DeskLimits) -> bool:
     """All its calls are made, and nobody waits for another: no supervisor, no agreed call, nothing critical."""
-    body, calls = read.body, read.body.trigger.calls
+    body = read.body
     if body.what == "help" or body.severity == "critical" or body.trigger.supervisor:
         return False
-    return calls_used(body) >= limits.calls_per_case and calls[-1].disposition not in ASKED_FOR
+    return spent(body, limits)
 
 
 def on_the_list(read: Read, now: datetime) -> bool:

@@ -7,13 +7,13 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from maintenance.cases import CaseState
+from maintenance.desk_dialling import At
 from maintenance.desk_list import Waiting
 from maintenance.desk_outcomes import DISPOSITIONS, OF_HELP, WITHOUT_A_CALL, dialled_by
 from maintenance.desk_ports import DeliveryGlance, HelpContext
 from maintenance.desk_rules import spoken, takes_calls
 from maintenance.desk_script import script_of
 from maintenance.desk_windows import window_of
-from maintenance.desk_work import At
 from maintenance.explaining import LANGUAGES, Language, explain
 from maintenance.model import Calls, Read
 from maintenance.severity import Judged, Severity

@@ -14,9 +14,11 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from maintenance.model import Calls
+from maintenance.public_holidays import is_holiday
 
-_LOOKED_AHEAD: Final = 15
-"""Days; every window opens at least once a week."""
+_LOOKED_AHEAD: Final = 21
+"""Days; every window opens at least once a fortnight, whatever holidays there are."""
+_DAY: Final = timedelta(days=1)
 
 Part = tuple[time, time]
 """From and to, local; where ``to`` is not later than ``from`` it ends on the next day."""
@@ -24,19 +26,33 @@ Part = tuple[time, time]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Parts of a day by ISO weekday (1 is Monday). ``source``: whose rule it is."""
+    """Parts of a day by ISO weekday (1 is Monday). ``source``: whose rule it is.
+
+    ``feasts``: the country whose public holidays are days without a call, where its rule says so; ``eve``: the parts of
+    a day before one, where those are others.
+    """
 
     zone: ZoneInfo
     parts: tuple[tuple[Part, ...], ...]
     source: str
+    feasts: str = ""
+    eve: tuple[Part, ...] | None = None
 
     def on(self, day: date) -> Iterator[tuple[datetime, datetime]]:
         """The parts of a local day, in UTC, in order; what a clock change leaves out is left out."""
-        for begins, ends in self.parts[day.isoweekday() - 1]:
+        for begins, ends in self._parts_of(day):
             last = day if begins < ends else day + timedelta(days=1)
             start, end = _utc(day, begins, self.zone), _utc(last, ends, self.zone)
             if start < end:
                 yield start, end
+
+    def _parts_of(self, day: date) -> tuple[Part, ...]:
+        parts = self.parts[day.isoweekday() - 1]
+        if not self.feasts or not parts:
+            return parts
+        if is_holiday(self.feasts, day):
+            return ()
+        return parts if self.eve is None or not is_holiday(self.feasts, day + _DAY) else self.eve
 
     def is_open(self, at: datetime) -> bool:
         """Whether a call may be made at this moment; the end itself is outside."""
@@ -107,13 +123,15 @@ def window_of(calls: Calls | None) -> Window:
     hours = tuple(_part(text) for text in table["hours"])
     saturday = tuple(_part(text) for text in table.get("saturday", table["hours"]))
     source = table["source"]
+    eve = tuple(_part(text) for text in table["eve"]) if "eve" in table else None
     own = _own(calls)
     if own is not None:
-        hours = saturday = (own,)
+        hours, saturday, eve = (own,), (own,), None
         source = "the owner's own hours"
     days = table["days"]
     parts = tuple((saturday if day == 6 else hours) if day in days else () for day in range(1, 8))
-    return Window(zone, parts, source)
+    feasts = country if table["holidays"] else ""
+    return Window(zone, parts, source, feasts, eve)
 
 
 def local_day(zone: ZoneInfo, at: datetime) -> date:

@@ -1,57 +1,26 @@
 """What an agent does with a case: claim, keep, give back, write down, dial, tell the outcome. Each is one commit on it."""
 
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
 
 from maintenance import calls as choice
 from maintenance.cases import CaseState
 from maintenance.desk_days import Days
+from maintenance.desk_dialling import At, Dialling, Number, Whom, lease_of, refuse
 from maintenance.desk_list import Waiting, WorkList, beside, calls_beside
 from maintenance.desk_outcomes import Said, dialled_by, outcome, untold
-from maintenance.desk_problems import (
-    CalledToday,
-    CallsUsed,
-    CaseTaken,
-    DraftStale,
-    LeaseLost,
-    NoPhone,
-    NothingToDo,
-    NotNow,
-    OutcomeUnfit,
-)
-from maintenance.desk_rules import (
-    ASKED_FOR,
-    Bar,
-    Role,
-    calls_used,
-    calls_with,
-    given_up,
-    holds,
-    is_safety,
-    on_the_list,
-    started,
-    takes_calls,
-)
+from maintenance.desk_problems import CaseTaken, DraftStale, NothingToDo, OutcomeUnfit
+from maintenance.desk_rules import given_up, holds, on_the_list, spent, started
 from maintenance.desk_script import check_answers
-from maintenance.desk_windows import local_day, window_of
+from maintenance.desk_windows import window_of
 from maintenance.limits import DeskLimits
-from maintenance.model import Calls, Dialled, Lease, Read
+from maintenance.model import Lease, Read
 from maintenance.service import Cases, NoSuchCase, Turn, told
-from maintenance.starting import Story, offer, queue
+from maintenance.starting import Story, queue, stay, unreached
 from maintenance.states import TriggerState
-from spine.facts.maintenance import (
-    CaseActed,
-    CaseClosed,
-    CaseSeen,
-    TriggerEnded,
-    TriggerLeased,
-    TriggerUnreached,
-)
-from spine.ids import AgentId, CaseId
-from spine.problems import Problem
+from spine.facts.maintenance import CaseActed, CaseClosed, CaseSeen, TriggerEnded, TriggerLeased
+from spine.ids import CaseId
 from spine.store import Saved
 
 __all__ = ["AgentDesk", "At", "Number", "Whom"]
@@ -61,34 +30,13 @@ _CLAIM_PAGE = 25
 """Cases that a claim looks at together: nearly always the first is taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class At:
-    """An agent at work. ``languages``: those they speak."""
-
-    id: AgentId
-    role: Role
-    languages: frozenset[str]
-
-
-Whom = Literal["owner", "courier"]
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """The number to call; told by ``dial`` and nowhere else. ``safety``: outside the hours, as policy allows."""
-
-    phone: str = field(repr=False)
-    n: int
-    safety: bool
-
-
 class AgentDesk:
     """Everything agents do. ``trying``: cases that this process is just claiming for somebody."""
 
     def __init__(self, cases: Cases, days: Days, waiting: WorkList, limits: DeskLimits) -> None:
         self._cases = cases
-        self._days = days
         self._list = waiting
+        self._dialling = Dialling(cases, days, waiting, limits)
         self._limits = limits
         self._rules = started(cases.limits.cases)
         self._trying: set[CaseId] = set()
@@ -124,7 +72,7 @@ class AgentDesk:
         if on_the_list(read, now):
             (seen,) = await self._list.looked_at([read], now)
             if _waits(seen):
-                _refuse(seen.bar, seen.calls, now)
+                refuse(seen.bar, seen.calls, now)
             claimed = await self._try(agent, case)
             if claimed is not None:
                 return claimed
@@ -160,13 +108,13 @@ class AgentDesk:
             if not on_the_list(read, now):
                 raise CaseTaken("Somebody else has it.")
             trigger, calls = read.body.trigger, calls_beside(read, saved)
+            story = Story(read.id, read.body, read.state, now)
             if read.body.what == "fault" and not choice.may_call(calls):
-                story = Story(read.id, read.body, read.state, now)
-                offer(story, calls, self._rules, "no_calls")
+                stay(story, calls, self._rules, "no_calls")
                 return Turn(story.body, story.facts)
             if given_up(read, self._limits):
-                unreached = told(TriggerUnreached, read, now, calls=len(trigger.calls))
-                return Turn(read.body.but(trigger=trigger.but(due=None)), [unreached])
+                unreached(story, self._rules, "calls_used")
+                return Turn(story.body, story.facts)
             lease = Lease(by=agent.id, token=token, since=now, until=until, heartbeat=now)
             leased = told(TriggerLeased, read, now, by=agent.id, until=until)
             return Turn(read.body.but(trigger=trigger.but(lease=lease)), [leased])
@@ -180,7 +128,7 @@ class AgentDesk:
         now = self._cases.clock.now()
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn:
-            lease = _lease(read, agent, token, now)
+            lease = lease_of(read, agent, token, now)
             renewed = lease.but(until=now + self._limits.lease, heartbeat=now)
             return Turn(read.body.but(trigger=read.body.trigger.but(lease=renewed)))
 
@@ -197,18 +145,16 @@ class AgentDesk:
         elsewhere = None if also else await self._list.calls_of(before)
 
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn:
-            _lease(read, agent, token, now)
+            lease_of(read, agent, token, now)
             calls = calls_beside(read, saved) if also else elsewhere
             story = Story(read.id, read.body, read.state, now)
             untold(story)
-            spent = calls_used(story.body) >= self._limits.calls_per_case
-            if read.body.what != "fault" or not spent:
+            if read.body.what != "fault" or not spent(story.body, self._limits):
                 queue(story, calls, self._rules, "released", since=read.body.trigger.since)
             elif read.body.severity == "critical":
-                offer(story, calls, self._rules, "calls_used")
+                stay(story, calls, self._rules, "calls_used")
             else:
-                story.trigger(lease=None, due=None, claim_by=None, why="calls_used")
-                story.tell(TriggerUnreached, calls=len(story.body.trigger.calls))
+                unreached(story, self._rules, "calls_used")
             return Turn(story.body, story.facts)
 
         return await self._cases.change(case, decide, also=also)
@@ -245,7 +191,7 @@ class AgentDesk:
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
             body = read.body
-            lease = _lease(read, agent, token, now)
+            lease = lease_of(read, agent, token, now)
             check_answers(body, answers)
             if (dict(answers), note) == (body.answers, body.note):
                 return None
@@ -263,7 +209,7 @@ class AgentDesk:
         now = self._cases.clock.now()
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn:
-            _lease(read, agent, token, now)
+            lease_of(read, agent, token, now)
             return Turn(read.body, [told(CaseActed, read, now, by=agent.id, act=act)])
 
         return await self._cases.change(case, decide)
@@ -271,69 +217,8 @@ class AgentDesk:
     # ---- the call
 
     async def dial(self, agent: At, case: CaseId, token: str, whom: Whom | None = None) -> Number:
-        """The number, once the person's call of the day is this case's. Asked again: the same.
-
-        ``whom``: of help that two asked for; without it who asked first and left a number.
-        Raises ``LeaseLost``, ``NotNow``, ``CalledToday``, ``CallsUsed``, ``NoPhone``.
-        """
-        now, clock = self._cases.clock.now(), self._cases.clock
-        read = await self._cases.read(case)
-        _lease(read, agent, token, now)
-        (seen,) = await self._list.looked_at([read], now)
-        calls, safety = seen.calls, False
-        if read.body.what == "help":
-            calls = calls if takes_calls(calls) else None
-        else:
-            _refuse("" if seen.bar == "called_today" else seen.bar, calls, now)
-            safety = await self._reserve(read, calls, now)
-        person = calls.person if calls and read.body.what != "help" else None
-        try:
-            return await self._dialled(
-                agent, case, token, person=person, safety=safety, whom=whom, now=clock.now()
-            )
-        except Problem:
-            if person is not None:
-                await self._days.look(person)
-            raise
-
-    async def _reserve(self, read: Read, calls: Calls | None, now: datetime) -> bool:
-        """Take the person's call of the day. Gives whether the call is made against window or cap, as policy allows."""
-        if calls is None:
-            raise NoPhone("Nobody wants to be called about this car.")
-        window, done = window_of(calls), read.body.trigger.calls
-        if done and done[-1].person is not None:
-            await self._days.settle(done[-1].person, read.id, done[-1].n, done[-1].disposition)
-        today = local_day(window.zone, now)
-        exempt = is_safety(read, self._limits)
-        agreed = calls_with(read, ASKED_FOR)
-        free = await self._days.take(
-            calls.person, today, read.id, len(done) + 1, safety=exempt, after=agreed
-        )  # fmt: skip
-        return exempt and not (free and window.is_open(now))
-
-    async def _dialled(
-        self, agent: At, case: CaseId, token: str, *, person: object, safety: bool, whom: Whom | None,
-        now: datetime,
-    ) -> Number:  # fmt: skip
-        before = await self._cases.read(case)
-        also = beside(before)
-        elsewhere = None if also else await self._list.calls_of(before)
-        told_number: list[Number] = []
-
-        def decide(read: Read, saved: Mapping[str, Saved]) -> Turn | None:
-            _lease(read, agent, token, now)
-            trigger, n = read.body.trigger, len(read.body.trigger.calls) + 1
-            phone, whose = _phone(read, calls_beside(read, saved) if also else elsewhere, whom)
-            told_number[:] = [Number(phone, n, safety)]
-            given = dialled_by(trigger, agent.id)
-            if given is not None and given.whom == whose:
-                return None
-            dialled = Dialled(n=n, by=agent.id, person=person, at=now, safety=safety, whom=whose)  # type: ignore[arg-type]
-            act = told(CaseActed, read, now, by=agent.id, act="dial_safety" if safety else "dial")
-            return Turn(read.body.but(trigger=trigger.but(dialled=dialled)), [act])
-
-        await self._cases.change(case, decide, also=also)
-        return told_number[0]
+        """As ``Dialling.dial``."""
+        return await self._dialling.dial(agent, case, token, whom)
 
     async def settle(self, agent: At, case: CaseId, token: str, said: Said) -> Read:
         """The outcome of the call. Raises ``LeaseLost``, ``OutcomeUnfit``, ``DialFirst``, ``NotBooked``."""
@@ -343,7 +228,7 @@ class AgentDesk:
         def decide(read: Read, saved: Mapping[str, Saved]) -> Turn:
             booked = read.state is TriggerState.BOOKED and said.disposition == "booked"
             if not (booked and dialled_by(read.body.trigger, agent.id) is not None):
-                _lease(read, agent, token, now)
+                lease_of(read, agent, token, now)
             calls = calls_beside(read, saved)
             after = outcome(
                 read, calls, said, by=agent.id, window=window_of(calls), limits=self._limits,
@@ -360,7 +245,7 @@ class AgentDesk:
         now = self._cases.clock.now()
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn:
-            _lease(read, agent, token, now)
+            lease_of(read, agent, token, now)
             if read.body.what != "help":
                 raise OutcomeUnfit("A fault's case is closed by the car itself, when the fault is gone.")
             return closed(read, now, "helped")
@@ -376,41 +261,6 @@ def closed(read: Read, now: datetime, why: str) -> Turn:
     return Turn(body, [told(CaseClosed, read, now, why=why), told(TriggerEnded, read, now)])
 
 
-def _lease(read: Read, agent: At, token: str, now: datetime) -> Lease:
-    lease = read.body.trigger.lease
-    if lease is None or not holds(read.body.trigger, read.state, agent.id, token, now):
-        raise LeaseLost("You do not have this case (any more). Nothing was changed.")
-    return lease
-
-
-def _phone(read: Read, calls: Calls | None, whom: Whom | None) -> tuple[str, str]:
-    """The number that may be called about this, and whose it is. Raises ``NoPhone``."""
-    chosen = calls.phone if calls is not None and takes_calls(calls) else None
-    known: list[tuple[str, str]] = [(one.phone, one.who) for one in read.body.askers if one.phone is not None]
-    if chosen is not None:
-        known.append((chosen, "owner"))
-    found = next((one for one in known if whom in {None, one[1]}), None)
-    if found is None:
-        raise NoPhone("No number is known that may be called about this.")
-    return found
-
-
 def _waits(one: Waiting) -> bool:
     """Not to be called now, so nobody needs to have it now; a supervisor decides what came to them."""
     return one.bar == "window" or (one.bar == "called_today" and not one.read.body.trigger.supervisor)
-
-
-def _refuse(bar: Bar, calls: Calls | None, now: datetime) -> None:
-    """Raise what a bar means; nothing for none."""
-    window = window_of(calls)
-    problems: Mapping[Bar, Callable[[], Problem]] = {
-        "window": lambda: NotNow("This person may not be called at this hour.", window.next_open(now)),
-        "called_today": lambda: CalledToday(
-            "This person was called today, or is being called.", window.after_days(now, 1)
-        ),
-        "calls_used": lambda: CallsUsed("This case has had all its calls."),
-        "calls_off": lambda: NoPhone("The owner wants no calls about this car."),
-        "no_phone": lambda: NoPhone("No number is known that may be called about this."),
-    }
-    if bar:
-        raise problems[bar]()

@@ -11,7 +11,7 @@ from maintenance.model import Calls, Read
 from maintenance.service import Cases, Turn
 from maintenance.starting import Starting, Story
 from maintenance.states import TriggerState
-from spine.facts.maintenance import TriggerBreached
+from spine.facts.maintenance import CaseToldAgain, TriggerBreached
 from spine.ids import partition_of
 from spine.store import Saved
 
@@ -77,6 +77,8 @@ def pass_time(story: Story, calls: Calls | None, rules: Starting) -> list[str]:
         case T.BOOKED if _passed(trigger.due, now):
             starting.unbook(story, calls, rules, NOT_PROVED)
             return [NOT_PROVED]
+        case T.BOOKED | T.UNREACHED if _passed(trigger.again, now):
+            return _told_again(story, rules)
         case _:
             pass
     return []
@@ -98,6 +100,19 @@ def _offered(story: Story, calls: Calls | None, rules: Starting) -> list[str]:
     else:
         story.trigger(due=None)
     return []
+
+
+def _told_again(story: Story, rules: Starting) -> list[str]:
+    """What is critical and stands where nobody calls: its owner hears of it once more."""
+    mode = rules.limits.repeat
+    if mode == "monitor":
+        story.would.append("repeat")
+    told = story.body.trigger.told + (mode == "active")
+    story.trigger(again=starting.told_again_at(story, rules), told=told)
+    if mode != "active":
+        return []
+    story.tell(CaseToldAgain)
+    return ["told_again"]
 
 
 def _passed(moment: datetime | None, now: datetime) -> bool:

@@ -79,7 +79,8 @@ APPOINTMENTS: Final[Mapping[str, str]] = {
 
 _TYPES: Final[Mapping[type[Base], str]] = {
     f.CaseOpened: "case.opened", f.CaseReprioritised: "case.reprioritised", f.CaseReopened: "case.reopened",
-    f.CaseClosed: "case.closed", f.CallMade: "case.called", f.TriggerUnreached: "case.unreached",
+    f.CaseClosed: "case.closed", f.CaseToldAgain: "case.told_again", f.CallMade: "case.called",
+    f.TriggerUnreached: "case.unreached",
     f.TriggerDeclined: "case.declined", f.AppointmentBooked: "appointment.booked",
     f.AppointmentMoved: "appointment.moved", f.AppointmentCancelled: "appointment.cancelled",
     f.AppointmentNoShow: "appointment.no_show", f.AppointmentReceived: "appointment.received",

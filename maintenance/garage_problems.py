@@ -83,6 +83,13 @@ class BookedTooOften(Problem):
     try_again: ClassVar[bool] = True
 
 
+class MovedTooOften(Problem):
+    """The people of the car moved it as often as they may; each time a garage and people are mailed."""
+
+    code: ClassVar[str] = "appointment.moved_too_often"
+    kind: ClassVar[Kind] = Kind.CONFLICT
+
+
 class NotBookable(Problem):
     """Nothing is to be booked for this case: it is closed, or it is no fault of a car."""
 

@@ -6,7 +6,7 @@ What cannot be read of a scan never makes it say less than it said: a code left 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -35,15 +35,21 @@ class Heard:
     left_out: int = 0
 
 
-def heard(raw: Mapping[str, Any], vehicle: VehicleId, at: datetime, *, most: int) -> Heard:
-    """The scan of a fact. ``at``: when it reached us; no scan is younger. Raises ``Unreadable``."""
+def heard(
+    raw: Mapping[str, Any], vehicle: VehicleId, at: datetime, *, most: int, oldest: timedelta = timedelta.max
+) -> Heard:
+    """The scan of a fact. Raises ``Unreadable``.
+
+    ``at``: when it reached us. No scan is younger, and one that would be older than ``oldest`` comes of a unit whose clock
+    is wrong: it counts as of now, or a case would open in another owner's time.
+    """
     plain = {"at": at, **raw, "vehicle": vehicle}
     left_out = 0
     try:
         scan = Scan.model_validate(plain)
     except ValidationError:
         scan, left_out = _without_what_is_wrong(plain)
-    if scan.at > at:
+    if scan.at > at or at - scan.at > oldest:
         scan = scan.model_copy(update={"at": at})
     over = sum(len(ecu.codes) for ecu in scan.ecus) - most
     if over > 0:

@@ -8,29 +8,27 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from maintenance import calls as choice
-from maintenance import conditions, hearing, memory, starting
+from maintenance import conditions, hearing, memory
 from maintenance.cases import Case, CaseState, Happening, Known, Vehicle
 from maintenance.counting import Counting
 from maintenance.faults import Fault
+from maintenance.intake_stories import About, Telling, story_of
 from maintenance.memory import Memory
-from maintenance.model import LEVELS, Calls, CaseBody
 from maintenance.policy import after_scan
 from maintenance.remembered import Remembered
 from maintenance.scans import Scan
 from maintenance.service import Cases
 from maintenance.severity import Severity
-from maintenance.starting import Starting, Story
+from maintenance.starting import Starting
 from maintenance.states import TriggerState
 from spine.dead_letters import DeadLetters
 from spine.facts import Fact
-from spine.facts import maintenance as f
 from spine.facts.maintenance import CanarySent
 from spine.facts.vehicle import SignalChanged, UnitScan
-from spine.ids import CaseId, VehicleId, named_after, partition_of
+from spine.ids import VehicleId, named_after, partition_of
 from spine.log import order
 from spine.store import Ack, Change, Overtaken, Saved
 
@@ -41,18 +39,10 @@ CANARY: Final = "VSS-CANARY"
 _TRIES: Final = 20
 _RAW_MOST: Final = 16_000
 
+_NOTHING: Final = About()
+
 Step = Callable[[Memory], tuple[Memory, list[Happening]]]
 """What a word of the car does to its memory. Pure; may run several times."""
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What a case takes from the scan that opened it."""
-
-    odometer_m: int | None = None
-    freeze: hearing.Freeze | None = None
-    sung: CanarySent | None = None
-    """It is a canary's: told with the case that it opens, or opens again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +80,13 @@ class Intake:
         """A ``unit.scan`` of the log. What cannot be read goes to the dead letters with its reason."""
         limits = self._cases.limits
         try:
-            said = hearing.heard(fact.scan, fact.vehicle, fact.at, most=limits.cases.codes_taken)
+            said = hearing.heard(
+                fact.scan,
+                fact.vehicle,
+                fact.at,
+                most=limits.cases.codes_taken,
+                oldest=limits.cases.scan_oldest,
+            )
         except hearing.Unreadable as wrong:
             await self._park(fact, position, "fault.scan", str(wrong))
             return
@@ -115,7 +111,7 @@ class Intake:
 
     async def signal(self, fact: SignalChanged, position: str, ack: Ack | None) -> None:
         """A condition without a code began, or ended."""
-        if fact.path.rpartition(".")[2] not in conditions.KNOWN:
+        if not conditions.concerns(fact.path):
             return
         rules, limits = self._cases.limits.faults, self._cases.limits.cases
         place = order(position)
@@ -152,7 +148,7 @@ class Intake:
         self,
         vehicle: VehicleId,
         after: Step,
-        about: About = About(),
+        about: About = _NOTHING,
         ack: Ack | None = None,
     ) -> None:
         """Take a word of the car and commit all that follows from it. Raises ``Overtaken``, ``StoreDown``."""
@@ -227,10 +223,12 @@ class Intake:
             raise _MoreCases
         calls = choice.read(saved[choice.subject_of(vehicle)]) if touched else None
         facts: list[Fact] = []
+        telling = Telling(self._cases.clock.now(), self._rules)
         for (system, n), case in touched.items():
             name = memory.case_of(vehicle, system, n)
             mine = [one for one in happened if (one.system, one.n) == (system, n) and not one.monitor]
-            story = self._told(name, saved[name], vehicle, case, mine, calls, about)
+            read = self._remembered.case(saved[name])
+            story = story_of(name, read, vehicle, case, mine, calls, about, telling)
             if story is None:
                 continue
             writes[name] = self._cases.written(story.began, story.body, story.facts, story.now)
@@ -240,50 +238,6 @@ class Intake:
             would += [f"monitor:{each}" for each in story.would]
         return Change(writes, facts)
 
-    def _told(
-        self,
-        name: CaseId,
-        saved: Saved,
-        vehicle: VehicleId,
-        case: Case,
-        happened: list[Happening],
-        calls: Calls | None,
-        about: About,
-    ) -> Story | None:
-        """One case after what happened to it; None where its subject is gone."""
-        now, read = self._cases.clock.now(), self._remembered.case(saved)
-        opened = next((one for one in happened if one.kind == "case.opened"), None)
-        if read is not None:
-            story = Story(name, read.body, read.state, now)
-        elif opened is not None:
-            story = Story(name, _new(vehicle, opened, about, now), TriggerState.NEW, now)
-            story.tell(
-                f.CaseOpened, what=_what(opened), system=opened.system, severity=opened.severity.word,
-                severity_source=opened.source, codes=opened.codes, why=opened.why,
-            )  # fmt: skip
-            starting.begin(story, calls, self._rules, opened.why)
-        else:
-            log.error("case.missing", extra={"case": name})
-            return None
-        for one in happened:
-            level = LEVELS[one.severity - 1]
-            match one.kind:
-                case "case.reprioritised":
-                    starting.more_urgent(story, calls, self._rules, level, one.why)
-                case "case.closed" if story.state is not TriggerState.ENDED:
-                    starting.end(story, one.why)
-                case "case.reopened" if story.state is TriggerState.ENDED:
-                    starting.resume(story, calls, self._rules, one.why)
-                case _:  # its opening was told above
-                    pass
-        story.change(
-            codes=case.codes,
-            state=case.state,
-            severity=story.body.at_least(LEVELS[case.severity - 1]),
-            odometer_m=about.odometer_m if about.odometer_m is not None else story.body.odometer_m,
-        )
-        return story
-
     async def _park(self, fact: UnitScan, position: str, source: str, detail: str) -> None:
         """Visible in ``trunkline dead``, as it came; the car's next scans are not held up by it."""
         log.warning("scan.unreadable", extra={"vehicle": fact.vehicle, "position": position, "why": detail})
@@ -292,30 +246,8 @@ class Intake:
         await self._counting.count("scans_parked")
 
 
-def _what(opened: Happening) -> Literal["fault", "canary"]:
-    return "canary" if opened.system == "canary" else "fault"
-
-
 def _opens(one: Happening) -> bool:
     return one.kind == "case.opened" and not one.monitor
-
-
-def _new(vehicle: VehicleId, opened: Happening, about: About, now: datetime) -> CaseBody:
-    return CaseBody(
-        what=_what(opened),
-        vehicle=vehicle,
-        system=opened.system,
-        n=opened.n,
-        state=CaseState.OPEN,
-        severity=LEVELS[opened.severity - 1],
-        severity_source=opened.source,
-        codes=opened.codes,
-        why=opened.why,
-        opened_at=opened.at,
-        odometer_m=about.odometer_m,
-        freeze=about.freeze or {},
-        trigger=starting.new_trigger(now),
-    )
 
 
 def _touched(before: Vehicle, after: Vehicle) -> dict[tuple[str, int], Case]:

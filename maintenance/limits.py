@@ -41,6 +41,27 @@ class CaseLimits(_Limits):
         default=90, gt=0, le=100, description="wear of a brake pad, in percent, that is a fault"
     )
     pads_new: float = Field(default=50, ge=0, lt=100, description="at or below this it was replaced")
+    oil_life_left: timedelta = Field(
+        default=timedelta(days=14), description="engine oil that lasts no longer than this is a fault"
+    )
+    oil_life_new: timedelta = Field(
+        default=timedelta(days=60), description="oil that lasts longer than this was changed"
+    )
+    battery_low: float = Field(
+        default=11.8, gt=0, description="12 V battery: at or below so many volts for a while it is a fault"
+    )
+    battery_healthy: float = Field(
+        default=12.4, gt=0, description="at or above so many volts it is well again"
+    )
+    battery_least: float = Field(
+        default=6.0,
+        ge=0,
+        description="a reading below so many volts is not believed: nothing would run any more",
+    )
+    battery_low_for: timedelta = Field(
+        default=timedelta(hours=2),
+        description="how long it has to stay low: an engine that is being started pulls it down for a moment",
+    )
     condition_healthy_for: timedelta = Field(
         default=timedelta(days=1),
         description="a condition without a code is mended when it stayed healthy so long",
@@ -69,6 +90,10 @@ class CaseLimits(_Limits):
         default=20_000,
         ge=1,
         description="subjects that a process keeps in memory to spare reading them again",
+    )
+    scan_oldest: timedelta = Field(
+        default=timedelta(days=90),
+        description="a scan that says it is older than this comes of a wrong clock, and counts as of its arrival",
     )
     codes_taken: int = Field(
         default=300,
@@ -201,6 +226,9 @@ class GarageLimits(_Limits):
     booked_a_day: int = Field(
         default=6, ge=1, description="appointments made for one case within 24 hours at most"
     )
+    moves_most: int = Field(
+        default=5, ge=0, description="how often the people of a car may move one appointment"
+    )
     proved_within: timedelta = Field(
         default=timedelta(days=14),
         description="the garage has finished and the car has not shown within this that it is repaired: "
@@ -252,6 +280,12 @@ class CenterLimits(_Limits):
         default=timedelta(hours=2),
         description="claimed or not, however often a center says it works on it: at most this long, and never beyond "
         "the end of the person's calling window",
+    )
+    slots_offered: int = Field(
+        default=10,
+        ge=1,
+        le=100,
+        description="free slots shown at once to a center that has the case, over all garages",
     )
     vendor_timeout: timedelta = Field(
         default=timedelta(seconds=10), description="one request to Amazon Connect or Twilio"

@@ -22,10 +22,14 @@ KEPT: Final = "kept"
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition without a code, by its VSS path: whether it is there, and since when it is healthy again."""
+    """A condition without a code, by its VSS path: whether it is there, and since when it is healthy again.
+
+    ``low_since``: not there yet, and since when the signal says it is: some count only after a while.
+    """
 
     there: bool
     healthy_since: datetime | None = None
+    low_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ def read(saved: Saved) -> Memory:
                 system: tuple(_case(system, row) for row in rows) for system, rows in raw.get("c", {}).items()
             },
         ),
-        {path: Condition(bool(row[0]), _time(row[1])) for path, row in raw.get("v", {}).items()},
+        {path: Condition(bool(row[0]), *map(_time, row[1:])) for path, row in raw.get("v", {}).items()},
         None if raw.get("s") is None else (raw["s"][0], raw["s"][1]),
     )
 
@@ -96,7 +100,7 @@ def write(memory: Memory, *, wake_at: datetime | None = None) -> Write:
         raw["c"] = {system: [_row(one) for one in cases] for system, cases in vehicle.cases.items()}
     if memory.conditions:
         raw["v"] = {
-            path: (int(one.there), one.healthy_since and one.healthy_since.isoformat())
+            path: (int(one.there), *(at and at.isoformat() for at in (one.healthy_since, one.low_since)))
             for path, one in memory.conditions.items()
         }
     if memory.signal is not None:

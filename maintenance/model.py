@@ -133,6 +133,8 @@ class Trigger(Frozen):
     """The slot that is held for it while somebody chooses: one at a time."""
     told: int = 0
     """How often the owner was told of it by mail."""
+    again: AwareDatetime | None = None
+    """Booked or unreached, critical, and nobody calls about it: when its owner is told once more."""
     center: str | None = None
     """The contact center (``src_``) it was handed to, while that one has it or may still claim it."""
     center_ref: Annotated[str, Field(max_length=128)] | None = None
@@ -258,6 +260,10 @@ class AppointmentBody(Frozen):
     booked_at: AwareDatetime
     ended_at: AwareDatetime | None = None
     why: str = ""
+    uid: str = ""
+    """The name of its entry in calendars, before the ``@``; empty where it was made under an older rule: its own id."""
+    moves: int = 0
+    """How often the people of the car moved it."""
 
 
 class Calls(Frozen):

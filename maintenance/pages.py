@@ -91,15 +91,17 @@ def routes(desk: Maintenance, templates: Environment, *, booking: BookingLink = 
 
     @router.get("")
     async def cases(me: Me, said: str = "") -> HTMLResponse:
-        """Every car of the person, each with its cases and the choice about calls."""
+        """Every car of the person, each with its cases and the choice about calls.
+
+        In the language of whoever reads, as all our pages: a car's is that of its calls and mails.
+        """
         cars: list[Car] = []
-        language: Language = "en"
-        zone = "UTC"
+        language, zone = reader_language(templates), "UTC"
         for role in await desk.people.cars.cars_of(me.id, now=desk.clock.now()):
             calls = calls_out(await desk.choosing.of(role.vehicle), me.id)
-            language, zone = (calls.language, calls.zone) if calls.mine else (language, zone)
+            zone = calls.zone if calls.mine else zone
             found, _ = await desk.owner.list(me.id, role.vehicle, limit=_MOST)
-            rows = [case_out(read, one, calls.language if calls.mine else "en") for read, one in found]
+            rows = [case_out(read, one, language) for read, one in found]
             cars.append(Car(role.vehicle, role.role is Role.OWNER, rows, calls))
         return page("cases.html", language, said, zone, cars=cars)
 
@@ -107,7 +109,7 @@ def routes(desk: Maintenance, templates: Environment, *, booking: BookingLink = 
     async def case(me: Me, case: CasePath, said: str = "") -> HTMLResponse:
         read, role = await desk.owner.read(me.id, case)
         calls = calls_out(await desk.choosing.of(read.body.vehicle), me.id)
-        language, zone = (calls.language, calls.zone) if calls.mine else ("en", "UTC")
+        language, zone = reader_language(templates), calls.zone if calls.mine else "UTC"
         link = booking(read.id) if read.open and role.may_approve else None
         return page("case.html", language, said, zone, one=case_out(read, role, language), book=link)
 
@@ -142,6 +144,13 @@ def routes(desk: Maintenance, templates: Environment, *, booking: BookingLink = 
         return RedirectResponse(f"{START}?said={said}", 303)
 
     return router
+
+
+def reader_language(templates: Environment) -> Language:
+    """The language that ``base.html`` has too: chosen by the reader, else the browser's."""
+    asked = templates.globals["lang"]
+    said = asked() if callable(asked) else ""
+    return next((one for one in _LANGUAGES if one == said), "en")
 
 
 def _over(one: CaseOut) -> str:

@@ -86,6 +86,8 @@ CONDITIONS: Final = {
     "VSS-ISFLUIDLEVELLOW": Severity.HIGH,
     "VSS-ISPRESSURELOW": Severity.HIGH,
     "VSS-ISSERVICEDUE": Severity.LOW,
+    "VSS-LIFEREMAINING": Severity.MEDIUM,
+    "VSS-CURRENTVOLTAGE": Severity.HIGH,  # it may not start the next time
     "VSS-CANARY": Severity.LOW,
 }
 """Conditions without a code."""

@@ -102,13 +102,42 @@ def begin(story: Story, calls: Calls | None, rules: Starting, why: str) -> None:
     if wants_agent and limits.queue == "active":
         queue(story, calls, rules, why)
         return
-    offer(story, calls, rules, why)
+    stay(story, calls, rules, why)
 
 
 def offer(story: Story, calls: Calls | None, rules: Starting, why: str) -> None:
     """The owner's page and mail carry it. ``due``: when an agent gets it, or it is told again."""
-    story.trigger(due=_offered_until(story, calls, rules), claim_by=None, lease=None, why=why, was=None)
+    due = _offered_until(story, calls, rules)
+    story.trigger(due=due, claim_by=None, lease=None, why=why, was=None, again=None)
     story.tell(f.TriggerOffered, why=why)
+
+
+def stay(story: Story, calls: Calls | None, rules: Starting, why: str) -> None:
+    """Nobody calls about it (any more): a visit that is booked stands, anything else is offered to the owner."""
+    named = story.body.trigger.appointment
+    if named is None or story.body.what != "fault":
+        offer(story, calls, rules, why)
+        return
+    again = told_again_at(story, rules)
+    story.trigger(due=None, claim_by=None, lease=None, why=why, was=None, again=again)
+    story.tell(f.TriggerBooked, appointment=named)
+
+
+def told_again_at(story: Story, rules: Starting) -> datetime | None:
+    """When the owner of a critical case that nobody calls about is told once more; None of any other."""
+    if story.body.severity != "critical" or story.body.what != "fault" or rules.limits.repeat == "off":
+        return None
+    return story.now + rules.limits.critical_told_every
+
+
+def unreached(story: Story, rules: Starting, why: str) -> None:
+    """Nobody could be reached, and nobody calls any more; of a critical case the owner goes on hearing by mail."""
+    if story.body.trigger.appointment is not None:
+        stay(story, None, rules, why)
+        return
+    again = told_again_at(story, rules)
+    story.trigger(lease=None, due=None, claim_by=None, why=why, was=None, again=again)
+    story.tell(f.TriggerUnreached, calls=len(story.body.trigger.calls))
 
 
 def _offered_until(story: Story, calls: Calls | None, rules: Starting) -> datetime | None:
@@ -125,6 +154,11 @@ def _may_call(story: Story, calls: Calls | None, rules: Starting) -> bool:
     return may_call(calls) and len(story.body.trigger.calls) < rules.calls_per_case
 
 
+def _calls_now(story: Story, calls: Calls | None, rules: Starting) -> bool:
+    """The same, where the rule that gives such a case to an agent is on."""
+    return _may_call(story, calls, rules) and rules.limits.queue == "active"
+
+
 def queue(
     story: Story, calls: Calls | None, rules: Starting, why: str, *, since: datetime | None = None
 ) -> None:
@@ -139,7 +173,7 @@ def queue(
     if story.state is T.LEASED and story.body.trigger.due is not None:
         due = min(due, story.body.trigger.due)  # a lease that ran out loses nobody their place
     story.trigger(
-        since=began, due=due, claim_by=promised, lease=None, why=why, was=None, center=None, center_ref=None
+        since=began, due=due, claim_by=promised, lease=None, why=why, was=None, center=None, center_ref=None, again=None
     )  # fmt: skip
     story.tell(f.TriggerQueued, severity=level, since=began, due=due, why=why)
 
@@ -148,7 +182,7 @@ def more_urgent(story: Story, calls: Calls | None, rules: Starting, level: Level
     """It became more urgent: what was offered may need an agent now, and the list is put in order anew.
 
     A critical one is left to nobody's silence: what was set aside or not reached starts anew, and where a visit is
-    booked an agent asks whether the car stands still until then; the appointment stays.
+    booked an agent asks whether the car stands still until then, or the owner is told every day; the appointment stays.
     """
     if LEVELS.index(level) <= LEVELS.index(story.body.severity):
         return
@@ -166,9 +200,11 @@ def more_urgent(story: Story, calls: Calls | None, rules: Starting, level: Level
             queue(story, calls, rules, "more_urgent")
         case T.BOOKED if level == "critical" and story.body.trigger.due is not None:
             unbook(story, calls, rules, "more_urgent")  # the garage has finished, and did not mend it
-        case T.BOOKED if level == "critical" and _may_call(story, calls, rules):
-            if rules.limits.queue == "active":
+        case T.BOOKED if level == "critical":
+            if _calls_now(story, calls, rules):
                 queue(story, calls, rules, "more_urgent")
+            else:
+                story.trigger(again=told_again_at(story, rules))
         case _:  # somebody has it, an appointment is made, or it is told to nobody
             pass
 
@@ -192,17 +228,18 @@ def resume(story: Story, calls: Calls | None, rules: Starting, why: str) -> None
         case T.QUEUED if may_call(calls) or story.body.what != "fault":
             queue(story, calls, rules, why, since=trigger.since)
         case T.BOOKED if trigger.appointment is not None:
-            story.trigger(was=None)
+            story.trigger(was=None, again=trigger.again and told_again_at(story, rules))
             story.tell(f.TriggerBooked, appointment=trigger.appointment)
         case T.UNREACHED:
-            story.trigger(was=None)
-            story.tell(f.TriggerUnreached, calls=len(trigger.calls))
+            unreached(story, rules, trigger.why or why)
         case T.DECLINED:
             story.trigger(was=None)
             story.tell(f.TriggerDeclined, why=trigger.why or why)
         case T.SUPPRESSED:
             story.trigger(was=None)
             story.tell(f.TriggerSuppressed, reason=trigger.why or why, until=trigger.until)
+        case T.QUEUED if trigger.appointment is not None:  # and meanwhile the owner turned calls off
+            stay(story, calls, rules, why)
         case _:  # offered, and meanwhile the owner may have turned calls on or off
             begin(story, calls, rules, why)
 
@@ -214,7 +251,7 @@ def book(story: Story, appointment: AppointmentId, number: int) -> None:
         return
     story.trigger(
         appointment=appointment, appointments=max(number, story.body.trigger.appointments),
-        lease=None, due=None, claim_by=None,
+        lease=None, due=None, claim_by=None, again=None,
     )  # fmt: skip
     story.tell(f.TriggerBooked, appointment=appointment)
 
@@ -233,9 +270,15 @@ def unbook(story: Story, calls: Calls | None, rules: Starting, why: str) -> None
 def finished(story: Story, proved_by: datetime) -> None:
     """The garage has finished: it stays booked until the car shows that it is repaired, until ``proved_by`` at most."""
     if T.BOOKED in {story.state, story.body.trigger.was}:
-        story.trigger(due=proved_by)
+        story.trigger(due=proved_by, again=None)
     else:  # it went on another way meanwhile, and is looked at there: nothing is to be waited for
         story.trigger(appointment=None)
+
+
+def answered(story: Story) -> None:
+    """The people of the car moved the visit, or the car came: of what is booked they need not be told any more."""
+    if story.state is T.BOOKED:
+        story.trigger(again=None)
 
 
 def chosen(story: Story, calls: Calls | None, rules: Starting) -> None:
@@ -246,15 +289,14 @@ def chosen(story: Story, calls: Calls | None, rules: Starting) -> None:
     if story.body.what != "fault":
         return
     if may_call(calls):
-        if story.state in {T.OFFERED, T.UNREACHED} and story.body.severity in _NEEDS_AN_AGENT:
-            if rules.limits.queue == "active" and _may_call(story, calls, rules):
+        again = story.state is T.BOOKED and story.body.trigger.again is not None
+        if again or (story.state in {T.OFFERED, T.UNREACHED} and story.body.severity in _NEEDS_AN_AGENT):
+            if _calls_now(story, calls, rules):
                 queue(story, calls, rules, "calls_on")
         elif story.state is T.OFFERED and story.body.trigger.due is None:
             story.trigger(due=_offered_until(story, calls, rules))
-    elif story.state in {T.QUEUED, T.SCHEDULED} and (named := story.body.trigger.appointment) is not None:
-        book(story, named, story.body.trigger.appointments)
     elif story.state in {T.QUEUED, T.SCHEDULED}:
-        offer(story, calls, rules, "calls_off")
+        stay(story, calls, rules, "calls_off")
 
 
 def released(story: Story, rules: Starting, at: datetime) -> None:

@@ -78,6 +78,7 @@ _TRIGGER: Final[tuple[_Row, ...]] = (
     ({T.ENDED}, f.TriggerDeclined, T.DECLINED),
     ({T.ENDED}, f.TriggerSuppressed, T.SUPPRESSED),
     (OPEN, f.CaseReprioritised, None),
+    ({T.BOOKED, T.UNREACHED}, f.CaseToldAgain, None),
     (OPEN, f.CaseClosed, None),
     ({T.QUEUED}, f.TriggerBreached, None),
     ({T.LEASED, T.BOOKED}, f.CallMade, None),  # booked while the call went on

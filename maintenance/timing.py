@@ -16,8 +16,12 @@ def next_wake(state: TriggerState, body: CaseBody, now: datetime) -> datetime | 
             return trigger.lease.until if trigger.lease else now
         case T.QUEUED:
             return None if trigger.breached else trigger.claim_by
-        case T.SCHEDULED | T.OFFERED | T.BOOKED:  # booked: by when a repair is to be proven
+        case T.SCHEDULED | T.OFFERED:
             return trigger.due
+        case T.BOOKED:  # by when a repair is to be proven
+            return min(filter(None, (trigger.due, trigger.again)), default=None)
+        case T.UNREACHED:
+            return trigger.again
         case T.SUPPRESSED:
             return trigger.until
         case _:

@@ -41,7 +41,7 @@ _FALLEN: Final = frozenset({A.CANCELLED, A.NO_SHOW})
 class _Visit:
     """Which entry of a calendar, as of which change."""
 
-    appointment: AppointmentId
+    uid: str
     sequence: int
     start: datetime
     end: datetime
@@ -143,7 +143,7 @@ class VisitComposing:
             start=slot.body.start,
             system="",
         )
-        visit = _Visit(found.id, int(brief.reference["sequence"]), slot.body.start, slot.body.end)
+        visit = _Visit(found.uid, int(brief.reference["sequence"]), slot.body.start, slot.body.end)
         summary = word("car", language, reference=reference_of(found.id))
         to = Party(garage.details.name, garage.details.mail)
         entry = self._entry(visit, garage, said, summary, to, language)
@@ -186,7 +186,7 @@ class VisitComposing:
             return None
         method: Method = "CANCEL" if found.state is A.CANCELLED else "REQUEST"
         body = found.body
-        visit = _Visit(found.id, body.sequence, body.start, body.end)
+        visit = _Visit(found.uid, body.sequence, body.start, body.end)
         entry = self._entry(visit, garage, said, summary, to, language)
         return Invitation(method, invitation(entry, method, host=self._host))
 
@@ -194,7 +194,7 @@ class VisitComposing:
         self, visit: _Visit, garage: Garage | None, said: Said, summary: str, to: Party, language: Language
     ) -> Entry:
         return Entry(
-            appointment=visit.appointment,
+            uid=visit.uid,
             sequence=visit.sequence,
             start=visit.start,
             end=visit.end,

@@ -18,7 +18,7 @@ from maintenance.explaining import LANGUAGES, Language
 from maintenance.garage_desk import Act
 from maintenance.garage_links import GarageLink
 from maintenance.garage_problems import LinkNotGood
-from maintenance.pages import signed_in
+from maintenance.pages import reader_language, signed_in
 from maintenance.states import AppointmentState
 from maintenance.visit_views import GarageAppointmentOut, GaragePlaceOut, SlotOut, VisitOut
 from maintenance.visit_words import every, moment
@@ -41,6 +41,7 @@ _WHY: Final = {
     "appointment.too_early": "too_early",
     "case.already_booked": "changed",
     "case.booked_too_often": "too_often",
+    "appointment.moved_too_often": "moved_often",
     "case.not_bookable": "closed",
 }
 """What a refusal is called on a page; anything else: it was not done."""
@@ -141,7 +142,7 @@ def _in_session(desk: Maintenance, templates: Environment) -> APIRouter:
     @router.get("/cases/{case}/book")
     async def look(me: Me, case: CasePath, said: str = "", start: Start = None) -> HTMLResponse:
         one = await mine.visit(me.id, case, start=start)
-        language = await desk.language_of(me.id, booking_links.vehicle_of(case))
+        language = reader_language(templates)
         words = every(language)["page"]
         tone = "good" if said in _DID.values() else "bad"
         known = said if said in {*_DID.values(), *_WHY.values(), "not_done"} else ""

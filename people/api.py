@@ -12,13 +12,13 @@ from people import (
     api_recovery,
     api_sign_in,
 )
+from people.api_parts import together
 from people.service import People
 
 
 def routes(people: People) -> APIRouter:
     """One router for all; every answer that is no success is a Problem (the token endpoint: RFC 6749)."""
-    router = APIRouter()
-    for part in (
+    every = (
         api_sign_in,
         api_passkeys,
         api_recovery,
@@ -27,6 +27,5 @@ def routes(people: People) -> APIRouter:
         api_couriers,
         api_operator,
         api_agents,
-    ):
-        router.include_router(part.routes(people))
-    return router
+    )
+    return together(part.routes(people) for part in every)

@@ -48,13 +48,13 @@ def routes(people: People) -> APIRouter:
 
         async def work(_: str) -> AgentOut:
             made = await people.agents.make(wanted.email, wanted.role, wanted.languages, now=clock.now())
-            return _out(made)
+            return agent_out(made)
 
         return await people.idempotency.answer(asked, who.id, 201, work)
 
     @router.get("/agents/{agent}", summary="An agent", responses=problems(401, 404, 422))
     async def one(_: Operator, agent: AgentPath) -> AgentOut:
-        return _out(await people.agents.get(agent))
+        return agent_out(await people.agents.get(agent))
 
     @router.delete(
         "/agents/{agent}", status_code=204, summary="No agent any more", responses=problems(401, 404, 422)
@@ -66,7 +66,8 @@ def routes(people: People) -> APIRouter:
     return router
 
 
-def _out(view: AgentView) -> AgentOut:
+def agent_out(view: AgentView) -> AgentOut:
+    """An agent as operators see them."""
     return AgentOut(
         id=view.id, person=view.person, role=view.role, languages=list(view.languages), made_at=view.made_at
     )  # fmt: skip

@@ -15,6 +15,7 @@ from people.api_parts import (
     PersonPath,
     VehiclePath,
     problems,
+    together,
 )
 from people.api_sign_in import CodeShown, CodeText
 from people.model import AddressKind, AddressView, Email, InvitationView, Role, RoleOnCar
@@ -121,14 +122,11 @@ async def _not_while_recovering(people: People, me: PersonPrincipal) -> None:
 
 def routes(people: People) -> APIRouter:
     """Cars, their people and their addresses."""
-    router = APIRouter(prefix="/v1", tags=["owner"])
-    for part in (_cars, _crew, _invitations, _addresses):
-        router.include_router(part(people))
-    return router
+    return together(part(people) for part in (_cars, _crew, _invitations, _addresses))
 
 
 def _cars(people: People) -> APIRouter:
-    router, clock, idempotency = APIRouter(), people.clock, people.idempotency
+    router, clock, idempotency = APIRouter(prefix="/v1", tags=["owner"]), people.clock, people.idempotency
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.get("/owner/cars", responses=problems(401), summary="My cars")
@@ -176,7 +174,7 @@ def _cars(people: People) -> APIRouter:
 
 
 def _crew(people: People) -> APIRouter:
-    router, clock, idempotency = APIRouter(), people.clock, people.idempotency
+    router, clock, idempotency = APIRouter(prefix="/v1", tags=["owner"]), people.clock, people.idempotency
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.get(
@@ -241,7 +239,7 @@ def _crew(people: People) -> APIRouter:
 
 
 def _invitations(people: People) -> APIRouter:
-    router, clock, idempotency = APIRouter(), people.clock, people.idempotency
+    router, clock, idempotency = APIRouter(prefix="/v1", tags=["owner"]), people.clock, people.idempotency
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.get(
@@ -280,7 +278,7 @@ def _invitations(people: People) -> APIRouter:
 
 
 def _addresses(people: People) -> APIRouter:
-    router, clock, idempotency = APIRouter(), people.clock, people.idempotency
+    router, clock, idempotency = APIRouter(prefix="/v1", tags=["owner"]), people.clock, people.idempotency
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.get(

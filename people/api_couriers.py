@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
 from people.access import CarrierPrincipal, CourierPrincipal
-from people.api_parts import CourierPath, Idempotent, In, Jwk, Out, network_address, problems
+from people.api_parts import CourierPath, Idempotent, In, Jwk, Out, network_address, problems, together
 from people.model import CourierView, Name, Scope
 from people.problems import NotFound
 from people.service import People
@@ -59,10 +59,7 @@ class BearerOut(Out):
 
 def routes(people: People) -> APIRouter:
     """The carrier's side, then the device's."""
-    router = APIRouter()
-    router.include_router(_couriers(people))
-    router.include_router(_device(people))
-    return router
+    return together((_couriers(people), _device(people)))
 
 
 def _couriers(people: People) -> APIRouter:

@@ -6,7 +6,17 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from people.access import OperatorPrincipal
-from people.api_parts import CarrierPath, Idempotent, In, Jwk, Out, PersonPath, VehiclePath, problems
+from people.api_parts import (
+    CarrierPath,
+    Idempotent,
+    In,
+    Jwk,
+    Out,
+    PersonPath,
+    VehiclePath,
+    problems,
+    together,
+)
 from people.model import Email, Name
 from people.service import People
 from spine.ids import CarrierId, partition_of
@@ -38,15 +48,15 @@ class PersonMadeOut(Out):
 
 def routes(people: People) -> APIRouter:
     """Everything under ``/v1/operator``."""
-    router = APIRouter(prefix="/v1/operator", tags=["operator"])
-    router.include_router(_credentials(people))
-    router.include_router(_standing(people))
-    router.include_router(_people(people))
-    return router
+    return together(part(people) for part in (_credentials, _standing, _people))
 
 
 def _credentials(people: People) -> APIRouter:
-    router, carriers, clock = APIRouter(), people.carriers, people.clock
+    router, carriers, clock = (
+        APIRouter(prefix="/v1/operator", tags=["operator"]),
+        people.carriers,
+        people.clock,
+    )
     Operator = Annotated[OperatorPrincipal, Depends(people.access.operator())]  # noqa: N806 - a type
 
     @router.post(
@@ -90,7 +100,11 @@ def _credentials(people: People) -> APIRouter:
 
 
 def _standing(people: People) -> APIRouter:
-    router, carriers, clock = APIRouter(), people.carriers, people.clock
+    router, carriers, clock = (
+        APIRouter(prefix="/v1/operator", tags=["operator"]),
+        people.carriers,
+        people.clock,
+    )
     Operator = Annotated[OperatorPrincipal, Depends(people.access.operator())]  # noqa: N806 - a type
 
     @router.put(
@@ -111,7 +125,7 @@ def _standing(people: People) -> APIRouter:
 
 
 def _people(people: People) -> APIRouter:
-    router, clock = APIRouter(), people.clock
+    router, clock = APIRouter(prefix="/v1/operator", tags=["operator"]), people.clock
     Operator = Annotated[OperatorPrincipal, Depends(people.access.operator())]  # noqa: N806 - a type
 
     @router.post(

@@ -1,8 +1,9 @@
 """What the routers of people share: ids in paths, who asks, and the problems an operation may answer with."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from people.idempotency import Asked, asked
@@ -74,6 +75,14 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         503: "Something we need did not answer.",
     }
     return {status: {"description": said[status], "content": content} for status in statuses}
+
+
+def together(routers: Iterable[APIRouter]) -> APIRouter:
+    """One router with the routes of all: including them would make each route, with all its models, once more."""
+    made = APIRouter()
+    for router in routers:
+        made.routes.extend(router.routes)
+    return made
 
 
 def network_address(request: Request) -> str:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import AwareDatetime, Field
 
 from people.access import PersonPrincipal
-from people.api_parts import In, Out, problems
+from people.api_parts import In, Out, problems, together
 from people.api_sign_in import OptionsOut
 from people.assertions import Assertion, Attestation
 from people.model import Name
@@ -72,14 +72,11 @@ def _passkey(view: PasskeyView) -> PasskeyOut:
 
 def routes(people: People) -> APIRouter:
     """Passkeys of the person in the session."""
-    router = APIRouter(prefix="/v1", tags=["people"])
-    for part in (_approvals, _making, _proving, _list):
-        router.include_router(part(people))
-    return router
+    return together(part(people) for part in (_approvals, _making, _proving, _list))
 
 
 def _approvals(people: People) -> APIRouter:
-    router, clock = APIRouter(), people.clock
+    router, clock = APIRouter(prefix="/v1", tags=["people"]), people.clock
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.get("/me/approvals", responses=problems(401), summary="What approves for me")
@@ -99,7 +96,7 @@ def _approvals(people: People) -> APIRouter:
 
 
 def _making(people: People) -> APIRouter:
-    router, clock, step_up = APIRouter(), people.clock, people.step_up
+    router, clock, step_up = APIRouter(prefix="/v1", tags=["people"]), people.clock, people.step_up
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.post(
@@ -120,7 +117,7 @@ def _making(people: People) -> APIRouter:
 
 
 def _proving(people: People) -> APIRouter:
-    router, clock, step_up = APIRouter(), people.clock, people.step_up
+    router, clock, step_up = APIRouter(prefix="/v1", tags=["people"]), people.clock, people.step_up
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.post("/session/passkey/options", responses=problems(401, 403, 404, 409, 429), summary="Ask me")
@@ -138,7 +135,7 @@ def _proving(people: People) -> APIRouter:
 
 
 def _list(people: People) -> APIRouter:
-    router, clock, step_up = APIRouter(), people.clock, people.step_up
+    router, clock, step_up = APIRouter(prefix="/v1", tags=["people"]), people.clock, people.step_up
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.get("/me/passkeys", responses=problems(401), summary="My passkeys")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import AwareDatetime
 
 from people.access import PersonPrincipal
-from people.api_parts import Idempotent, Out, network_address, problems
+from people.api_parts import Idempotent, Out, network_address, problems, together
 from people.api_sign_in import Accepted, CodeShown, LinkFollowed
 from people.service import People
 
@@ -35,14 +35,11 @@ class DevicesOut(Out):
 
 def routes(people: People) -> APIRouter:
     """Recovery and devices of the person in the session."""
-    router = APIRouter(prefix="/v1", tags=["people"])
-    for part in (_recovery, _devices):
-        router.include_router(part(people))
-    return router
+    return together(part(people) for part in (_recovery, _devices))
 
 
 def _recovery(people: People) -> APIRouter:
-    router, clock, recoveries = APIRouter(), people.clock, people.recoveries
+    router, clock, recoveries = APIRouter(prefix="/v1", tags=["people"]), people.clock, people.recoveries
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.post(
@@ -93,7 +90,7 @@ def _recovery(people: People) -> APIRouter:
 
 
 def _devices(people: People) -> APIRouter:
-    router, clock = APIRouter(), people.clock
+    router, clock = APIRouter(prefix="/v1", tags=["people"]), people.clock
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.get("/me/devices", responses=problems(401), summary="Devices that are known")

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import AwareDatetime, Field
 
 from people.access import PersonPrincipal
-from people.api_parts import Idempotent, In, Out, network_address, problems
+from people.api_parts import Idempotent, In, Out, network_address, problems, together
 from people.assertions import Assertion
 from people.model import Email, Name
 from people.passkeys import ApprovesBy
@@ -112,14 +112,11 @@ class Accepted(Out):
 
 def routes(people: People) -> APIRouter:
     """Sign-in, sessions and the own account."""
-    router = APIRouter(prefix="/v1", tags=["people"])
-    for part in (_in, _sessions, _account, _email):
-        router.include_router(part(people))
-    return router
+    return together(part(people) for part in (_in, _sessions, _account, _email))
 
 
 def _in(people: People) -> APIRouter:
-    router, clock = APIRouter(), people.clock
+    router, clock = APIRouter(prefix="/v1", tags=["people"]), people.clock
 
     @router.post("/sign-in", status_code=202, responses=problems(422, 429), summary="Mail me a link")
     async def ask(wanted: SignInWanted, request: Request) -> Accepted:
@@ -192,7 +189,7 @@ async def _made(people: People, request: Request, response: Response, made: Sign
 
 
 def _sessions(people: People) -> APIRouter:
-    router, access, clock = APIRouter(), people.access, people.clock
+    router, access, clock = APIRouter(prefix="/v1", tags=["people"]), people.access, people.clock
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.delete("/session", status_code=204, responses=problems(401, 403), summary="Sign out")
@@ -231,7 +228,7 @@ def _sessions(people: People) -> APIRouter:
 
 
 def _account(people: People) -> APIRouter:
-    router, access, clock = APIRouter(), people.access, people.clock
+    router, access, clock = APIRouter(prefix="/v1", tags=["people"]), people.access, people.clock
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.get("/me", responses=problems(401), summary="My data")
@@ -268,7 +265,7 @@ def _account(people: People) -> APIRouter:
 
 
 def _email(people: People) -> APIRouter:
-    router, clock = APIRouter(), people.clock
+    router, clock = APIRouter(prefix="/v1", tags=["people"]), people.clock
     Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
 
     @router.post(

@@ -17,7 +17,12 @@ _ONCE: Final = "The link is good once, and not for long."
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
 _ROLE: Final = {Role.OWNER: "an owner", Role.DRIVER: "a driver", Role.TOLD: "somebody who is told"}
 _NOT_YOU: Final = "Not you? Sign in, look at your passkeys and end the sessions that you do not know."
-_PASSKEY_NEWS: Final = {
+_NEWS: Final = {
+    MailKind.NOTIFIED: (
+        "A new device hears your notifications",
+        "Notifications were turned on in a browser that is signed in as you. It shows who asks for your car and what "
+        "becomes of it. Not you? Sign in, end it on this page, and end the sessions that you do not know.",
+    ),
     MailKind.PASSKEY_ADDED: (
         "A passkey was added",
         f"A passkey was added to your account. Mail links do not approve deliveries for you (any more). {_NOT_YOU}",
@@ -84,8 +89,9 @@ class Letters:
             case MailKind.RECOVERY_ASKED | MailKind.RECOVERY_REMINDED:
                 return await self._recovery(view, reference)
             case _:
-                subject, text = _PASSKEY_NEWS[kind]
-                return self._notice(view, subject, text, "/passkeys")
+                subject, text = _NEWS[kind]
+                page = "/notifications" if kind is MailKind.NOTIFIED else "/passkeys"
+                return self._notice(view, subject, text, page)
 
     async def _sign_in(self, to: PersonView, request: str) -> Letter | None:
         if await self._links.requested(request) != to.id:

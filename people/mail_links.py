@@ -33,6 +33,7 @@ class MailKind(StrEnum):
     RECOVERY_ASKED = "recovery_asked"
     RECOVERY_REMINDED = "recovery_reminded"
     RECOVERY_DONE = "recovery_done"
+    NOTIFIED = "notified"
 
 
 def life_of(kind: MailKind, limits: PeopleLimits) -> timedelta:
@@ -53,7 +54,8 @@ class Mailer(Protocol):
     """The door to the webhooks engine, given by the composition root.
 
     ``reference`` is the id of what the mail is about (``sgn_``, ``rol_``, ``inv_``, ``emc_``, ``psk_``,
-    ``rcv_``): the message is named after it, so asking twice sends one mail. ``people.letters`` writes it when it is sent.
+    ``rcv_``, ``psh_``): the message is named after it, so asking twice sends one mail.
+    ``people.letters`` writes it when it is sent.
     """
 
     async def mail(self, person: PersonId, kind: MailKind, reference: str, *, ack: Ack | None = None) -> None:

@@ -19,6 +19,7 @@ from people.sessions import Sessions
 from spine.clock import Clock
 from spine.facts import Fact, delivery, people
 from spine.facts.vehicle import UnitEvent
+from spine.facts.webhooks import PushStarted
 from spine.ids import named_after
 from spine.readers import Received
 from spine.store import Ack, Saved
@@ -64,6 +65,7 @@ KINDS: Final = frozenset(
         people.RecoveryReminded,
         people.RecoveryCancelled,
         people.RecoveryDone,
+        PushStarted,
     )
 )
 
@@ -105,6 +107,9 @@ class Reactions:
                 await self.devices.confirm(fact.jkt, fact.courier, ack=ack)
             case people.CourierRemoved() as fact if fact.jkt:
                 await self.devices.free(fact.jkt, fact.courier, ack=ack)
+            case PushStarted() as fact:
+                # A session that was stolen must not listen unseen: whoever reads the mailbox hears of it.
+                await self.mailer.mail(fact.person, MailKind.NOTIFIED, fact.device, ack=ack)
             case fact if isinstance(fact, _AboutPasskeys):
                 if isinstance(fact, RecoveryFact):
                     await self.mailer.tell(fact, received.position)

@@ -18,6 +18,7 @@ CarrierId = NewType("CarrierId", str)  # car_
 CourierId = NewType("CourierId", str)  # cou_
 AddressId = NewType("AddressId", str)  # adr_: the record behind a car address
 EndpointId = NewType("EndpointId", str)  # ep_: where webhooks go
+PushId = NewType("PushId", str)  # psh_: a browser that a person let us notify, in that person's partition
 CaseId = NewType(
     "CaseId", str
 )  # cse_<vehicle body>.<system>.<n>; help with a delivery: cse_<delivery body>.help.<n>

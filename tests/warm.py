@@ -6,11 +6,12 @@ so: docker-compose.yml's services, the README by hand, the demo, the base instal
 
 import atexit
 import functools
+import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from trunkline.nursery import Nursery
+from trunkline.nursery import Forked, Nursery
 from trunkline.processes import plain_environment
 
 Done = subprocess.CompletedProcess[str]
@@ -29,3 +30,11 @@ def run(
 ) -> Done:
     """``trunkline WORDS`` with these settings in its environment, to its end."""
     return nursery().run(words, environment=plain_environment(environment), stdin=stdin, cwd=cwd)
+
+
+def start(module: str, *words: str, said: int | None = None) -> Forked:
+    """``python -m MODULE WORDS``, which is left alone; what it says goes to the file ``said``."""
+    with Path(os.devnull).open("r+b") as nothing:
+        null = nothing.fileno()
+        files = (null, null if said is None else said, null)
+        return nursery().fork(words, files=files, environment=plain_environment({}), module=module)

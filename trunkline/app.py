@@ -45,6 +45,7 @@ from trunkline.frame import Framed, templates
 from trunkline.ground import Ground, ground
 from trunkline.headers import BodyLimit, SecurityHeaders
 from trunkline.maintaining import maintenance_routes
+from trunkline.notifying import notification_routes
 from trunkline.operating import operator_routes
 from trunkline.own_pages import OwnPages
 from trunkline.run import keep_what_was_loaded
@@ -70,13 +71,14 @@ def create_app(settings: Settings) -> FastAPI:
             log.info("ready", extra={"service": "api", "listens": settings.listen_port})
             yield
 
-    app = _bare(settings, lifespan)
+    app = bare(settings, lifespan)
     if settings.stage_socket is not None:
         trunkline.stage_page_in_app.let_frame(app)
     return app
 
 
-def _bare(settings: Settings, lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables
+def bare(settings: Settings, lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables
+    """With its middleware and the words of its problems, without routes."""
     app = FastAPI(
         title="Trunkline",
         version="1",
@@ -112,6 +114,7 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
         trunkline.frame.routes(parts.people.access),
         event_routes(parts),
         *cared_for,
+        *notification_routes(parts, pages),
         *operator_routes(parts, pages),
         webhooks.published.routes(_published(parts)),
     ):
@@ -197,7 +200,7 @@ async def described(settings: Settings) -> FastAPI:
         expiring=Expiring(valkey),
         rates=Rates(valkey),
     )
-    app = _bare(settings)
+    app = bare(settings)
     async with services(base) as parts:
         attach(app, parts, {"keys": []})
     await valkey.close()

@@ -12,5 +12,7 @@ def center_routes(parts: Services) -> APIRouter:
     base, centers = parts.ground, parts.maintenance.centers
     verifier = Verifier(base.store, base.expiring, base.clock, base.settings.webhooks, parts.sources)
     api = APIRouter(prefix="/v1")
-    api.include_router(maintenance.centers_api.routes(centers.reports, verifier, centers.twilio))
+    api.include_router(
+        maintenance.centers_api.routes(centers.reports, centers.offers, verifier, centers.twilio)
+    )
     return api

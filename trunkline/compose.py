@@ -23,7 +23,8 @@ from trunkline.desk import Desk
 from trunkline.ground import Ground
 from trunkline.installation import seal, vehicle_ca
 from trunkline.people_news import PeopleComposing
-from trunkline.posting import PeopleMailer, mail_door, minter, people_composer
+from trunkline.posting import PeopleMailer, alive, mail_door, minter, people_composer
+from trunkline.push_key import contact_of, push_key
 from trunkline.sealing import keyring_of, sealing_key
 from trunkline.settings import Settings
 from trunkline.trust import PublicKeys
@@ -39,6 +40,9 @@ from webhooks.operational import Composing as OperationalComposing
 from webhooks.sender import HttpSender
 from webhooks.sources import Sources
 from webhooks.subscriptions import Subscriptions
+from webhooks.web_push_devices import Devices
+from webhooks.web_push_letters import compose as push_composer
+from webhooks.web_push_sending import PushDoor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Services:
     people: People
     keys: Keys
     endpoints: Endpoints
+    devices: Devices
     sources: Sources
     engine: Engine
     subscriptions: Subscriptions
@@ -61,7 +66,7 @@ class Services:
 
 @asynccontextmanager
 async def services(base: Ground, *, signing: SigningKeys | None = None) -> AsyncIterator[Services]:
-    """Wire the domain. Only with ``signing`` (process `work`) can keys be made."""
+    """Wire the domain. Only with ``signing`` (process `work`) can keys be made, and browsers be notified."""
     settings, store, clock = base.settings, base.store, base.clock
     mailer = PeopleMailer(clock, settings.people)
     people = _people(settings, store, clock, mailer)
@@ -70,6 +75,8 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
     guard = Guard(dev=settings.webhooks_dev)
     keyring = keyring_of(settings)
     endpoints = Endpoints(store, clock, settings.webhooks, guard, keyring)
+    devices = Devices(store, clock, settings.webhooks, guard, keyring.seal, alive(people))
+    vapid = push_key(settings) if signing is not None else None
     commands = Commands(store, clock, settings.gateway)
     keys = Keys(
         store,
@@ -127,6 +134,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
     composers: dict[str, Composer] = {
         "endpoint": operational,
         "message": operational,
+        "push": push_composer,
         "people": people_composer(people.letters, settings.people),
         "recovery": PeopleComposing(people.recoveries, public_url=settings.public_url),
         "delivery": delivery.composing,
@@ -134,6 +142,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         "appointment": either(AT_CENTERS, cared_for.centers.composing, of_cases),
     }
     async with HttpSender(settings.webhooks, guard) as sender:
+        door = PushDoor(sender, vapid, contact_of(settings), settings.webhooks) if vapid else None
         engine = Engine(
             store,
             clock,
@@ -142,6 +151,8 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
             sender,
             mail,
             endpoints,
+            devices=devices,
+            push=door,
         )
         subscriptions = Subscriptions(Streams(base.valkey), clock, settings.webhooks, composers)
         mailer.attach(engine, endpoints, subscriptions)
@@ -154,6 +165,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
                 people=people,
                 keys=keys,
                 endpoints=endpoints,
+                devices=devices,
                 sources=Sources(store, clock, settings.webhooks, keyring),
                 engine=engine,
                 subscriptions=subscriptions,

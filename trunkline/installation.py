@@ -83,6 +83,7 @@ async def initialise(settings: Settings, now: datetime) -> dict[str, Any]:
 
     Keys and certificates are never overwritten, so it may be run again after a crash or with a new store.
     """
+    from trunkline.push_key import make_push_key
     from trunkline.trust import Trust
 
     made: list[str] = []
@@ -97,6 +98,8 @@ async def initialise(settings: Settings, now: datetime) -> dict[str, Any]:
         made.append("certificate authorities")
     seal(settings, "endpoint")
     seal(settings, "people")
+    if make_push_key(settings):
+        made.append("key for push services")
     publish_roots(settings)
     configure_broker(settings)
     for folder in (settings.mail_dir, settings.photo_dir, settings.archive_dir):

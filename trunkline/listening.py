@@ -43,7 +43,7 @@ def readers(parts: Services) -> list[Reader]:
     base = parts.ground
     authority = Pki.open(base.settings.pki_dir, base.settings.gateway)
     renewal = Renewals(base.store, base.clock, base.settings.gateway, authority, parts.commands)
-    news = parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions)
+    news = parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions, parts.devices)
     case_news = parts.maintenance.news(parts.engine, parts.endpoints, parts.subscriptions)
 
     def reader(group: str, handle: object, kinds: frozenset[str] | None = None) -> Reader:
@@ -70,7 +70,7 @@ def readers(parts: Services) -> list[Reader]:
         reader("renewal", renewal.react, RENEWAL_KINDS),
         reader(CENTERS, parts.maintenance.centers.reactions(parts.engine).handle, CENTERS_KINDS),
         reader(DESK, parts.maintenance.desk.reactions.handle, DESK_KINDS),
-        reader(FORGETTING, Forgetting(parts.endpoints).handle, FORGOTTEN),
+        reader(FORGETTING, Forgetting(parts.endpoints, parts.devices).handle, FORGOTTEN),
         reader(
             OPERATIONAL,
             Operational(parts.engine, parts.endpoints, parts.subscriptions, base.clock).handle,
@@ -95,12 +95,13 @@ def readers(parts: Services) -> list[Reader]:
 def timers(parts: Services) -> Timers:
     """What time alone does, in process `work`."""
     base = parts.ground
+    news = parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions, parts.devices)
     handlers = {
         **parts.people.reactions.timers(),
         **parts.maintenance.timers(),
         "dlv": parts.delivery.due.on_due,
         "vis": parts.delivery.placing.forget_visit,
-        "prm": parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions).on_due,
+        "prm": news.on_due,
         "key": parts.keys.on_due,
         "rvl": parts.keys.on_due,
         "apr": parts.keys.on_due,

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from jinja2 import Environment
 
+import maintenance.api_agents
 import maintenance.api_booking
 import maintenance.api_garage
 import maintenance.api_garages
@@ -20,5 +21,6 @@ def maintenance_routes(parts: Services, pages: Environment) -> list[APIRouter]:
     api.include_router(maintenance.api_booking.routes(desk))
     api.include_router(maintenance.api_garage.routes(desk))
     api.include_router(maintenance.api_garages.routes(desk))
+    api.include_router(maintenance.api_agents.routes(desk))
     cases = maintenance.pages.routes(desk, pages, booking=maintenance.visit_pages.booking_path)
     return [api, cases, maintenance.visit_pages.routes(desk, pages)]

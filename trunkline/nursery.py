@@ -222,12 +222,12 @@ def keep(control: socket.socket) -> str:
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     telling: dict[int, int] = {}
     while True:
-        ready, _, _ = select.select([control, woken], [], [])
+        ready, _, _ = select.select([control.fileno(), woken], [], [])
         if woken in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 4096)
             _tell_of_the_dead(telling)
-        if control not in ready:
+        if control.fileno() not in ready:
             continue
         asked, files, _, _ = socket.recv_fds(control, _MESSAGE, 4)
         if not asked:

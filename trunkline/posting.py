@@ -8,6 +8,7 @@ from people.letters import Letters
 from people.limits import PeopleLimits
 from people.mail_links import Link as PeopleLink
 from people.mail_links import MailKind, MailLinks, Purpose, RecoveryFact, life_of
+from people.service import People
 from spine.clock import Clock
 from spine.ids import PersonId, named_after
 from spine.problems import Kind, Problem
@@ -21,6 +22,7 @@ from webhooks.envelope import News
 from webhooks.mail import FileOutbox, Letter, Link, MailDoor, Minter, SmtpDoor, SmtpServer
 from webhooks.messages import Outgoing, message_id
 from webhooks.subscriptions import Subscriptions
+from webhooks.web_push_devices import Alive
 
 log = logging.getLogger("trunkline.people")
 
@@ -140,3 +142,13 @@ def minter(links: MailLinks, others: Mapping[str, Minter], deliveries: Minter, c
         return await others.get(link.page, deliveries)(link)
 
     return mint
+
+
+def alive(people: People) -> Alive:
+    """Whether a session of a person lives: a browser that was turned on in it is notified no longer than that."""
+
+    async def asked(person: PersonId, session: str) -> bool:
+        living = await people.sessions.all_of(person, now=people.clock.now())
+        return any(one.id == session for one in living)
+
+    return asked

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,9 +22,16 @@ WATCHED: Final = re.compile(
     r"Vehicle\.(Body\.(Trunk\.(Rear|Front)|Hood)\.(IsOpen|IsLocked)"
     r"|Cabin\.Door\.Row[12]\.(DriverSide|PassengerSide)\.(IsOpen|IsLocked)"
     r"|Service\.IsServiceDue"
+    r"|Powertrain\.CombustionEngine\.EngineOil\.LifeRemaining|LowVoltageBattery\.CurrentVoltage"
     r"|Chassis\.Axle\.Row[12]\.Wheel\.(Left|Right)\.(Brake\.(IsBrakesWorn|IsFluidLevelLow|PadWear)|Tire\.IsPressureLow))"
 )
-"""Signals whose change is a fact: the lid, the locks, the doors, and conditions of wear."""
+"""Signals whose change is a fact: the lid, the locks, the doors, and conditions of wear, oil and battery."""
+
+_STEPS: Final[Mapping[str, tuple[float, float]]] = {
+    "Vehicle.Powertrain.CombustionEngine.EngineOil.LifeRemaining": (86_400, math.inf),
+    "Vehicle.LowVoltageBattery.CurrentVoltage": (0.1, 13.0),
+}
+"""Signals that always move: by how much one has to differ to be told again (seconds, volts), and above what not at all."""
 
 _PATH: Final = re.compile(r"Vehicle(\.[A-Za-z0-9]{1,40}){1,12}")
 _HERE: Final = "Vehicle.CurrentLocation."
@@ -58,7 +66,12 @@ class Car:
             name.removeprefix(SIGNAL): value for name, value in fields.items() if name.startswith(SIGNAL)
         }
         paths = {path: _is_watched(path) for path in stored}
-        watched = {path: (-1, -1, json.loads(value)) for path, value in stored.items() if paths[path]}
+        # What was told last of a signal that always moves is not stored: its next value is told.
+        watched = {
+            path: (-1, -1, json.loads(value))
+            for path, value in stored.items()
+            if paths[path] and path not in _STEPS
+        }
         return cls(word_of(fields), watched, paths)
 
 
@@ -181,8 +194,19 @@ def _changed(car: Car, path: str, parsed: Parsed, value: Value) -> bool:
     if here < (boot, seq):
         return False
     first = path not in car.watched
+    if not first and _hardly_moved(path, known, value):
+        car.watched[path] = (*here, known)
+        return False
     car.watched[path] = (*here, value)
     return first or known != value or type(known) is not type(value)
+
+
+def _hardly_moved(path: str, known: Value, value: Value) -> bool:
+    step = _STEPS.get(path)
+    if step is None or not isinstance(known, int | float) or not isinstance(value, int | float):
+        return False
+    least, most = step
+    return abs(min(known, most) - min(value, most)) < least
 
 
 def _is_watched(path: str) -> bool:

@@ -12,7 +12,8 @@ from keys.car.challenge import Challenges
 from keys.car.jws import Unacceptable, read_json
 from vehicle_gateway import wire
 from vehicle_gateway.link import Incoming, Link
-from vehicle_unit import boot, pairing, provisioning
+from vehicle_unit import boot, pairing
+from vehicle_unit.asking import Asking
 from vehicle_unit.canary import Canary
 from vehicle_unit.clock import SystemTime, Time, UnitClock
 from vehicle_unit.commands import Commands
@@ -173,6 +174,15 @@ class Unit:
         self.presence.go(options.mode)
         self.link = self._make_link()
         self.uplink.link = self.presence.link = self.link
+        self._asking = Asking(
+            identity,
+            clock=self.clock,
+            uplink=self.uplink,
+            revocations=self.revocations,
+            freshness=self.freshness,
+            trust=self.trust,
+            limits=limits,
+        )
         self._working: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -193,7 +203,7 @@ class Unit:
                 tasks.create_task(self.link.run(), name="unit-link")
                 tasks.create_task(self.presence.run(), name="unit-presence")
                 tasks.create_task(self._pulse(), name="unit-pulse")
-                tasks.create_task(self._renew(), name="unit-renewal")
+                tasks.create_task(self._asking.renew(self.link), name="unit-renewal")
                 if self.scanner.able:
                     tasks.create_task(self.scanner.run(), name="unit-scans")
                 if self.canary:
@@ -249,24 +259,8 @@ class Unit:
         await self.presence.greet()
         self.uplink.pump()
         self.uplink.signals(self.vehicle.signals(), full=True)
-        self._ask_for_the_list()
-        self._ask_for_the_time()
-        self._ask_for_the_bundle()
+        self._asking.news()
         _log.info("unit.connected", extra={"unit": self.identity.unit, "session_present": present})
-
-    def _ask_for_the_list(self) -> None:
-        current = self.revocations.current
-        oldest = self.clock.now().timestamp() - self.options.limits.list_asked_after.total_seconds()
-        if current is None or current.iat < oldest:
-            self.uplink.ask("revocations", {})
-
-    def _ask_for_the_time(self) -> None:
-        if self.freshness.needed:
-            self.uplink.ask("freshness", {}, nonce=self.freshness.ask())
-
-    def _ask_for_the_bundle(self) -> None:
-        if self.trust.wants_news(self.options.limits.trust_asked_after.total_seconds()):
-            self.uplink.ask("trust", {"version": self.trust.version})
 
     def _heard(self, message: Incoming) -> None:
         """Whatever comes on ``dn/#``: nothing of it may stop the unit."""
@@ -334,20 +328,10 @@ class Unit:
             self.uplink.pump()
             if self.clock.uptime() - asked >= every:
                 asked = self.clock.uptime()
-                self._ask_for_the_time()
+                self._asking.the_time()
             if self.clock.uptime() - beat >= self.configuration.heartbeat.total_seconds():
                 beat = self.clock.uptime()
                 self.uplink.telemetry({"Vehicle.Speed": self.vehicle.speed_kmh, **self.vehicle.place()})
-
-    async def _renew(self) -> None:
-        """In the last third of the certificate's life ask for a new one, until it comes."""
-        limits = self.options.limits
-        while True:
-            await self.link.wait_connected()
-            now = self.clock.now()
-            if provisioning.life_left(self.identity.folder, now) < limits.renew_within:
-                self.uplink.ask("cert", provisioning.renewal_request(self.identity, now))
-            await asyncio.sleep(limits.renew_every.total_seconds())
 
 
 async def run(directory: Path, options: UnitOptions | None = None) -> None:

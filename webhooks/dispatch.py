@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from spine.clock import Clock
-from spine.ids import EndpointId, PersonId
+from spine.ids import EndpointId, PersonId, PushId
 from webhooks import signature
 from webhooks.addresses import Target
 from webhooks.attempts import Outcome, Result
@@ -21,6 +21,8 @@ from webhooks.messages import PING, Kept
 from webhooks.schedule import asked_to_wait
 from webhooks.sender import Answer, NoAnswer, Sender
 from webhooks.watch import Watch
+from webhooks.web_push import Subscription
+from webhooks.web_push_sending import PushDoor, push_result
 
 log = logging.getLogger("trunkline.webhooks")
 
@@ -32,7 +34,10 @@ _ABORT: Final = "abort-message"
 
 @dataclass(slots=True)  # one for each try: a frozen one takes three times as long to make
 class Brief:
-    """What a composer is told: about what, and for whom. ``subscriber``: whose endpoint it is."""
+    """What a composer is told: about what, and for whom. ``subscriber``: whose endpoint it is.
+
+    ``device``: of the person's, where it is to be a notification; its letter says how it looks (``Letter.push``).
+    """
 
     message: str
     type: str
@@ -42,6 +47,7 @@ class Brief:
     endpoint: EndpointId | None
     subscriber: str | None
     person: PersonId | None
+    device: PushId | None = None
 
 
 Composer = Callable[[Brief], Awaitable[News | Letter | None]]
@@ -63,20 +69,26 @@ class Dispatch:
         mail: Mail,
         *,
         source: str,
+        push: PushDoor | None = None,
     ) -> None:
+        """``push``: where the key for push services is held; without it no device is notified from here."""
         self._clock = clock
         self._limits = limits
         self._compose = compose
         self._sender = sender
         self._mail = mail
         self._source = source
+        self._push = push
         self._within = limits.total_timeout.total_seconds()
         self._watch = Watch()
 
-    async def once(self, message: str, kept: Kept, target: Target | None) -> Result:
+    async def once(
+        self, message: str, kept: Kept, target: Target | None, device: Subscription | None = None
+    ) -> Result:
         """Try once, composing and sending together within ``total_timeout`` and never from ``expires_at`` on.
 
-        ``target``: the endpoint, for a webhook. Raises only where the store does not answer.
+        ``target``: the endpoint, for a webhook; ``device``: for whom to seal, for a notification. Raises only where
+        the store does not answer.
         """
         began = time.monotonic()
         said = await self._said(message, kept, target)
@@ -89,7 +101,12 @@ class Dispatch:
         within = min(left, (kept.expires_at - now).total_seconds())
         if isinstance(said, News) and target is not None:
             return await self._post(message, kept, said, target, within, now)
-        if isinstance(said, Letter) and kept.person is not None:
+        if isinstance(said, Letter) and said.push is not None and kept.device and device and self._push:
+            answer = await self._push.post(
+                kept.device, device, said, at=kept.at, expires_at=kept.expires_at, now=now, within=within
+            )
+            return push_result(answer, lambda heard: result_of(heard, self._clock.now, self._limits))
+        if isinstance(said, Letter) and kept.person is not None and kept.device is None:
             return await self._write(message, said, within)
         log.error("message.wrong_channel", extra={"message_id": message, "type": kept.type})
         return Result(Outcome.HOPELESS, "wrong_channel")
@@ -106,6 +123,7 @@ class Dispatch:
             kept.endpoint,
             target.endpoint.subscriber if target is not None else None,
             kept.person,
+            kept.device,
         )
         try:
             with self._watch.within(self._within):

@@ -32,6 +32,8 @@ from webhooks.sender import Sender
 from webhooks.sending import Sending
 from webhooks.states import STORED, State, Step, step
 from webhooks.trying import Trying
+from webhooks.web_push_devices import Devices
+from webhooks.web_push_sending import PushDoor
 
 __all__ = [
     "AttemptRow", "AttemptsPage", "BacklogFull", "Dead", "DeadPage", "Engine", "Load", "MessageTooLate",
@@ -88,9 +90,9 @@ class Load:
 
 
 class Engine:
-    """The engine of signed webhooks and mail. ``compose``: by the first part of a type (``delivery``)."""
+    """The engine of signed webhooks, mail and notifications. ``compose``: by the first part of a type (``delivery``)."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one thing that news out stands on
         self,
         store: Store,
         clock: Clock,
@@ -101,14 +103,19 @@ class Engine:
         endpoints: Endpoints,
         *,
         source: str = "/trunkline",
+        devices: Devices | None = None,
+        push: PushDoor | None = None,
     ) -> None:
-        """``source``: CloudEvents' name of this installation, a URI reference."""
+        """``source``: CloudEvents' name of this installation, a URI reference.
+
+        ``devices``: the browsers that persons let us notify; ``push``: the door to them, where its key is held.
+        """
         self._clock, self._limits = clock, limits
         self._types = frozenset(compose)
         self._queues = queues_of(store, limits)
         self.history = History(self._queues)
-        dispatch = Dispatch(clock, limits, compose, sender, mail, source=source)
-        trying = Trying(clock, limits, dispatch, endpoints)
+        dispatch = Dispatch(clock, limits, compose, sender, mail, source=source, push=push)
+        trying = Trying(clock, limits, dispatch, endpoints, devices)
         self._sending = Sending(clock, limits, self._queues, trying)
 
     # ---- who has news
@@ -153,6 +160,12 @@ class Engine:
         return await self._queues.withdraw(
             place.partition, place.address, message, row=row, keep=self._limits.kept_for, now=now
         )
+
+    async def begun(self, message: str) -> bool:
+        """Whether a try of it was begun, however it ended: it may be before somebody's eyes."""
+        place = self._here(place_of(message))
+        stored = await self._queues.one(place.partition, message)
+        return stored is not None and stored.n > 0
 
     async def view(self, message: str) -> Message:
         """How a message stands, with those of its rows that are kept."""

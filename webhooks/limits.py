@@ -168,6 +168,18 @@ class WebhooksLimits(BaseModel):
     overlap_most: timedelta = Field(default=timedelta(days=7), description="longest overlap one may ask for")
     secrets_most: int = Field(default=5, ge=2, description="active secrets of one address or source")
     endpoints_most: int = Field(default=10, ge=1, description="addresses of one subscriber")
+    push_devices_most: int = Field(
+        default=10, ge=1, description="browsers of one person that are notified by web push"
+    )
+    push_started_most: int = Field(
+        default=20, ge=1, description="browsers that one person may turn notifications on in, in 24 hours"
+    )
+    push_token_life: timedelta = Field(
+        default=timedelta(hours=12),
+        gt=timedelta(),
+        le=timedelta(hours=24),
+        description="how long a token for push services is good (RFC 8292: 24 hours at most)",
+    )
     sources_most: int = Field(default=5, ge=1, description="linked systems of one person")
     centers_most: int = Field(default=20, ge=1, description="contact centers that may report")
     jwks_most: int = Field(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from spine.ids import PersonId
+from webhooks.web_push_notice import Notice
 
 _LINE_MOST: Final = 998
 
@@ -57,6 +58,7 @@ class Letter:
     """What a composer says to a person: plain paragraphs and at most one link. It does not print itself.
 
     ``calendar``: goes beside the text, for the reader's calendar. ``language``: of the paragraphs (BCP 47).
+    ``push``: how the same words look as a notification; one for a device has it, and no link.
     """
 
     to: str = field(repr=False)
@@ -65,6 +67,7 @@ class Letter:
     link: Link | None = None
     calendar: Invitation | None = None
     language: str = "en"
+    push: Notice | None = None
 
 
 class MailRefused(Exception):

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Literal, Self
 
 from spine.facts.webhooks import MessageDied
-from spine.ids import EndpointId, NotAnId, PersonId, named_after, partition_of, prefix_of
+from spine.ids import EndpointId, NotAnId, PersonId, PushId, named_after, partition_of, prefix_of
 from spine.problems import Kind, Problem
 from webhooks.attempts import Attempt
 from webhooks.moments import from_ms, ms_before
 from webhooks.states import State
 
-Channel = Literal["webhook", "mail"]
+Channel = Literal["webhook", "mail", "push"]
 
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+")
 _JSON: Final = json.JSONEncoder(separators=(",", ":"))
@@ -32,6 +32,8 @@ MAIL: Final = "mail"
 _PINGS: Final = "ping:"
 _MAILED: Final = frozenset({"per", "gar"})
 """Who gets mail: persons and garages; a garage's id stands in the place of a person's."""
+_OWN_QUEUE: Final = frozenset({"ep", "psh"})
+"""What has a queue of its own: an endpoint, and a browser that is notified."""
 
 
 class MessageRefused(Problem):
@@ -43,7 +45,9 @@ class MessageRefused(Problem):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """News for one address: an endpoint (signed webhook) or a person (mail), never both.
+    """News for one address: an endpoint (signed webhook) or a person, never both.
+
+    A person hears by mail or, with ``device``, by web push in that browser of theirs.
 
     ``id``: named after its cause (``message_id``), so that queueing again finds the first one. ``type``: such
     as ``delivery.asked``; its first part picks the composer. ``reference``: ids, codes and hashes from
@@ -64,16 +68,19 @@ class Outgoing:
     interactive: bool = False
     order_key: str | None = None
     subscriber: str | None = None
+    device: PushId | None = None
 
     def checked(self) -> Self:
         """Raises ``MessageRefused``."""
         if (self.endpoint is None) == (self.person is None):
             raise MessageRefused("a message goes to an endpoint or to a person")
+        if self.device is not None and self.person is None:
+            raise MessageRefused("a device is a person's")
         if prefix_of(self.id) != "msg":
             raise MessageRefused("a message's id starts with msg_")
         if not _TYPE.fullmatch(self.type):
             raise MessageRefused("a type is such as delivery.asked")
-        to = self.endpoint or self.person
+        to = self.device or self.endpoint or self.person
         if to is None or not self.id.endswith("." + to.replace("_", ".")):
             raise MessageRefused("a message's id is made by message_id, for the address it goes to")
         if len(self.reference) > _REFERENCES_MOST:
@@ -85,9 +92,14 @@ class Outgoing:
         return self
 
 
-def message_id(cause: str, what: str, to: EndpointId | PersonId) -> str:
+def message_id(cause: str, what: str, to: EndpointId | PersonId | PushId) -> str:
     """The id of the message that tells ``to`` about ``what`` of ``cause``: always the same one."""
     return named_after("msg", cause, what, to.replace("_", "."))
+
+
+def beside(mail: str, device: PushId, *what: str) -> str:
+    """The id of the message that tells a device what this mail tells its person, or ``what`` follows from it."""
+    return ".".join((mail.rsplit(".", 2)[0], *what, device.replace("_", ".")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +119,10 @@ def place_of(message: str) -> Place:
         raise MessageRefused("this is no message's id") from None
     if kind in _MAILED:
         return Place(partition, MAIL)
-    if kind != "ep":
+    if kind not in _OWN_QUEUE:
         raise MessageRefused("this is no message's id")
-    is_ping = cause.startswith(f"msg_{body}.ping.")
-    return Place(partition, f"{_PINGS if is_ping else ''}ep_{body}")
+    is_ping = kind == "ep" and cause.startswith(f"msg_{body}.ping.")
+    return Place(partition, f"{_PINGS if is_ping else ''}{kind}_{body}")
 
 
 def queue_of(endpoint: EndpointId, *, pings: bool = False) -> Place:
@@ -119,6 +131,14 @@ def queue_of(endpoint: EndpointId, *, pings: bool = False) -> Place:
         return Place(partition_of(endpoint), f"{_PINGS if pings else ''}{endpoint}")
     except NotAnId:
         raise MessageRefused("this is no address") from None
+
+
+def device_queue(device: PushId) -> Place:
+    """The queue of a browser that is notified. Raises ``MessageRefused`` for what is no id."""
+    try:
+        return Place(partition_of(device), device)
+    except NotAnId:
+        raise MessageRefused("this is no device") from None
 
 
 def ping_id(endpoint: EndpointId, now: datetime) -> str:
@@ -143,6 +163,7 @@ class Kept:
     interactive: bool
     started: int = 0
     attempts: Sequence[Attempt] = ()
+    device: PushId | None = None
 
     @property
     def queued_at(self) -> datetime:
@@ -152,12 +173,14 @@ class Kept:
     @property
     def channel(self) -> Channel:
         """How it leaves the house."""
+        if self.device is not None:
+            return "push"
         return "webhook" if self.endpoint is not None else "mail"
 
     @property
     def to(self) -> str:
         """Whom it is for."""
-        return self.endpoint or self.person or ""
+        return self.device or self.endpoint or self.person or ""
 
     @classmethod
     def read(cls, text: str, *, started: int = 0, attempts: Sequence[Attempt] = ()) -> Self:
@@ -174,6 +197,7 @@ class Kept:
             "interactive" in found,
             started,
             attempts,
+            found.get("device"),
         )
 
     def died(self, message: str, now: datetime, reason: str, subscriber: str) -> MessageDied:
@@ -202,6 +226,8 @@ def kept_text(message: Outgoing, now: datetime) -> str:
         found["endpoint"] = message.endpoint
     if message.person is not None:
         found["person"] = message.person
+    if message.device is not None:
+        found["device"] = message.device
     if message.interactive:
         found["interactive"] = 1
     return _JSON.encode(found)

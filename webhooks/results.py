@@ -18,6 +18,7 @@ from spine.queues import became
 from webhooks.addresses import Endpoint
 from webhooks.health import Event, Happened, Health, Seen, Tried, after
 from webhooks.limits import WebhooksLimits
+from webhooks.messages import MAIL
 from webhooks.moments import from_ms
 
 Where = tuple[int, str]
@@ -168,7 +169,8 @@ class Results:
             health.held_until_ms,
             health.cap,
             mark=next(self._marks),
-            first=known.endpoint is None,
+            # Mail's queue is there of itself; a device's was made with it, and stays erased when it has ended.
+            first=address == MAIL,
             facts=[told for each in happened if (told := _fact(each, known)) is not None],
         )
         return _Sent(change, health, len(known.tries), happened)

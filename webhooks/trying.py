@@ -21,6 +21,9 @@ from webhooks.messages import DISABLES, PING, Kept
 from webhooks.moments import ms_before, ms_from
 from webhooks.results import Ended
 from webhooks.schedule import next_try, wait_after
+from webhooks.web_push import Subscription
+from webhooks.web_push_devices import Devices
+from webhooks.web_push_sending import GONE
 
 log = logging.getLogger("trunkline.webhooks")
 
@@ -32,12 +35,18 @@ class Trying:
     """Decides on one claimed message at a time. Addresses are read once for each of their versions."""
 
     def __init__(
-        self, clock: Clock, limits: WebhooksLimits, dispatch: Dispatch, endpoints: Endpoints
+        self,
+        clock: Clock,
+        limits: WebhooksLimits,
+        dispatch: Dispatch,
+        endpoints: Endpoints,
+        devices: Devices | None = None,
     ) -> None:
         self._clock = clock
         self._limits = limits
         self._dispatch = dispatch
         self._endpoints = endpoints
+        self._devices = devices
         self._targets: dict[EndpointId, Target] = {}
         self._reading: dict[EndpointId, asyncio.Task[Target | None]] = {}
         self._random = random.SystemRandom()
@@ -47,6 +56,8 @@ class Trying:
     async def once(self, one: Claimed, kept: Kept) -> Ended:
         """Try it, or say why not. Raises where a mistake of ours or a store that is down is in the way."""
         now = self._clock.now()
+        if kept.device is not None:
+            return await self._notify(one, kept, now)
         target: Target | None = None
         if kept.endpoint is not None:
             # A ping lies in a queue of its own, whose address' version nobody counts: it is read each time.
@@ -64,6 +75,24 @@ class Trying:
         result = await self._dispatch.once(one.id, kept, target)
         ended = self._after(one, kept, target, result)
         return ended if kept.type != PING else await self._told(kept, ended)
+
+    async def _notify(self, one: Claimed, kept: Kept, now: datetime) -> Ended:
+        """As any try; a device that its push service knows no more ends before that is saved: after a crash, again."""
+        if self._devices is None or kept.device is None or kept.person is None:
+            return self._dropped(one, kept, None, "wrong_channel", now)
+        if (reason := self._why_not(kept, None, now)) is not None:
+            return self._dropped(one, kept, None, reason, now)
+        device: Subscription | None
+        try:
+            device = await self._devices.target(kept.person, kept.device)
+        except StoreDown:
+            return self.stumbled(one)
+        if device is None:
+            return self._dropped(one, kept, None, GONE, now)
+        result = await self._dispatch.once(one.id, kept, None, device)
+        if result.reason == GONE:
+            await self._devices.end(kept.person, kept.device, "gone")
+        return self._after(one, kept, None, result)
 
     async def _told(self, kept: Kept, ended: Ended) -> Ended:
         """What came of a ping decides on its address, before it is saved: after a crash it is decided again."""
@@ -117,7 +146,9 @@ class Trying:
             tried = Tried(result.seen, now_ms, one.n, until)
         endpoint = target.endpoint if target is not None else None
         if result.outcome is Outcome.ACCEPTED:
-            return Ended(one, "done", row, keep_ms=self._keep_done_ms, tried=tried, endpoint=endpoint)
+            # A question on a screen is looked for when it is over, however late that is.
+            keep_ms = self._keep_done_ms if kept.device is None else self._keep_ms
+            return Ended(one, "done", row, keep_ms=keep_ms, tried=tried, endpoint=endpoint)
         then = self._then(one, kept, result, now)
         if isinstance(then, datetime):
             return Ended(one, "again", row, ms_from(then), tried=tried, endpoint=endpoint)
@@ -152,9 +183,9 @@ class Trying:
     def _dropped(self, one: Claimed, kept: Kept, target: Target | None, reason: str, now: datetime) -> Ended:
         """It ends here, with a row that says why; its subscriber is told."""
         subscriber = target.endpoint.subscriber if target is not None else ""
-        fact = (
-            "" if kept.type == PING else FACT.dump_json(kept.died(one.id, now, reason, subscriber)).decode()
-        )
+        # Of a notification nothing is told: the same words went by mail, and a device that ended has a fact of its own.
+        silent = kept.type == PING or kept.device is not None
+        fact = "" if silent else FACT.dump_json(kept.died(one.id, now, reason, subscriber)).decode()
         row = drop_row(one.n, ms_before(now), reason)
         return Ended(one, "dead", row, fact=fact, keep_ms=self._keep_ms)
 

@@ -165,8 +165,8 @@ export class Acts {
       }
     });
     if (!asleep) return;
-    const all_the_same = this.#button(t("Set out all the same"), "quiet big", "anyway", () => this.#setOut(true));
-    by("more-acts").replaceChildren(all_the_same);
+    const allTheSame = this.#button(t("Set out all the same"), "quiet big", "anyway", () => this.#setOut(true));
+    by("more-acts").replaceChildren(allTheSame);
     this.#drawn = "";
   }
 

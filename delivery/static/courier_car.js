@@ -1,5 +1,5 @@
 // How to find the car: plate, colour, name, distance and direction, and a link to whatever map app the phone has.
-import { bearing, wayTo } from "/courier/here.js";
+import { bearing, distance, HERE_M, wayTo } from "/courier/here.js";
 import { reachWords } from "/courier/steps.js";
 import { element, rows } from "/static/controls.js";
 import { span } from "/static/times.js";
@@ -37,6 +37,7 @@ function showWay(position, spot, roughly) {
   if (!position || !spot) return;
   const words = roughly ? t("Roughly {way}", { way: wayTo(spot, position) }) : wayTo(spot, position);
   put("far", words);
+  by("arrow").hidden = roughly || distance(spot, position) < HERE_M;
   by("arrow").style.transform = `rotate(${Math.round(bearing(spot, position))}deg)`;
 }
 

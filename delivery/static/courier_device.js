@@ -69,6 +69,8 @@ export async function enrolled({ id, name }) {
   const { keys, jwk, tried } = await device();
   await Promise.all(["jobs", "keys", "outbox"].map(clear));
   await put("device", { keys, jwk, tried, courier: id, name }, "this");
+  // A browser that is short of room would else drop the key.
+  await navigator.storage?.persist?.().catch(() => false);
 }
 
 /** Sign-in: good once, for less than a minute. */

@@ -5,7 +5,7 @@ const EARTH_M = 6_371_008.8;
 const PATIENCE_MS = 8_000;
 const SHORT_MS = 3_000;
 /** Nearer than any phone knows where it is. */
-const HERE_M = 8;
+export const HERE_M = 8;
 const FINE = { enableHighAccuracy: true, maximumAge: 3_000 };
 let last = null;
 const radians = (degrees) => (degrees * Math.PI) / 180;

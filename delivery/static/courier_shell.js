@@ -1,5 +1,7 @@
 // Keeps the page itself on the phone by a service worker, and changes to a newer one only when nothing is under way.
 const WORKER = "/courier/sw.js";
+/** A page that stays open for days asks by itself, when somebody comes back to it. */
+const AGAIN_MS = 60 * 60_000;
 
 // The policy allows this one address and nothing else: the page's CSP names no other.
 const policy = globalThis.trustedTypes?.createPolicy("courier-worker", {
@@ -29,5 +31,11 @@ export async function keepShell(notice, button, idle) {
   button.addEventListener("click", () => registration.waiting && use(registration.waiting));
   if (registration.waiting && navigator.serviceWorker.controller && idle()) use(registration.waiting);
   registration.addEventListener("updatefound", () => registration.installing?.addEventListener("statechange", offer));
+  let lookedAt = Date.now();
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState !== "visible" || Date.now() - lookedAt < AGAIN_MS) return;
+    lookedAt = Date.now();
+    registration.update().catch(() => undefined);
+  });
   offer();
 }

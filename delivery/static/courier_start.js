@@ -106,7 +106,14 @@ by("back").addEventListener("click", (event) => {
 
 keepShell(by("newer"), by("use-newer"), () => screen === null);
 tellLink();
-await tellOutbox();
-await route();
-const who = await device();
-if (who && who.courier) signedIn().then(sendAll, () => undefined);
+try {
+  await tellOutbox();
+  await route();
+  const who = await device();
+  if (who && who.courier) signedIn().then(sendAll, () => undefined);
+} catch {
+  by("cannot").textContent = globalThis.isSecureContext
+    ? t("This browser does not let the page keep a key. Use an ordinary window, not a private one.")
+    : t("Open this page by its https address: without it a browser keeps no key.");
+  by("cannot").hidden = false;
+}

@@ -27,6 +27,16 @@ async function install() {
   );
 }
 
+/** A half of a version is of no use: the next look tries again. */
+async function installWhole() {
+  try {
+    await install();
+  } catch (problem) {
+    await caches.delete(CACHE);
+    throw problem;
+  }
+}
+
 async function activate() {
   const names = await caches.keys();
   await Promise.all(names.filter((name) => name.startsWith(NAME) && name !== CACHE).map((name) => caches.delete(name)));
@@ -55,7 +65,7 @@ async function file(path, request) {
   return (await cache.match(path)) || fetch(request);
 }
 
-self.addEventListener("install", (event) => event.waitUntil(install()));
+self.addEventListener("install", (event) => event.waitUntil(installWhole()));
 self.addEventListener("activate", (event) => event.waitUntil(activate()));
 self.addEventListener("message", (event) => event.data === "use" && self.skipWaiting());
 self.addEventListener("fetch", (event) => {

@@ -9,7 +9,7 @@ import { answer, notMe, showNeeded } from "/delivery/answering.js";
 import { offerChanges, showChanges } from "/delivery/changing.js";
 import { offerHelp } from "/delivery/help.js";
 import { newsAge, showQuestion } from "/delivery/question.js";
-import { carWords, deliveryTitle, happenedWords, keyWords, placeWords, purpose, questionTitle, standing } from "/delivery/words.js";
+import { carWords, deliveryTitle, happenedWords, keyIsDying, keyWords, placeWords, purpose, questionTitle, standing } from "/delivery/words.js";
 
 const by = (id) => document.getElementById(id);
 const card = by("delivery");
@@ -85,7 +85,7 @@ function awaited(key) {
 
 /** Between the tap and the lock's last word, and until a revoked key is known dead. */
 function carIsAtWork() {
-  return ["opening", "open", "closed"].includes(current.state) || current.key.state === "ending";
+  return ["opening", "open", "closed"].includes(current.state) || keyIsDying(current);
 }
 
 async function look() {

@@ -130,10 +130,16 @@ export function questionTitle(kind, carrier) {
     : t("May {carrier} deliver into your car?", { carrier });
 }
 
+const DONE = ["delivered", "declined", "expired", "blocked", "cancelled", "refused", "failed", "rescheduled"];
+
+/** Whether a key may still open the car though its delivery is over: its end is asked for, and not known yet. */
+export function keyIsDying(read) {
+  return read.key.state === "ending" || (read.key.state === "made" && DONE.includes(read.state));
+}
+
 /** Whether it is over for its people: nothing of it can open the car any more, or nothing ever could. */
 export function isPast(read) {
-  const done = ["delivered", "declined", "expired", "blocked", "cancelled", "refused", "failed", "rescheduled"];
-  return read.ended !== null || (done.includes(read.state) && read.key.state !== "ending");
+  return read.ended !== null || (DONE.includes(read.state) && !keyIsDying(read));
 }
 
 /** How a delivery stands: { title, next, tone }. */
@@ -170,7 +176,7 @@ export function standing(read) {
     expired: happened.has("approved")
       ? [t("The time for it is over"), ANEW, ""]
       : [t("No answer in time"), t("Nobody got a key, and nothing is opened. The carrier may ask anew."), ""],
-    blocked: [blockedTitle(read.key), blocked(read.key), read.key.state === "ending" ? "wait" : ""],
+    blocked: [blockedTitle(read), blocked(read.key), keyIsDying(read) ? "wait" : ""],
     cancelled: [t("The carrier cancelled it"), t("There is nothing to do for you."), ""],
     refused: [t("The car refused, for good"), `${no}${ANEW}`, "bad"],
     failed: [t("It did not work out"), `${FAILURES[read.failure] || FAILURES.other} ${t("The carrier may ask you for another time.")}`, "bad"],
@@ -196,9 +202,9 @@ function inDoubt(timeline) {
   return last === "opening" || last === "unsure";
 }
 
-function blockedTitle(key) {
-  if (key.state === "ending") return t("Block requested; the car has not confirmed it yet");
-  if (key.state === "destroyed" && key.how === "confirmed_by_car") return t("Blocked, confirmed by car");
+function blockedTitle(read) {
+  if (keyIsDying(read)) return t("Block requested; the car has not confirmed it yet");
+  if (read.key.state === "destroyed" && read.key.how === "confirmed_by_car") return t("Blocked, confirmed by car");
   return t("Blocked");
 }
 

@@ -6,7 +6,7 @@ import { ask, by } from "/desk/desk_state.js";
 /** A time as the garage's clock shows it. */
 function words(start, zone) {
   return new Intl.DateTimeFormat(language, {
-    weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: zone,
+    weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone,
   }).format(new Date(start));
 }
 

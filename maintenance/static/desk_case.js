@@ -54,14 +54,14 @@ function showDial(askers) {
 function about(read) {
   return [
     read.asked_by ? t("Asked for by {party}.", { party: partyWords(read.asked_by) }) : "",
-    read.why ? t("Why: {why}.", { why: whyWords(read.why) }) : "",
+    read.why && read.why !== "asked" ? t("Why: {why}.", { why: whyWords(read.why) }) : "",
     t("Waits since {time} ({age}).", { time: moment(read.since), age: age(read.since) }),
   ].filter(Boolean).join(" ");
 }
 
 /** The customer's own clock, going on by itself, and whether it lets us call. */
 function showClock(clock, what) {
-  const time = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", timeZone: clock.zone });
+  const time = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: clock.zone });
   const day = new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long", timeZone: clock.zone });
   const tick = () => {
     const now = new Date();

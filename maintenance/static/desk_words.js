@@ -34,7 +34,7 @@ const WHY = {
   voicemail: t("a message was left"), busy: t("the line was busy"), callback_at: t("a call at this time was agreed"),
   language: t("they speak another language"), escalated_supervisor: t("it was given to a supervisor"),
   emergency: t("it is an emergency"), unsure: t("nobody knows whether the boot is shut"),
-  left_open: t("the boot was left open"), confirmed: t("the car confirmed the fault"), asked: t("somebody asked for it"),
+  left_open: t("the boot was left open"), confirmed: t("the car confirmed the fault"),
 };
 const DELIVERIES = {
   requested: t("ordered"), asked: t("asked of the owner"), approved: t("approved"), keyed: t("has its key"),

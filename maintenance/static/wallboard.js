@@ -14,7 +14,7 @@ let look = null;
 function tiles(list, all) {
   list.replaceChildren(
     ...all.map(([words, value, bad]) =>
-      element("div", { className: bad ? "tile bad" : "tile" }, element("dt", {}, words), element("dd", {}, value)),
+      element("div", { className: bad ? "tile bad" : "tile" }, element("dt", {}, words), element("dd", { className: /^\d+$/.test(value) ? "" : "words" }, value)),
     ),
   );
 }

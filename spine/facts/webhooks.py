@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import AwareDatetime
 
 from spine.facts.base import Base
-from spine.ids import EndpointId, PersonId
+from spine.ids import EndpointId, PersonId, PushId
 
 
 class _Endpoint(Base):
@@ -105,6 +105,25 @@ class MessageErased(_Message):
     kind: Literal["message.erased"] = "message.erased"
 
 
+class _Push(Base):
+    about: ClassVar[str] = "device"
+    device: PushId
+    person: PersonId
+
+
+class PushStarted(_Push):
+    """A browser hears this person's notifications from now on; the person is told by mail."""
+
+    kind: Literal["push.started"] = "push.started"
+
+
+class PushEnded(_Push):
+    """``reason``: ``removed``, ``gone`` (404 or 410 of the push service), ``session_over``, ``erased``."""
+
+    kind: Literal["push.ended"] = "push.ended"
+    reason: str
+
+
 class _Source(Base):
     about: ClassVar[str] = "source"
     source: str
@@ -156,6 +175,8 @@ WebhookFact = (
     | MessageDelivered
     | MessageDied
     | MessageErased
+    | PushStarted
+    | PushEnded
     | SourceLinked
     | SourceUnlinked
     | SourceOpened

@@ -35,7 +35,7 @@ from spine.index import Index
 from spine.log import Log
 from spine.progress import progress
 from tests import warm
-from tests.journey.stand import PROFILE
+from tests.journey.stand import PROFILE, until
 from trunkline.desk import Desk, desk
 from trunkline.settings import Settings
 from trunkline.stage import Stage
@@ -122,29 +122,24 @@ class Faults:
 
 async def settled(open_: Desk, scans: int) -> Seen:
     """Wait until every scan is in the log and all of it was read; then what the log says."""
-    until, log = time.monotonic() + _SETTLES, Log(open_.valkey, open_.house)
-    while True:
-        seen = Seen(await _everything(log))
-        behind = [
-            one for one in await progress(log) if one.group in _READERS and one.late.total_seconds() > 0
+    log, seen = Log(open_.valkey, open_.house), Seen()
+
+    async def all_read() -> bool:
+        """The readers are at the log's end, and it did not grow while it was looked at: they write no more."""
+        ends = await _ends(log)
+        if any(one.group in _READERS and one.late for one in await progress(log)):
+            return False
+        seen.facts = [
+            entry.fact for partition in range(log.house.partitions) async for entry in log.entries(partition)
         ]
-        if len(seen.scans) >= scans and not behind and await _quiet(log, len(seen.facts)):
-            return seen
-        if time.monotonic() > until:
-            raise TimeoutError(f"{len(seen.scans)} of {scans} scans, behind: {behind}")
-        await asyncio.sleep(0.5)
+        return len(seen.scans) >= scans and ends == await _ends(log)
+
+    await until(all_read, f"all of {scans} scans in the log, and all of it read", seconds=_SETTLES)
+    return seen
 
 
-async def _everything(log: Log) -> list[Fact]:
-    facts: list[Fact] = []
-    for partition in range(log.house.partitions):
-        facts += [entry.fact async for entry in log.entries(partition)]
-    return facts
-
-
-async def _quiet(log: Log, known: int) -> bool:
-    await asyncio.sleep(1)
-    return known == len(await _everything(log))
+async def _ends(log: Log) -> list[str]:
+    return [await log.last(partition) for partition in range(log.house.partitions)]
 
 
 async def judge(open_: Desk, seen: Seen, vehicles: list[VehicleId]) -> list[str]:

@@ -13,11 +13,10 @@ from spine.valkey import Valkey
 from tests.fuzz.mutate import junk, mutated
 from tests.fuzz.uplink import GOOD
 from tests.service.gateway_scene import FAST, envelope, running
+from trunkline.groups import GROUPS
 from vehicle_gateway.link import Link
 from vehicle_gateway.wire import up
 from vehicle_unit.provisioning import Identity
-
-GROUPS = ("keys", "delivery", "delivery-news", "people", "renewal", "lists", "webhooks", "gateway")
 
 
 async def say(folder: Path, messages: int, *, seed: int) -> Counter[int]:

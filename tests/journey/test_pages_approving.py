@@ -90,7 +90,9 @@ async def test_one_gesture_approves_and_what_follows_from_it(
     await expect(page.locator("#waits")).to_contain_text("Parcel Post")
     approve = page.get_by_role("button", name="Approve with your passkey")
     await expect(approve).to_be_visible()
-    await expect(page.locator("#needed")).to_contain_text("it is the first time for this carrier at your car")
+    await expect(page.locator("#needed")).to_contain_text(
+        "It is the first time for this carrier at your car."
+    )
     assert await faults(page) == []
     await picture(page, "asked")
     await hand.verifies(False)

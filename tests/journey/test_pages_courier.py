@@ -1,6 +1,7 @@
 """The courier's page on a phone: enrolled by QR, working without signal, opening only by a held button."""
 
 import base64
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,10 +43,13 @@ async def plated(route: Route) -> None:
     await route.fulfill(response=answer, json=job)
 
 
-async def enrolled(cast: Cast, web: Chromium) -> tuple[Page, str]:
-    """A phone that was enrolled by the link of a code, and whose it is."""
+async def enrolled(cast: Cast, web: Chromium, *, slow: timedelta | None = None) -> tuple[Page, str]:
+    """A phone that was enrolled by the link of a code, and whose it is. ``slow``: how far its clock is behind."""
     courier, code = await cast.carrier.name_courier("Kim")
     page = await at_the_car(web)
+    if slow is not None:
+        web.foresee("/v1/courier/enrolment", "422")
+        await page.clock.install(time=datetime.now(UTC) - slow)
     await page.goto(f"{web.url}/courier#{code}")
     await page.get_by_role("button", name="Enrol this phone").click()
     await expect(page.get_by_role("heading", name="Your jobs")).to_be_visible()
@@ -123,7 +127,7 @@ async def test_from_the_code_to_the_photo_with_no_signal_in_between(
     await held(page)
     await expect(page.locator("#state")).to_have_text("Open")
     assert await faults(page) + await small(page) == []
-    await _photographs_without_signal(page)
+    await _photographs_without_signal(page, web)
     await expect(page.locator("#state")).to_have_text("Done")
     view = await cast.carrier.wait_for(delivery, {"delivered"})
     assert len(view["photos"]) == 1
@@ -192,7 +196,7 @@ async def _arrives_without_signal(page: Page, web: Chromium) -> None:
     await page.context.set_geolocation(HERE)
 
 
-async def _photographs_without_signal(page: Page) -> None:
+async def _photographs_without_signal(page: Page, web: Chromium) -> None:
     """What leaves the phone is upright, small, and says nothing about camera or place."""
     jpeg = await picture(page)
     assert b"SpyPhone" in jpeg
@@ -208,7 +212,22 @@ async def _photographs_without_signal(page: Page) -> None:
         }}"""
     )
     assert sent == [800, 1600, True, False]
+    names: list[str] = []
+
+    async def answer_lost(route: Route) -> None:
+        """The service has the photo, the phone does not hear so, and sends it again."""
+        names.append(route.request.headers["idempotency-key"])
+        if len(names) == 1:
+            await route.fetch()
+            await route.abort()
+        else:
+            await route.continue_()
+
+    web.foresee("/v1/courier", "ERR_FAILED")
+    await page.route("**/photo", answer_lost)
     await page.context.set_offline(False)
+    await expect(page.locator("#waiting")).to_be_hidden()
+    assert names == [names[0]] * 2
 
 
 async def _removed(cast: Cast, page: Page, web: Chromium, courier: str) -> None:
@@ -223,9 +242,8 @@ async def _removed(cast: Cast, page: Page, web: Chromium, courier: str) -> None:
 async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothing(
     stand: Stand, cast: Cast, web: Chromium
 ) -> None:
-    page, courier = await enrolled(cast, web)
+    page, courier = await enrolled(cast, web, slow=timedelta(hours=1))
     delivery = await job_of(cast, courier, "lost")
-    await page.clock.install()
     await at_the_boot(cast, page, delivery)
     tries: list[Request] = []
 

@@ -1,6 +1,7 @@
 """The desk in a real browser: two agents on one list, drafts that survive, a call that ends in a visit, keys alone."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -96,7 +97,9 @@ async def fits(page: Page, width: int) -> None:
 
 
 async def shot(page: Page, file: Path) -> None:
-    """As a person sees it: on a phone and at a desk, by day and by night."""
+    """As a person sees it, on a phone and at a desk, by day and by night: where ``TRUNKLINE_SHOTS`` asks for it."""
+    if not os.environ.get("TRUNKLINE_SHOTS"):
+        return
     for width, height in ((390, 844), (1440, 900)):
         await page.set_viewport_size({"width": width, "height": height})
         for scheme in ("light", "dark"):
@@ -314,11 +317,9 @@ async def test_who_does_not_work_here(stand: Stand, cast: Cast, web: Chromium) -
     stranger = await web.page()
     await stranger.goto(f"{web.url}/desk")
     await expect(stranger.get_by_role("link", name="Sign in")).to_be_visible()
-    assert await faults(stranger) == []
     owner = await web.page(session=cast.owner.token)
     await owner.goto(f"{web.url}/desk")
     await expect(owner.locator("#entry-says")).to_contain_text("do not work at this desk")
-    assert await faults(owner) == []
     await stand.by_hand(stand.stage.command, "agent", "make", "eli@desk.example", "--languages", "en")
     page = await web.page()
     await by_mail(page, cast, web, "eli@desk.example")
@@ -327,9 +328,8 @@ async def test_who_does_not_work_here(stand: Stand, cast: Cast, web: Chromium) -
     await expect(page.get_by_role("link", name="Make a passkey")).to_be_visible()
     assert await faults(page) == []
     listed: Any = await stand.by_hand(stand.stage.command, "agent", "list")
-    known = {one["agent"]: one["role"] for one in listed}
-    assert "agent" in known.values()
-    gone = next(one["agent"] for one in listed)
-    await stand.by_hand(stand.stage.command, "agent", "remove", gone)
-    after: Any = await stand.by_hand(stand.stage.command, "agent", "list")
-    assert gone not in {one["agent"] for one in after}
+    newest = listed[0]
+    assert newest["role"] == "agent"
+    await stand.by_hand(stand.stage.command, "agent", "remove", newest["agent"])
+    await page.reload()
+    await expect(page.locator("#entry-says")).to_contain_text("do not work at this desk")

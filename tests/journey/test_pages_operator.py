@@ -1,4 +1,4 @@
-"""The operator's pages of webhook addresses: signing in, looking, acting, for everybody and with no script at all."""
+"""The operator's pages: signing in, health, vehicles, carriers, addresses, for everybody and with no script at all."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from aiohttp import web as aiohttp_web
 from playwright.async_api import Page, expect
 
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
 from tests.journey.sink import Sink
 from tests.journey.stand import Cast, Stand, decide, until
+from tests.journey.test_pages_desk import shot
 from tests.journey.test_pages_for_everybody import faults
+from trunkline.play import Refused
 from trunkline.processes import free_port
 
 __all__ = ["browser", "cast", "web"]
@@ -30,7 +33,8 @@ async def sign_in(stand: Stand, web: Chromium, **options: Any) -> Page:
     await expect(page).to_have_url(f"{web.url}/operator/sign-in")
     await page.get_by_label("Operator's token").fill(token(stand))
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page).to_have_url(f"{web.url}/operator/webhooks")
+    await expect(page).to_have_url(f"{web.url}/operator")
+    await page.goto(f"{web.url}/operator/webhooks")
     return page
 
 
@@ -106,6 +110,53 @@ async def test_an_operator_looks_and_acts(stand: Stand, cast: Cast, web: Chromiu
         await page.go_back()
         await expect(page.get_by_label("Operator's token")).to_be_visible()
         assert await faults(page) == []
+
+
+async def test_the_installation_is_looked_at_and_parts_of_it_stopped(
+    stand: Stand, cast: Cast, web: Chromium, tmp_path: Path
+) -> None:
+    """With no script: what is dangerous unfolds first, then it is done, and the page says how it stands."""
+    page = await sign_in(stand, web, javascript=False, viewport={"width": 1280, "height": 800})
+    ways = page.get_by_role("navigation", name="Operator's pages")
+    await ways.get_by_role("link", name="Start").click()
+    await expect(page.get_by_text("Every part of the log is read").first).to_be_visible()
+    await shot(page, tmp_path / "start.png")
+
+    await ways.get_by_role("link", name="Vehicles").click()
+    await page.get_by_role("link", name=cast.vehicle).click()
+    await expect(page.get_by_text("awake", exact=True)).to_be_visible()
+    await page.get_by_text("Put it in quarantine", exact=True).click()
+    await page.get_by_role("button", name="Yes, quarantine it").click()
+    await expect(page.get_by_role("status")).to_contain_text("Nothing from this vehicle is taken")
+    await shot(page, tmp_path / "vehicle.png")
+    await page.get_by_text("Release it", exact=True).click()
+    await page.get_by_role("button", name="Yes, release it").click()
+    await expect(page.get_by_text("in service", exact=True)).to_be_visible()
+
+    made = await stand.more_carrier(cast.carrier.api, "Stopped Parcels")
+    await ways.get_by_role("link", name="Carriers").click()
+
+    async def listed() -> bool:
+        await page.reload()
+        return await page.get_by_role("link", name="Stopped Parcels").count() > 0
+
+    await until(listed, "the carrier is listed")
+    await page.get_by_role("link", name="Stopped Parcels").click()
+    await page.get_by_text("Stop this carrier", exact=True).click()
+    await page.get_by_role("button", name="Yes, stop it").click()
+    await expect(page.get_by_role("status")).to_contain_text("It is frozen")
+    with pytest.raises(Refused):
+        await made.order(cast.address, courier=cast.courier.courier, reference="stopped")
+    await ways.get_by_role("link", name="Agents").click()
+    await shot(page, tmp_path / "agents.png")
+
+    # What is drawn is the same with scripts, which axe needs: each page, German and Dutch among them.
+    seen = await web.page(locale="de-DE")
+    await seen.context.add_cookies(await page.context.cookies())  # type: ignore[arg-type]
+    for path in ("", f"/vehicles/{cast.vehicle}", "/vehicles", "/carriers", "/agents", "/letters"):
+        await seen.goto(f"{web.url}/operator{path}")
+        assert await seen.locator("html").get_attribute("lang") == "de"
+        assert await faults(seen) == [], path
 
 
 async def test_it_is_read_without_a_script(stand: Stand, cast: Cast, web: Chromium) -> None:

@@ -142,7 +142,11 @@ async def test_a_car_is_added_by_the_code_on_its_display_and_given_up(
         return "among yours now" in await page.locator("#claimed").inner_text()
 
     await until(added, "the second car is claimed")
-    await page.get_by_role("link", name="Car 2").click()
+    mine = (await cast.owner.api.call("GET", "/v1/owner/cars", token=cast.owner.token))["data"]
+    (added_one,) = (one["vehicle"] for one in mine if one["vehicle"] != cast.vehicle)
+    second = page.get_by_role("link", name="Car 2")
+    await expect(second).to_have_attribute("href", f"/cars/{added_one}")
+    await second.click()
     leave = page.get_by_role("region", name="Give it up")
     await leave.get_by_role("button", name="Give this car up").click()
     await leave.get_by_role("button", name="Yes, give it up").click()

@@ -161,7 +161,11 @@ async def test_the_owner_s_pages_for_everybody_in_dutch_and_german(cast: Cast, w
             await expect(page.locator("#said")).to_be_empty()
             assert await page.evaluate("document.documentElement.lang") == language
             await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
-            assert await faults(page) == [], (language, path)
+            if language == "nl":
+                assert await faults(page) == [], path
+            # The longest words of the four languages: the rest of the page is the same.
+            await page.set_viewport_size({"width": 320, "height": 800})
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 320, (language, path)
             await picture(
                 page, f"{path.split('/')[1] or 'start'}{'-passkey' * path.endswith('passkey')}-{language}"
             )

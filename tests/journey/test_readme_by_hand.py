@@ -47,7 +47,7 @@ def test_every_line_of_the_readme_works(stage: Stage, tmp_path: Path) -> None:
         env=stage.environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -126,7 +126,7 @@ async def _pairing(world: World) -> Shot:
 async def _desk(world: World) -> Shot:
     vehicle, _, _ = await world.stand.more_car(world.cast, "pictured-car")
     await wants_calls(world.cast, vehicle)
-    page = await agent(world.stand, world.cast, world.web, "ann@pictures.example", role="lead")
+    page = await agent(world.stand, world.cast, world.web, "ann@pictures.example", role="supervisor")
     await scanned(world.stand, vehicle, "P0524")
     world.kept["desk"] = page
     await page.goto(f"{world.web.url}/desk")

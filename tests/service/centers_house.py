@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from maintenance import lists_garages
 from maintenance.booking import Booking
 from maintenance.centers import Centers
 from maintenance.centers_api import routes
@@ -106,7 +107,7 @@ class PlayedVendor:
             raise VendorFailed("TimeoutError", for_good=False)
         return f"WT-{task.idempotency_key}"
 
-    async def find(self, key: str, task: Task | None, *, now: datetime) -> str | None:
+    async def find(self, key: str, task: Task | None, *, since: datetime, now: datetime) -> str | None:
         if self.fails:
             raise self.fails.pop(0)
         return f"WT-{key}" if key in self.tasks else None
@@ -128,7 +129,7 @@ class CentersHouse(MaintenanceHouse):
 
     async def react(self, entry: Entry) -> None:
         await super().react(entry)
-        await self.desk.index.place(places(entry))
+        await self.desk.index.place([*places(entry), *lists_garages.places(entry)])
         received = Received(entry.partition, entry.position, entry.fact, None)
         if entry.kind in DESK_KINDS:
             await self.desk.desk.reactions.handle(received)
@@ -183,6 +184,14 @@ class CentersHouse(MaintenanceHouse):
         if settle:
             await self.settle()
         return answer
+
+    async def ask(self, *, source: str = CENTER, by: str | None = None, **more: Any) -> httpx.Response:
+        """What is free, asked for as a callback is signed."""
+        self.messages += 1
+        body = json.dumps({"case": CASE, "idempotency_key": key_of(CASE, 1), **more}).encode()
+        message = f"msg_q{self.messages}"
+        headers = signature.headers([self.secrets[by or source]], message, int(self.now.timestamp()), body)
+        return await self.http.post(f"/v1/centers/{source}/slots", content=body, headers=headers)
 
     async def body_of(self, message: Outgoing) -> dict[str, Any] | None:
         """What would be sent now."""
@@ -259,7 +268,9 @@ async def centers_house(
     )
     app = FastAPI()
     problems.install(app)
-    app.include_router(routes(desk.centers.reports, verifier, desk.centers.twilio), prefix="/v1")
+    app.include_router(
+        routes(desk.centers.reports, desk.centers.offers, verifier, desk.centers.twilio), prefix="/v1"
+    )
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     made.http = httpx.AsyncClient(transport=transport, base_url=ORIGIN)
     await made.furnish()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from spine.house import House, init_house, open_house
 from spine.log import Log, Tail
@@ -45,6 +46,27 @@ def few_codes() -> Iterator[None]:
     """What scrypt makes of a code is remembered: the cars of a thousand tests show the same few."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashlib, "scrypt", functools.lru_cache(maxsize=4096)(hashlib.scrypt))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def each_model_once() -> Iterator[None]:
+    """What FastAPI makes of a parameter's or an answer's type is remembered: a thousand tests make the same routes."""
+    known: dict[str, Any] = {}
+
+    class Remembered:
+        """In the place of ``TypeAdapter``: the same for the same type, which the key keeps alive."""
+
+        def __new__(cls, type_: Any, *, config: Any = None) -> Any:
+            # Metadata have no hash; their text says all that there is to them, and ids tell types of one name apart.
+            origin = getattr(type_, "__origin__", type_)
+            key = f"{id(origin)} {type_!r} {config!r}"
+            if key not in known:
+                known[key] = (TypeAdapter(type_, config=config), origin)
+            return known[key][0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastapi._compat.v2.TypeAdapter", Remembered)
         yield
 
 

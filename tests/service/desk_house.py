@@ -9,8 +9,16 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from maintenance import (
+    api_agents,
+    desk_api,
+    desk_api_booking,
+    desk_api_live,
+    desk_index,
+    lists,
+    lists_garages,
+)
 from maintenance import calls as choice
-from maintenance import desk_api, desk_api_booking, desk_api_live, desk_index, lists, lists_garages
 from maintenance.composition import Maintenance, build
 from maintenance.desk import Desk
 from maintenance.desk_ports import DeliveryGlance, HelpContext, Locked
@@ -196,13 +204,14 @@ async def desk_house(house_of_people: PeopleHouse) -> AsyncIterator[DeskHouse]:
     parts = build(house_of_people.store, clock=house_of_people.clock, limits=limits, people=people)
     played, app = PlayedDeliveries(), FastAPI()
     problems.install(app)
-    app.include_router(people_api.routes(people))
+    app.router.routes.extend(people_api.routes(people).routes)
     app.include_router(desk_api.routes(parts.desk, played), prefix="/v1")
     booking = desk_api_booking.routes(parts.desk, parts.booking, parts.offers, parts.garages)
     app.include_router(booking, prefix="/v1")
     tail = Tail(house_of_people.log)
     signals = Signals(tail, parts.desk.index, limits.desk)
     app.include_router(desk_api_live.routes(parts.desk, signals), prefix="/v1")
+    app.include_router(api_agents.routes(parts), prefix="/v1")
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("192.0.2.7", 5555))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
         house = DeskHouse(parts, house_of_people, http, played, tail, signals)

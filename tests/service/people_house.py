@@ -222,7 +222,7 @@ async def http(house_of_people: PeopleHouse) -> AsyncIterator[httpx.AsyncClient]
     """The routes, without a network between."""
     app = FastAPI()
     problems.install(app)
-    app.include_router(api.routes(house_of_people.people))
+    app.router.routes.extend(api.routes(house_of_people.people).routes)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("192.0.2.7", 5555))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
         yield client

@@ -13,6 +13,7 @@ from maintenance.centers_states import BACK, HandoutState
 from maintenance.centers_sweep import ALL, OUT
 from maintenance.states import TriggerState
 from spine.facts import maintenance as f
+from spine.ids import CaseId, SlotId
 from tests.service.centers_house import (
     CAR,
     CASE,
@@ -220,6 +221,50 @@ async def test_a_center_books_a_slot(home: CentersHouse) -> None:
     assert [call.disposition for call in read.body.trigger.calls] == ["booked"]
     assert home.post.types() == ["created"], "nobody tells the center to stop what it did itself"
     await sound(home)
+
+
+async def test_a_center_sees_what_is_free_and_books_it_as_the_owner_would(home: CentersHouse) -> None:
+    slot = await home.slot()
+    await home.handed()
+    (message,) = home.post.queued.values()
+    given = await home.body_of(message)
+    assert given is not None
+    assert given["slots_url"].endswith(f"/v1/centers/{CENTER}/slots")
+    answer = await home.ask()
+    assert answer.status_code == 200, answer.text
+    (offer,) = answer.json()["data"]
+    assert (offer["garage"]["name"], offer["garage"]["address"]) == ("Garage", "Kade 1")
+    shown = [one["slot"] for one in offer["slots"]]
+    assert (shown[0], len(shown)) == (slot, home.desk.limits.centers.slots_offered)
+    later = await home.ask(start=offer["slots"][-1]["end"])
+    assert not set(shown) & {one["slot"] for one in later.json()["data"][0]["slots"]}
+    await home.send("claimed")
+    taken = CaseId(str(CASE).replace("brakes", "ignition"))
+    await home.scan("C0040", "P0301")
+    await home.booking.book(taken, SlotId(shown[0]), by=home.owner)
+    refused = await home.send("booked", slot=shown[0])
+    assert (refused.status_code, refused.json()["code"]) == (409, "slot.taken")
+    other = refused.json()["alternatives"][0]["slot"]
+    assert (await home.send("booked", slot=other)).json()["outcome"] == "applied"
+    assert (await home.case()).state is T.BOOKED
+    over = await home.ask()
+    assert (over.status_code, over.json()["code"]) == (409, "center.handout_over")
+    await sound(home)
+
+
+async def test_free_slots_are_shown_to_nobody_else(home: CentersHouse) -> None:
+    await home.slot()
+    await home.handed()
+    for answer in (
+        await home.ask(by=OTHER),
+        await home.ask(source=OTHER),
+        await home.ask(source=OTHER, by=OTHER),
+    ):
+        assert answer.status_code in {401, 404}, answer.text
+    assert (await home.ask(idempotency_key="hnd_3k7m9qxd4hwe2a5t.brakes.1.7")).status_code == 404
+    assert (await home.ask(garage="gar_1aaaaaaaaaaaaaaa")).status_code == 404
+    assert (await home.ask(garage="x")).status_code == 422
+    assert (await home.ask(more="x")).status_code == 422
 
 
 async def test_a_slot_that_is_gone_leaves_the_case_with_the_center(home: CentersHouse) -> None:
@@ -436,6 +481,18 @@ async def test_a_late_wish_for_no_calls_holds_all_the_same(home: CentersHouse) -
     calls = await home.desk.choosing.of(CAR)
     assert calls is not None
     assert calls.do_not_call
+
+
+async def test_an_old_wish_for_no_calls_does_not_undo_a_newer_choice(home: CentersHouse) -> None:
+    await home.handed()
+    await home.send("rejected")
+    await home.later(MINUTE)
+    await home.wants_calls(on=False)
+    await home.wants_calls(on=True)
+    assert (await home.send("do_not_call")).json()["outcome"] == "kept"
+    calls = await home.desk.choosing.of(CAR)
+    assert calls is not None
+    assert not calls.do_not_call
 
 
 async def test_a_late_booking_takes_no_slot(home: CentersHouse) -> None:

@@ -183,6 +183,24 @@ async def test_a_task_whose_name_we_never_heard_is_ended_though_its_owner_wants_
     await sound(home)
 
 
+async def test_a_name_that_a_late_report_tells_ends_a_task_that_could_not_be_found(
+    home: CentersHouse,
+) -> None:
+    """The flow at the center says what its task is called after we had given up looking for it."""
+    home.vendor.lost = True
+    await started(home)
+    home.vendor.tasks.clear()
+    await home.wants_calls(on=False)
+    await home.fire()
+    assert home.vendor.stopped == []
+    assert not (await home.handout())[1].to_cancel
+    answer = await home.send("accepted", ref="WT-late")
+    assert answer.json()["outcome"] == "kept"
+    await home.fire()
+    assert home.vendor.stopped == ["WT-late"]
+    await sound(home)
+
+
 async def test_taskrouter_s_events_are_reports(home: CentersHouse) -> None:
     await started(home)
     assert (await event(home, "task.created")).json()["status"] == "accepted"

@@ -17,7 +17,7 @@ from trunkline.play import Api, Carrier, Courier, Mailbox, Owner
 SECRETS = {
     "store": set(),
     "broker": {"broker/tls/broker.key", "broker/passwd"},
-    "work": {"keys/key", "keys/fresh", "keys/log", "keys/seal", "pki"},
+    "work": {"keys/key", "keys/fresh", "keys/log", "keys/seal", "keys/push", "pki"},
     "gateway": {"keys/cmd", "keys/broker"},
     "api": {"keys/seal"},
     "operator": {"keys/seal", "pki"},

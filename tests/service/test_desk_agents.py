@@ -98,6 +98,16 @@ async def test_operators_make_and_remove_agents(desk_house: DeskHouse) -> None:
     assert (made.json()["languages"], agent) == (["de", "nl"], agent_of(made.json()["person"]))
     path = f"/v1/operator/agents/{agent}"
     assert (await house.http.get(path, headers=operator)).json() == made.json()
+    kinds = await house.settle()
+    every = "/v1/operator/agents"
+    listed = (await house.http.get(every, headers=operator)).json()
+    assert made.json() in listed["data"]
+    assert listed["next"] is None
+    first = (await house.http.get(f"{every}?limit=1", headers=operator)).json()
+    rest = (await house.http.get(f"{every}?after={first['next']}", headers=operator)).json()
+    assert first["data"] + rest["data"] == listed["data"]
+    for headers in ({}, (await house.agent("ann@example.org", "supervisor")).headers):
+        assert (await house.http.get(every, headers=headers)).status_code == 401
     assert (await house.http.delete(path, headers=operator)).status_code == 204
     assert (await house.http.get(path, headers=operator)).status_code == 404
     for wrong in ({"languages": []}, {"languages": ["fr"]}, {"role": "boss"}, {"email": "x"}, {"more": 1}):
@@ -105,7 +115,7 @@ async def test_operators_make_and_remove_agents(desk_house: DeskHouse) -> None:
         assert answer.status_code == 422, wrong
     nobody = await house.http.delete("/v1/operator/agents/agt_0000000000000000", headers=operator)
     assert nobody.status_code == 404
-    kinds = await house.settle()
+    kinds += await house.settle()
     assert [kind for kind in kinds if kind.startswith("agent.")] == ["agent.made", "agent.removed"]
     assert "eva@example.org" not in " ".join(one.fact.model_dump_json() for one in house.seen)
 

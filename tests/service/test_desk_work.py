@@ -6,6 +6,7 @@ from typing import Any
 
 from maintenance.desk_outcomes import DISPOSITIONS
 from maintenance.desk_problems import CaseTaken
+from maintenance.model import Call
 from maintenance.states import TriggerState
 from maintenance.sweeping import GAUGES
 from spine.counters import Counters
@@ -210,7 +211,8 @@ async def test_every_outcome_over_the_routes(desk_house: DeskHouse) -> None:
             house.people.clock.advance(timedelta(days=1))
         boss = await house.agent("boss@example.org", "supervisor")
         appointment = AppointmentId(f"apt_{CAR[4:]}.brakes.{number + 1}.1")
-        case = await house.case(n=number + 1, trigger={"appointment": appointment})
+        visit = {"appointment": appointment} if name == "booked" else {}
+        case = await house.case(n=number + 1, trigger=visit)
         got = await house.claim(boss, case)
         number_told = await house.post(boss, f"/cases/{case}/dial", {"token": got["token"]})
         assert number_told.status_code == 200, number_told.text
@@ -426,3 +428,42 @@ async def test_the_wallboard(desk_house: DeskHouse) -> None:
     house.people.clock.advance(timedelta(seconds=3))
     aged = (await house.http.get("/v1/desk/wallboard", headers=ann.headers)).json()
     assert aged["canary_age_s"] == 44
+
+
+async def test_a_case_with_a_visit_goes_back_to_it_when_nobody_is_to_be_called(desk_house: DeskHouse) -> None:
+    """It became critical after it was booked, and the owner turned calls off before an agent took it."""
+    house = desk_house
+    await house.choose(on=False)
+    visit = AppointmentId("apt_3k7m9qxd4hwe2a5t.brakes.1.1")
+    case = await house.case(severity="critical", trigger={"appointment": visit, "appointments": 1})
+    ann = await house.agent("ann@example.org")
+    assert (await house.post(ann, "/claim")).status_code == 404
+    read = await house.read(case)
+    assert (read.state, read.body.trigger.appointment) == (TriggerState.BOOKED, visit)
+    for _ in range(2):
+        house.people.clock.advance(timedelta(days=1))
+        await house.expire(case)
+    assert (await house.facts(case)).count("case.told_again") == 2
+    assert (await house.read(case)).state is TriggerState.BOOKED
+    await house.again()
+
+
+async def test_an_agreed_callback_is_dialled_though_three_calls_were_made(desk_house: DeskHouse) -> None:
+    house = desk_house
+    await house.choose()
+    called = tuple(
+        Call(n=n, at=house.now, by="agt_1c2h8tq4n6w0rj3v", person=house.owner, disposition=said)
+        for n, said in enumerate(("no_answer", "no_answer", "callback_at"), 1)
+    )
+    case = await house.case(trigger={"calls": called})
+    ann = await house.agent("ann@example.org")
+    token = (await house.claim(ann, case))["token"]
+    assert (await house.post(ann, f"/cases/{case}/release", {"token": token})).status_code == 200
+    assert (await house.read(case)).state is TriggerState.QUEUED, "given back it is still to be called about"
+    token = (await house.claim(ann, case))["token"]
+    answer = await house.post(ann, f"/cases/{case}/dial", {"token": token})
+    assert (answer.status_code, answer.json().get("n")) == (200, 4), answer.text
+    said = {"token": token, "disposition": "no_answer"}
+    assert (await house.post(ann, f"/cases/{case}/disposition", said)).json()["state"] == "unreached"
+    await house.settle()
+    await house.again()

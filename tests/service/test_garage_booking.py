@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from maintenance.garage_problems import (
     AlreadyBooked,
     AppointmentChanged,
     BookedTooOften,
+    MovedTooOften,
     NoSuchGarage,
     NoSuchSlot,
     NotBookable,
@@ -24,7 +26,7 @@ from maintenance.garage_problems import (
 from maintenance.lists_garages import OF_GARAGE
 from maintenance.model import Read
 from maintenance.service import Turn, told
-from maintenance.starting import Story, end, resume
+from maintenance.starting import Story, end, more_urgent, resume
 from maintenance.states import AppointmentState, SlotState, TriggerState
 from spine.facts.maintenance import CaseClosed, TriggerEnded
 from spine.ids import CaseId, GarageId, SlotId
@@ -35,6 +37,7 @@ from tests.service.people_house import house_of_people
 __all__ = ["garages", "house_of_people"]
 
 BY = "agt_3k7m9qxd4hwe2a5t"
+OWNER = "per_3k7m9qxd4hwe2a5t"
 
 
 async def test_a_slot_is_booked_and_the_case_follows(garages: GarageHouse) -> None:
@@ -599,3 +602,42 @@ async def test_a_case_is_booked_so_often_in_a_day(garages: GarageHouse) -> None:
     assert (await garages.slot(slot)).state is SlotState.FREE
     garages.clock.advance(DAY)
     await garages.parts.booking.book(case, slot, by=BY)
+
+
+async def test_the_people_of_a_car_move_a_visit_so_often_and_no_more(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case()
+    first, second, third, *_ = await garages.free(garage)
+    made, booking = await garages.parts.booking.book(case, first, by=OWNER), garages.parts.booking
+    for n in range(garages.parts.limits.garages.moves_most):
+        moved = await booking.move(made.id, (second, first)[n % 2], by=OWNER)
+        assert await booking.move(made.id, (second, first)[n % 2], by=OWNER) == moved, "again: the same"
+    with pytest.raises(MovedTooOften):
+        await booking.move(made.id, first, by=OWNER)
+    assert (await garages.slot(first)).state is SlotState.FREE, "no slot is kept from others meanwhile"
+    assert (await booking.move(made.id, third, by=garage)).body.slot == third, "the garage still can"
+    await garages.parts.appointing.cancel(made.id, by=OWNER, why="owner")
+    await garages.settle()
+    await garages.sound()
+    await garages.again()
+
+
+async def test_who_moves_a_visit_that_became_dangerous_has_answered(garages: GarageHouse) -> None:
+    garage, case = await garages.garage(), await garages.case("medium")
+    first, second = (await garages.free(garage))[-2:]
+    made, cases = await garages.parts.booking.book(case, first, by=OWNER), garages.parts.cases
+
+    def worse(read: Read, _: Any) -> Turn:
+        story = Story(read.id, read.body, read.state, garages.now)
+        more_urgent(story, None, garages.parts.rules, "critical", "x")
+        return Turn(story.body, story.facts)
+
+    await cases.change(case, worse)
+    await garages.later(DAY)
+    assert [one.kind for one in garages.seen].count("case.told_again") == 1
+    await garages.parts.booking.move(made.id, second, by=garage)
+    assert (await cases.read(case)).body.trigger.again is not None, "that was the garage"
+    await garages.parts.booking.move(made.id, first, by=OWNER)
+    assert (await cases.read(case)).body.trigger.again is None
+    await garages.settle()
+    await garages.sound()
+    await garages.again()

@@ -2,47 +2,48 @@
 
 import asyncio
 import contextlib
+import os
 import random
-import sys
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from dataclasses import dataclass
+from typing import IO, Any
 
 import pytest
 
 from spine.log import Log
 from spine.store import Store
+from tests import warm
 from tests.service.brokers import Mosquitto
 from tests.service.gateway_scene import Car, Scene, a_gateway, enrol, message_id, running, until
 from tests.service.valkeys import Server
+from trunkline.nursery import Forked
 
 pytestmark = [pytest.mark.broker, pytest.mark.valkey]
 
 
 @contextlib.asynccontextmanager
-async def gateway_process(url: str, mosquitto: Mosquitto) -> AsyncIterator[asyncio.subprocess.Process]:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.service.gateway_process",
-        url,
-        str(mosquitto.service_port),
-        mosquitto.passwords["svc_gateway"],
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield child
-    finally:
-        with contextlib.suppress(ProcessLookupError):
+async def gateway_process(url: str, mosquitto: Mosquitto) -> AsyncIterator["Gateway"]:
+    words = (url, str(mosquitto.service_port), mosquitto.passwords["svc_gateway"])
+    with tempfile.TemporaryFile() as said:
+        child = warm.start("tests.service.gateway_process", *words, said=said.fileno())
+        try:
+            yield Gateway(child, said)
+        finally:
             child.kill()
-        await child.wait()
+            child.wait()
 
 
-async def ready(child: asyncio.subprocess.Process) -> None:
-    assert child.stdout is not None
-    async with asyncio.timeout(120):
-        assert await child.stdout.readline() == b"ready\n"
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway's process and what it says."""
+
+    process: Forked
+    said: IO[bytes]
+
+    async def ready(self) -> None:
+        await until(lambda: os.pread(self.said.fileno(), 100, 0) == b"ready\n", seconds=120)
 
 
 @contextlib.asynccontextmanager
@@ -98,7 +99,7 @@ async def test_a_killed_gateway_loses_nothing_and_doubles_nothing(
         sending = asyncio.gather(*(box.run() for box in boxes))
         for _ in range(3):
             async with gateway_process(valkey_url, mosquitto) as child:
-                await ready(child)
+                await child.ready()
                 before = sum(len(car.acked) for car in cars)
                 with contextlib.suppress(TimeoutError):
                     await until(
@@ -106,7 +107,7 @@ async def test_a_killed_gateway_loses_nothing_and_doubles_nothing(
                         seconds=3,
                     )
         async with gateway_process(valkey_url, mosquitto) as child:
-            await ready(child)
+            await child.ready()
             async with asyncio.timeout(120):
                 await sending
     await once_each(store, boxes)
@@ -150,13 +151,13 @@ async def test_a_standby_takes_over_with_the_same_client_id(
         gateway_process(valkey_url, mosquitto) as second,
         cars_of(store, mosquitto, 1) as (car,),
     ):
-        waits = [asyncio.ensure_future(ready(child)) for child in (first, second)]
+        waits = [asyncio.ensure_future(child.ready()) for child in (first, second)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         on_duty = 0 if waits[0].done() else 1
         assert not waits[1 - on_duty].done(), "one at a time"
         seq = await car.say("evt/tow", {})
         await car.until(lambda c: seq in c.acked)
-        (first, second)[on_duty].kill()
+        (first, second)[on_duty].process.kill()
         seq = await car.say("evt/tow", {})  # into the session nobody reads now
         await waits[1 - on_duty]
         await car.until(lambda c: seq in c.acked)

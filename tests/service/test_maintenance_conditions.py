@@ -133,3 +133,76 @@ async def test_nonsense_is_no_condition(garage: MaintenanceHouse, value: float |
     await says(garage, FLUID, value)
     await says(garage, "Vehicle.Speed", 90)
     assert await garage.kinds() == []
+
+
+OIL = "Vehicle.Powertrain.CombustionEngine.EngineOil.LifeRemaining"
+BATTERY = "Vehicle.LowVoltageBattery.CurrentVoltage"
+
+
+async def test_oil_that_has_to_be_changed_soon(garage: MaintenanceHouse) -> None:
+    days = 86_400
+    await says(garage, OIL, 15 * days)
+    assert await garage.kinds() == []
+    await says(garage, OIL, 14 * days)
+    await says(garage, OIL, -3 * days)
+    read = await garage.read("service")
+    assert (read.state, read.body.severity, read.body.codes) == (T.OFFERED, "medium", ("VSS-LIFEREMAINING",))
+    await says(garage, OIL, 59 * days)
+    await garage.later(2 * DAY)
+    assert (await garage.read("service")).open, "that is no fresh oil"
+    await says(garage, OIL, 360 * days)
+    await garage.later(DAY)
+    assert await garage.state("service") is T.ENDED
+    assert (await garage.kinds()).count("case.opened") == 1
+    await garage.again()
+
+
+async def test_a_battery_that_stays_low_and_none_that_only_starts_an_engine(garage: MaintenanceHouse) -> None:
+    for volts in (12.6, 9.4, 14.1):
+        await says(garage, BATTERY, volts)
+    await garage.later(DAY)
+    assert await garage.kinds() == []
+    assert memory.read(await garage.store.load(memory.subject_of(CAR))).conditions == {}
+    await says(garage, BATTERY, 11.7)
+    await garage.later(HOUR)
+    await says(garage, BATTERY, 11.5)
+    assert await garage.kinds() == []
+    await garage.later(HOUR)  # nothing more is heard: the car sleeps
+    read = await garage.read("electrical")
+    assert (read.body.severity, read.body.codes) == ("high", ("VSS-CURRENTVOLTAGE",))
+    await says(garage, BATTERY, 12.1)
+    await garage.later(2 * DAY)
+    assert (await garage.read("electrical")).open, "between the bounds it stays as it was"
+    await says(garage, BATTERY, 13.9)
+    await garage.later(12 * HOUR)
+    await says(garage, BATTERY, 9.8)  # the engine is started
+    await says(garage, BATTERY, 14.0)
+    await garage.later(12 * HOUR)
+    assert await garage.state("electrical") is T.ENDED
+    assert (await garage.kinds()).count("case.opened") == 1
+    await garage.again()
+
+
+async def test_a_healing_battery_that_falls_again_is_the_same_case(garage: MaintenanceHouse) -> None:
+    await says(garage, BATTERY, 11.2)
+    await garage.later(2 * HOUR)
+    await says(garage, BATTERY, 13.9)
+    await garage.later(20 * HOUR)
+    await says(garage, BATTERY, 11.6)
+    await garage.later(10 * HOUR)
+    assert (await garage.read("electrical")).open
+    await says(garage, BATTERY, 13.9)
+    await garage.later(DAY)
+    assert await garage.state("electrical") is T.ENDED
+    assert [one for one in await garage.kinds() if one.startswith("case.")] == ["case.opened", "case.closed"]
+    await garage.again()
+
+
+@pytest.mark.parametrize("value", [None, True, "low", 0.0, 3.1])
+async def test_no_reading_of_a_battery_that_nothing_could_run_on(
+    garage: MaintenanceHouse, value: float | str | None
+) -> None:
+    await says(garage, BATTERY, value)
+    await says(garage, "Vehicle.Powertrain.TractionBattery.CurrentVoltage", 9.0)
+    await garage.later(DAY)
+    assert await garage.kinds() == []

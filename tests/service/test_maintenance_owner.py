@@ -31,6 +31,7 @@ from tests.service.maintenance_house import (
 from tests.service.people_house import OTHER_CAR
 from trunkline import problems
 from trunkline.app import templates
+from trunkline.languages import Languages
 
 __all__ = ["garage", "house_of_people"]
 pytestmark = pytest.mark.valkey
@@ -70,6 +71,7 @@ async def web(garage: MaintenanceHouse) -> AsyncIterator[Web]:
     api.include_router(maintenance.api_owner.routes(garage.desk))
     app.include_router(api)
     app.include_router(maintenance.pages.routes(garage.desk, templates()))
+    app.add_middleware(Languages)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
         yield Web(garage, http, await garage.people.session(garage.owner))
@@ -230,11 +232,16 @@ async def test_the_pages_say_it_and_change_it_without_a_script(web: Web) -> None
     answer = await web.page(f"/cases/cars/{CAR}/calls", form)
     assert (answer.status_code, answer.headers["location"]) == (303, "/cases?said=saved")
     await web.garage.settle()
-    page = await web.page("/cases?said=saved")
+    assert "Saved." in (await web.page("/cases?said=saved")).text, (
+        "calls in German, and still an English reader"
+    )
+    german = {"Accept-Language": "de"}
+    page = await web.page("/cases?said=saved", **german)
+    assert '<html lang="de">' in page.text
     assert "Gespeichert." in page.text
     assert "Zündung" in page.text
     assert "checked" in page.text
-    one = await web.page(f"/cases/{CASE}")
+    one = await web.page(f"/cases/{CASE}", **german)
     assert "Darf ich weiterfahren?" in one.text
     answer = await web.page(f"/cases/{CASE}/decline", {})
     assert answer.headers["location"] == f"/cases/{CASE}?said=declined"

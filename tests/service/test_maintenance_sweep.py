@@ -1,6 +1,7 @@
 """The sweep: nothing to say about a thousand histories played through the store, and a word on each thing made wrong."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -21,6 +22,8 @@ from tests.service.maintenance_house import CAR, DAY, HOUR, MaintenanceHouse, ga
 __all__ = ["garage", "house_of_people"]
 pytestmark = pytest.mark.valkey
 SYSTEM = "emissions"
+HISTORIES = "TRUNKLINE_TEST_HISTORIES"
+"""In the environment: how many; ``make chaos CHAOS=histories`` sets it."""
 OVER = appointment_of(memory.case_of(CAR, SYSTEM, 1), 1)
 
 
@@ -29,7 +32,7 @@ async def found(garage: MaintenanceHouse, vehicle: VehicleId = CAR) -> list[str]
     return await sweeping.of(vehicle, await sweeping.queued(), garage.now)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(int(os.environ.get(HISTORIES, "12"))))
 async def test_random_histories_in_the_store_agree_with_the_second_model(
     garage: MaintenanceHouse, seed: int
 ) -> None:

@@ -1,7 +1,6 @@
 """Readers: at least once, in order per subject, one at a time, and nothing stops them."""
 
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,8 +21,10 @@ from spine.progress import forget_group, progress
 from spine.readers import Reader, Received
 from spine.store import Ack, Change, LeaseLost, Saved, Store, StoreDown, Write
 from spine.valkey import Valkey
+from tests import warm
 from tests.service.conftest import MORNING, SetClock, running, until
 from tests.service.spine_worker import CARRIER
+from trunkline.nursery import Forked
 
 pytestmark = pytest.mark.parametrize("valkey", ["one", "cluster"], indirect=True)
 KEYS = Keyspace("tl")
@@ -372,16 +373,13 @@ async def test_a_killed_worker_leaves_a_saga_of_two_partitions_whole(
 
     kills: Counter[str] = Counter()
     for step in ("slot", "confirm") * 20:
-        worker = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.service.spine_worker", url, name, step
-        )  # fmt: skip
+        worker = warm.start("tests.service.spine_worker", url, name, step)
         try:
-            await until(lambda worker=worker: _dead_or_done(worker, store, deliveries), within=20)
-            kills[step] += worker.returncode is not None
+            await until(lambda worker=worker: _dead_or_done(worker, store, deliveries), within=120)
+            kills[step] += worker.poll() is not None
         finally:
-            if worker.returncode is None:
-                worker.kill()
-            await worker.wait()
+            worker.kill()
+            worker.wait()
         if await _all_confirmed(store, deliveries):
             break
     assert kills["slot"] >= 2
@@ -395,10 +393,8 @@ async def test_a_killed_worker_leaves_a_saga_of_two_partitions_whole(
     assert len([e async for e in log.entries(3)]) == 120
 
 
-async def _dead_or_done(
-    worker: asyncio.subprocess.Process, store: Store, deliveries: list[DeliveryId]
-) -> bool:
-    return worker.returncode is not None or await _all_confirmed(store, deliveries)
+async def _dead_or_done(worker: Forked, store: Store, deliveries: list[DeliveryId]) -> bool:
+    return worker.poll() is not None or await _all_confirmed(store, deliveries)
 
 
 async def _all_confirmed(store: Store, deliveries: list[DeliveryId]) -> bool:

@@ -250,7 +250,7 @@ class _Refuses:
         failure.response = {"Error": {"Code": self.code}}  # type: ignore[attr-defined]
         raise failure
 
-    stop_contact = start_task_contact
+    stop_contact = search_contacts = start_task_contact
 
 
 @pytest.mark.parametrize(
@@ -263,6 +263,49 @@ async def test_a_failure_of_connect_is_told_by_its_code(code: str, for_good: boo
     assert (failed.value.reason, failed.value.for_good) == (code, for_good)
     assert "sent" not in str(failed.value)
     await Connect(INSTANCE, _Refuses("ContactNotFoundException")).stop("c-1", why="withdrawn")
+
+
+class _Finds(_Refuses):
+    """A client whose search knows these tasks, and whose tokens give ``c-token``."""
+
+    def __init__(self, *names: str, refuses: str = "") -> None:
+        super().__init__(refuses)
+        self.names, self.asked = names, list[dict[str, Any]]()
+
+    def search_contacts(self, **request: Any) -> dict[str, Any]:
+        if self.code:
+            return self.start_task_contact(**request)
+        self.asked.append(request)
+        return {"Contacts": [{"Id": f"c-{n}", "Name": name} for n, name in enumerate(self.names)]}
+
+
+async def test_a_task_of_connect_is_found_by_the_key_in_its_name() -> None:
+    key, name = key_of(CASE, 1), request_of(task(), INSTANCE, NOW)["Name"]
+    assert name.endswith(f"({key})")
+    longest = request_of(task(attributes={"codes": "P0301 " * 900}), INSTANCE, NOW)["Name"]
+    assert len(longest) == 1_024
+    client = _Finds(f"{name}1", f"another ({key}1)", name)
+    found = await Connect(INSTANCE, client).find(key, None, since=NOW, now=NOW + timedelta(hours=1))
+    assert found == "c-2", "not what the search takes for alike"
+    assert client.asked[0]["TimeRange"]["StartTime"] < NOW
+    with pytest.raises(VendorFailed) as failed:
+        await Connect(INSTANCE, _Finds()).find(key, None, since=NOW, now=NOW)
+    assert not failed.value.for_good, "the search learns of it later: it is asked again"
+    with pytest.raises(VendorFailed) as failed:
+        await Connect(INSTANCE, _Finds(refuses="AccessDeniedException")).find(key, None, since=NOW, now=NOW)
+    assert failed.value.for_good
+
+
+async def test_where_connect_may_not_be_searched_the_token_finds_the_task() -> None:
+    class Client(_Finds):
+        def start_task_contact(self, **request: Any) -> dict[str, Any]:
+            assert request["ClientToken"] == key_of(CASE, 1)
+            return {"ContactId": "c-token"}
+
+        def search_contacts(self, **request: Any) -> dict[str, Any]:
+            return _Refuses("AccessDeniedException").start_task_contact()
+
+    assert await Connect(INSTANCE, Client()).find(key_of(CASE, 1), task(), since=NOW, now=NOW) == "c-token"
 
 
 # ---- Twilio

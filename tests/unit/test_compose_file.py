@@ -55,6 +55,7 @@ def test_signing_keys_are_mounted_where_they_are_used_and_nowhere_else() -> None
         subpaths = {subpath for _, subpath, _, _ in mounts(service)}
         assert ("keys/key" in subpaths) == (name == "work")
         assert ("keys/cmd" in subpaths) == (name == "gateway")
+        assert ("keys/push" in subpaths) == (name == "work")
         assert ("pki" in subpaths) == (name in {"work", "operator"})
         assert ("" in subpaths) == (name in {"init", "store", "unit"})
         assert all(read_only for _, subpath, _, read_only in mounts(service) if subpath.startswith("keys/"))

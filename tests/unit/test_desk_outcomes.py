@@ -16,7 +16,7 @@ from maintenance.desk_outcomes import (
     outcome,
 )
 from maintenance.desk_problems import DialFirst, NotBooked, OutcomeUnfit
-from maintenance.desk_rules import Day, bar_to_call, given_up, started
+from maintenance.desk_rules import ASKED_FOR, Day, bar_to_call, given_up, spent, started
 from maintenance.desk_windows import window_of
 from maintenance.limits import CaseLimits, DeskLimits
 from maintenance.model import HISTORY_KEPT, LEVELS, Calls, Read
@@ -25,6 +25,7 @@ from maintenance.service import with_history
 from maintenance.states import StepNotAllowed, TriggerState, step
 from spine.facts.maintenance import (
     CallMade,
+    CallsChosen,
     CaseActed,
     CaseReprioritised,
     CaseSeen,
@@ -32,7 +33,7 @@ from spine.facts.maintenance import (
     TriggerScheduled,
 )
 from spine.ids import AppointmentId
-from tests.desk_cases import AGENT, LIMITS, NOON, OTHER, calls, leased
+from tests.desk_cases import AGENT, CAR, LIMITS, NOON, OTHER, OWNER, calls, leased
 
 APPOINTMENT = AppointmentId("apt_3k7m9qxd4hwe2a5t.brakes.1.1")
 RULES = started(CaseLimits())
@@ -70,10 +71,15 @@ GOES_TO = {
 }  # fmt: skip
 
 
+def visit(name: Disposition) -> dict[str, Any]:
+    """A visit is booked where the outcome says so."""
+    return {"appointment": APPOINTMENT, "appointments": 1} if name == "booked" else {}
+
+
 @pytest.mark.parametrize("severity", LEVELS)
 @pytest.mark.parametrize("name", DISPOSITIONS)
 def test_each_outcome_has_one_place_to_go(name: Disposition, severity: str) -> None:
-    read = leased(severity=severity, trigger={"appointment": APPOINTMENT})
+    read = leased(severity=severity, trigger=visit(name))
     state, found = after(read, name)
     assert state == GOES_TO[name]
     made = found.facts[0]
@@ -88,15 +94,50 @@ def test_each_outcome_has_one_place_to_go(name: Disposition, severity: str) -> N
 @pytest.mark.parametrize("name", DISPOSITIONS)
 @pytest.mark.parametrize("state", TriggerState)
 def test_no_outcome_follows_another_state(name: Disposition, state: TriggerState) -> None:
-    read = leased(trigger={"appointment": APPOINTMENT}).but(state=state)
+    read = leased(trigger=visit(name)).but(state=state)
     if state is TriggerState.LEASED or (state, name) == (TriggerState.BOOKED, "booked"):
         assert after(read, name)[0] == GOES_TO[name]
         return
-    found = told(read, name)
     if state is TriggerState.BOOKED:
         return  # the lease is gone: desk_work refuses it before it comes here
     with pytest.raises(StepNotAllowed):
-        step(state, *found.facts)
+        step(state, *told(read, name).facts)
+
+
+@pytest.mark.parametrize("name", ["do_not_call", "wrong_number", "no_answer"])
+def test_a_visit_that_is_booked_stands_whatever_comes_of_the_last_call(name: Disposition) -> None:
+    """It became critical, an agent called about it: the visit stays, and the owner goes on hearing by mail."""
+    state, found = after(leased(severity="critical", made=2, trigger=visit("booked")), name)
+    assert (state, found.body.trigger.appointment) == ("booked", APPOINTMENT)
+    assert found.body.trigger.again == NOON + DAY
+    state, found = after(leased(severity="critical", made=2), "no_answer")
+    assert (state, found.body.trigger.again) == ("unreached", NOON + DAY)
+    state, found = after(leased(made=2), "no_answer")
+    assert (state, found.body.trigger.again) == ("unreached", None)
+
+
+def test_no_calls_any_more_is_said_of_the_whole_car() -> None:
+    found = told(leased(), "do_not_call")
+    (said,) = found.others
+    assert isinstance(said, CallsChosen)
+    assert (said.vehicle, said.person, said.on) == (CAR, OWNER, False)
+
+
+@pytest.mark.parametrize("last", sorted(ASKED_FOR))
+def test_a_call_that_was_agreed_is_made_though_it_is_the_fourth(last: str) -> None:
+    read, window = leased(dialled=False, made=3), window_of(calls())
+    assert bar_to_call(read, calls(), window, None, LIMITS, NOON) == "calls_used"
+    agreed = tuple(
+        one.but(disposition=last if one.n == 3 else "no_answer") for one in read.body.trigger.calls
+    )
+    read = read.but(body=read.body.but(trigger=read.body.trigger.but(calls=agreed)))
+    assert bar_to_call(read, calls(), window, None, LIMITS, NOON) == ""
+    assert not spent(read.body, LIMITS)
+    fourth = leased(made=3, trigger={"calls": agreed})
+    assert after(fourth, "no_answer")[0] == "unreached", (
+        "it was agreed once, and no plan of calls begins anew"
+    )
+    assert after(fourth, "callback_at")[0] == "scheduled"
 
 
 def test_without_a_call_only_what_needs_none() -> None:

@@ -64,6 +64,35 @@ def test_stricter_countries() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("country", "zone", "feast"), [
+    ("FR", "Europe/Paris", "2030-05-08"), ("NO", "Europe/Oslo", "2030-05-17"), ("ES", "Europe/Madrid", "2030-11-01"),
+    ("IT", "Europe/Rome", "2030-04-25"),
+])  # fmt: skip
+def test_no_calls_on_public_holidays_where_the_countrys_rule_says_so(
+    country: str, zone: str, feast: str
+) -> None:
+    window = window_of(calls(country=country, zone=zone))
+    day = date.fromisoformat(feast)
+    before = day - timedelta(days=1)
+    assert day.isoweekday() < 6
+    assert not window.is_open(at(f"{day}T11:00:00", zone))
+    assert window.is_open(at(f"{before}T11:00:00", zone))
+    assert local_day(window.zone, window.next_open(at(f"{day}T08:00:00", zone))) > day
+    own = window_of(calls(country=country, zone=zone, hours=("08:00", "21:00")))
+    assert not own.is_open(at(f"{day}T11:00:00", zone)), "nor in hours of one's own"
+    assert window_of(calls(country="NL")).is_open(at("2030-12-25T11:00:00")), (
+        "where no rule of the country says so"
+    )
+
+
+def test_the_day_before_a_holiday_is_a_saturday_in_italy() -> None:
+    window = window_of(calls(country="IT", zone="Europe/Rome"))
+    assert [window.is_open(at(f"2030-04-24T{hour}:30:00", "Europe/Rome")) for hour in ("09", "10", "18", "19")] == [
+        False, True, True, False,
+    ]  # fmt: skip
+    assert window.is_open(at("2030-04-23T19:30:00", "Europe/Rome"))
+
+
 def test_the_owners_own_hours_in_their_own_zone() -> None:
     window = window_of(calls(hours=("18:00", "21:30"), zone="Europe/Helsinki", country="FI"))
     assert window.is_open(at("2030-05-07T20:30:00", "Europe/Helsinki"))
@@ -113,9 +142,9 @@ def test_the_other_half_of_the_next_day() -> None:
     assert window.other_half(at("2030-05-07T15:00:00")) == at("2030-05-08T09:00:00")
     assert window.other_half(at("2030-05-11T10:00:00")) == at("2030-05-13T14:30:00"), "over Sunday"
     france = window_of(calls(country="FR", zone="Europe/Paris"))
-    assert france.other_half(at("2030-05-07T10:30:00")) == at("2030-05-08T15:00:00")
+    assert france.other_half(at("2030-05-14T10:30:00")) == at("2030-05-15T15:00:00")
     evening = window_of(calls(country="FR", zone="Europe/Paris", hours=("12:00", "14:00")))
-    assert evening.other_half(at("2030-05-07T12:10:00")) == at("2030-05-08T13:00:00")
+    assert evening.other_half(at("2030-05-14T12:10:00")) == at("2030-05-15T13:00:00")
 
 
 @given(

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from spine.facts import FACT
 from spine.ids import VehicleId
+from tests.depth import deep
 from vehicle_gateway import clean
 from vehicle_gateway.link import Incoming
 from vehicle_gateway.parse import Parsed, Poison, Reason, parse
-from vehicle_gateway.presence import POSITION
+from vehicle_gateway.presence import POSITION, SIGNAL
 from vehicle_gateway.translate import WATCHED, Car, translate
 from vehicle_gateway.wire import up
 
@@ -50,13 +51,13 @@ D = st.dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=deep(150), deadline=None)
 @given(st.sampled_from(NAMES), st.binary(max_size=200))
 def test_random_bytes_become_poison_or_a_message(name: str, payload: bytes) -> None:
     assert isinstance(parse(message(name, payload)), Parsed | Poison)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=deep(150), deadline=None)
 @given(st.sampled_from(NAMES), D, st.dictionaries(st.sampled_from(["id", "boot", "seq", "ts", "mono", "v", "d", "x"]), JSON, max_size=2))  # fmt: skip
 def test_random_content_becomes_poison_or_facts_that_the_log_takes(
     name: str, d: dict[str, Any], more: dict[str, Any]
@@ -69,7 +70,7 @@ def test_random_content_becomes_poison_or_facts_that_the_log_takes(
             value.encode()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=deep(100), deadline=None)
 @given(st.text(max_size=120) | st.binary(max_size=120))
 def test_any_topic_is_told_from_ours(topic: str | bytes) -> None:
     found = parse(message("", envelope({}), topic=topic))
@@ -77,7 +78,7 @@ def test_any_topic_is_told_from_ours(topic: str | bytes) -> None:
     assert found.reason is Reason.TOPIC
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=deep(100), deadline=None)
 @given(st.sampled_from(NAMES), st.integers(0, 400), st.integers(0, 255))
 def test_one_changed_byte_never_raises(name: str, place: int, byte: int) -> None:
     good = bytearray(envelope({"n": 1, "receipt": "a.b.c", "values": {"Vehicle.Speed": 1}, "cmd": "cmd_x", "outcome": "done"}))  # fmt: skip
@@ -164,6 +165,30 @@ def test_the_watched_signals_are_lid_locks_doors_and_wear() -> None:
         assert WATCHED.fullmatch(path)
     for path in ("Vehicle.Speed", "Vehicle.CurrentLocation.Latitude", "Vehicle.TraveledDistance"):
         assert not WATCHED.fullmatch(path)
+
+
+def test_what_always_moves_is_told_in_steps() -> None:
+    volts, oil = (
+        "Vehicle.LowVoltageBattery.CurrentVoltage",
+        "Vehicle.Powertrain.CombustionEngine.EngineOil.LifeRemaining",
+    )
+
+    def told(car: Car, path: str, *values: float) -> list[Any]:
+        facts: list[Any] = []
+        for seq, value in enumerate(values, 1):
+            found = parse(message("sig", envelope({"values": {path: value}}, seq=seq)))
+            assert isinstance(found, Parsed)
+            facts += translate(found, VEHICLE, car, NOW, retained=False, heard_every=timedelta(1)).facts
+        return [one.value for one in facts]
+
+    assert told(Car(), volts, 12.5, 12.45, 12.41, 12.39, 12.44, 11.7) == [12.5, 12.39, 11.7]
+    assert told(Car(), volts, 12.5, 14.1, 13.4, 14.4, 13.2, 12.6) == [12.5, 14.1, 12.6], "the engine runs"
+    assert told(Car(), volts, 12.50, *(12.5 - n / 100 for n in range(1, 40)))[-1] == pytest.approx(
+        12.1, abs=0.11
+    )
+    assert told(Car(), oil, 900_000, 899_000, 820_000, 813_599) == [900_000, 813_599]
+    back = Car.of({f"{SIGNAL}{volts}": "11.7"})
+    assert told(back, volts, 11.7) == [11.7], "what a gateway told before it started anew is not known"
 
 
 def test_poison_says_what_the_unit_may_know() -> None:

@@ -28,6 +28,7 @@ from keys.model import Kept
 from spine.facts.delivery import DeliveryApproved
 from spine.facts.keys import BootOpened
 from spine.ids import CarrierId, DeliveryId, KeyId, QuestionId, UnitId, VehicleId
+from tests.depth import deep, spots
 from tests.keys_unit import Receipting
 from tests.keys_world import (
     CLAIMS,
@@ -206,7 +207,7 @@ def test_every_changed_byte_of_a_signed_part_breaks_it(where: str) -> None:
     good = file()
     holder, place = SIGNED[where](good)
     text = holder[place]
-    for spot in range(len(text)):
+    for spot in spots(len(text), 6):
         other = ALPHABET[(ALPHABET.find(text[spot]) + 1) % len(ALPHABET)]
         holder[place] = text[:spot] + other + text[spot + 1 :]
         assert judge(good).verdict == "broken", (where, spot)
@@ -232,7 +233,7 @@ def _der(text: str) -> bytes:
 GOOD_BYTES = json.dumps(file()).encode()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=deep(100), deadline=None)
 @given(st.integers(0, len(GOOD_BYTES) - 1), st.integers(0, 255))
 def test_no_byte_makes_it_raise(spot: int, to: int) -> None:
     changed = bytearray(GOOD_BYTES)
@@ -240,7 +241,7 @@ def test_no_byte_makes_it_raise(spot: int, to: int) -> None:
     assert verify_file(bytes(changed), ROOTS).verdict in {"verified", "broken"}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=deep(50), deadline=None)
 @given(st.one_of(st.binary(), st.text().map(str.encode), st.just(b"{}"), st.just(b"[" * 5000)))
 def test_what_is_no_file_is_broken(data: bytes) -> None:
     for roots in (ROOTS, None):

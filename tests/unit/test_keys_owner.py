@@ -26,6 +26,7 @@ from keys.car.owner import OwnerKey, canonical, check_owner, owner_challenge
 from keys.car.owner_keys import MAX_CID, MAX_OWNER_KEYS, PairedKey, PairedKeys, cid_hash, read_spki
 from keys.car.policy import Policy
 from keys.car.verify import KeyRefused, Refusal
+from tests.depth import deep
 from tests.keys_world import CLAIMS, ISSUER, OFFICE, Opening
 from trunkline.software_key import SoftwareKey
 
@@ -111,7 +112,7 @@ def test_the_software_key_signs_what_py_webauthn_takes(passkey: SoftwareKey) -> 
 
 
 @both
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=deep(100), deadline=None)
 @given(data=st.data())
 def test_we_take_nothing_that_py_webauthn_refuses(passkey: SoftwareKey, data: st.DataObject) -> None:
     client = client_data(
@@ -145,7 +146,7 @@ def test_any_flipped_bit_in_any_member_refuses(passkey: SoftwareKey) -> None:
 
 
 @both
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=deep(80), deadline=None)
 @given(data=st.data())
 def test_any_other_claim_refuses(passkey: SoftwareKey, data: st.DataObject) -> None:
     changes = {
@@ -217,7 +218,7 @@ def test_client_data_that_two_readers_could_read_differently(passkey: SoftwareKe
 
 
 @both
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=deep(100), deadline=None)
 @given(
     client=st.one_of(
         st.binary(max_size=300),

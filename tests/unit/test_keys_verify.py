@@ -17,6 +17,7 @@ from keys.car.proof import make_proof
 from keys.car.trust import TrustedKeys
 from keys.car.verify import KeyRefused, Presented, Reading, Refusal
 from keys.car.window import Window
+from tests.depth import deep
 from tests.keys_world import (
     CLAIMS,
     ISSUER,
@@ -265,7 +266,7 @@ def test_eight_links_and_one_challenge_each() -> None:
 ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=deep(150), deadline=None)
 @given(
     part=st.sampled_from(["key", "proof"]), where=st.floats(0, 1, exclude_max=True), to=st.integers(0, 255)
 )
@@ -294,7 +295,7 @@ def test_every_base64_character_matters() -> None:
             assert refusal(opening, changed).refusal is Refusal.REFUSED, (part, spot)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=deep(120), deadline=None)
 @given(key=st.one_of(st.text(), st.binary().map(lambda raw: raw.decode("latin-1"))), proof=st.text())
 def test_no_bytes_raise_anything_else(key: str, proof: str) -> None:
     assert refusal(Opening(), Presented(key, proof)).refusal is Refusal.REFUSED

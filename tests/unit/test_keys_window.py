@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keys.car.window import MAX_JUMP, SIZE, Standing, Window
+from tests.depth import deep
 
 moves = st.lists(
     st.one_of(
@@ -16,7 +17,7 @@ moves = st.lists(
 )
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=deep(500), deadline=None)
 @given(moves)
 def test_never_twice_and_never_refused_near_the_top(steps: list[tuple[str, int]]) -> None:
     window, used, highest, floor = Window(), set[int](), -1, 0

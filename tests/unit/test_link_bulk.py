@@ -13,6 +13,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties, VariableByteIntegers
 
+from tests.depth import deep
 from vehicle_gateway.bulk import BulkClient
 from vehicle_gateway.paho_client import Client
 from vehicle_gateway.session import Incoming, PacketTooLarge
@@ -219,7 +220,7 @@ stream = st.lists(st.one_of(message, message, message, st.sampled_from(ORDINARY)
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=deep(80), deadline=None)
 @given(stream, st.lists(st.integers(0, 3_000), max_size=5), st.integers(1, 5))
 def test_any_bytes_are_what_paho_takes_them_for(data: bytes, cuts: list[int], most: int) -> None:
     at = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
@@ -228,7 +229,7 @@ def test_any_bytes_are_what_paho_takes_them_for(data: bytes, cuts: list[int], mo
     assert read(BulkClient, pieces, most=most) == read(Client, [data])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=deep(80), deadline=None)
 @given(st.lists(st.sampled_from(ORDINARY), min_size=1, max_size=4), st.data())
 def test_a_flipped_byte_is_what_paho_takes_it_for(some: list[bytes], data: st.DataObject) -> None:
     stream = bytearray(b"".join(some))

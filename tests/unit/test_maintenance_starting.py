@@ -173,6 +173,54 @@ def test_a_visit_stands_when_the_owner_turns_calls_off_again() -> None:
     starting.more_urgent(one, YES, RULES, "critical", "x")
     starting.chosen(one, NO, RULES)
     assert (one.state, one.body.trigger.appointment) == (T.BOOKED, APPOINTMENT)
+    assert next_wake(one.state, one.body, NOW) == NOW + 24 * HOUR, "told daily"
+
+
+@pytest.mark.parametrize("calls", [NO, None])
+def test_a_booked_one_that_became_critical_is_told_daily_until_it_is_answered(calls: Calls | None) -> None:
+    one = story(T.BOOKED, "medium")
+    starting.more_urgent(one, calls, RULES, "critical", "x")
+    for day in (1, 2, 3):
+        one.now = NOW + day * 24 * HOUR
+        assert next_wake(one.state, one.body, NOW) == one.now
+        assert pass_time(one, calls, RULES) == ["told_again"]
+        assert isinstance(one.facts[-1], f.CaseToldAgain)
+        assert (one.state, one.body.trigger.appointment) == (T.BOOKED, APPOINTMENT)
+        assert pass_time(one, calls, RULES) == [], "called twice it does the same"
+    assert one.body.trigger.told == 3
+    starting.answered(one)
+    assert next_wake(one.state, one.body, NOW) is None
+
+
+def test_a_booked_critical_one_goes_to_an_agent_as_soon_as_its_owner_wants_calls() -> None:
+    one = story(T.BOOKED, "medium")
+    starting.more_urgent(one, NO, RULES, "critical", "x")
+    starting.chosen(one, YES, RULES)
+    assert (one.state, one.body.trigger.again, one.body.trigger.appointment) == (T.QUEUED, None, APPOINTMENT)
+    calm = story(T.BOOKED, "critical")
+    starting.chosen(calm, YES, RULES)
+    assert calm.state is T.BOOKED, "booked when it was critical already: that is the answer"
+
+
+@pytest.mark.parametrize(("mode", "facts", "again"), [
+    ("active", 1, NOW + 24 * HOUR), ("monitor", 0, NOW + 24 * HOUR), ("off", 0, None),
+])  # fmt: skip
+def test_telling_again_has_its_modes(mode: Any, facts: int, again: datetime | None) -> None:
+    rules = Starting(CaseLimits(repeat=mode), plain_promise(CaseLimits()))
+    one = story(T.UNREACHED, "critical", again=NOW)
+    pass_time(one, YES, rules)
+    assert (len(one.facts), one.body.trigger.again, one.would) == (
+        facts, again, ["repeat"] if mode == "monitor" else [],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("calls", [NO, None])
+def test_a_case_that_opens_again_with_its_visit_stays_booked(calls: Calls | None) -> None:
+    one = story(T.BOOKED, "medium")
+    starting.more_urgent(one, YES, RULES, "critical", "x")
+    starting.end(one, "clean_scans")
+    starting.resume(one, calls, RULES, "came_back")
+    assert (one.state, one.body.trigger.again) == (T.BOOKED, NOW + 24 * HOUR)
 
 
 @pytest.mark.parametrize(("severity", "made", "after"), [

@@ -1,5 +1,6 @@
 """Slots, appointments, invitations and their words without a store."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from itertools import pairwise
@@ -17,6 +18,7 @@ from maintenance.appointments import (
     appointment_of,
     case_of,
     number_of,
+    uid_of,
     verdict,
 )
 from maintenance.calendar import Entry, Party, invitation
@@ -219,7 +221,7 @@ def test_a_bay_knows_what_overlaps() -> None:
 
 def _entry(**more: Any) -> Entry:
     said: dict[str, Any] = {
-        "appointment": APT, "sequence": 2, "start": NOW + HOUR, "end": NOW + 2 * HOUR, "stamp": NOW,
+        "uid": "3f2a", "sequence": 2, "start": NOW + HOUR, "end": NOW + 2 * HOUR, "stamp": NOW,
         "summary": "Garage visit: Müller; Söhne, & Co \\ " + "long " * 30, "description": "One\ntwo, three; four\\five",
         "location": "Garage Noord, Kade 1, 3511 AB Utrecht", "organizer": Party('The "best" garage', "n@example.org"),
         "attendee": Party("Zoë", "zoe@example.org"),
@@ -238,7 +240,7 @@ def test_an_invitation_is_read_back_alike_by_two_readers(method: Any) -> None:
     assert str(read["METHOD"]) == method
     (event,) = read.walk("VEVENT")
     assert not event.errors
-    assert str(event["UID"]) == f"{APT}@trunkline.test"
+    assert str(event["UID"]) == "3f2a@trunkline.test"
     assert int(event["SEQUENCE"]) == 2
     assert event.decoded("DTSTART") == entry.start
     assert event.decoded("DTEND") == entry.end
@@ -251,7 +253,7 @@ def test_an_invitation_is_read_back_alike_by_two_readers(method: Any) -> None:
     assert event["ATTENDEE"].params["CN"] == "Zoë"
     other = vobject.readOne(text)
     assert other.method.value == method
-    assert other.vevent.uid.value == f"{APT}@trunkline.test"
+    assert other.vevent.uid.value == "3f2a@trunkline.test"
     assert other.vevent.sequence.value == "2"
     assert other.vevent.dtstart.value == entry.start
     assert other.vevent.summary.value == " ".join(entry.summary.split())
@@ -305,6 +307,20 @@ async def test_the_calendar_part_stands_beside_the_text() -> None:
     assert 'lang="nl"' in parts["text/html"].get_content()
     (event,) = icalendar.Calendar.from_ical(parts["text/calendar"].get_payload(decode=True)).walk("VEVENT")
     assert int(event["SEQUENCE"]) == 2
+
+
+def test_a_calendar_entry_is_called_by_a_name_that_tells_nothing_and_stays() -> None:
+    body = AppointmentBody(
+        case=CASE, vehicle=VehicleId("veh_" + CASE[4:20]), garage=GARAGE, slot=slot_id(GARAGE, 1, NOW), start=NOW,
+        end=NOW + HOUR, booked_by="per_5c2h8tq4n6w0rj3v", booked_at=NOW, uid=uid_of(APT),
+    )  # fmt: skip
+    found = Appointment(id=APT, state=AppointmentState.BOOKED, body=body)
+    assert found.uid == uid_of(APT) != uid_of(appointment_of(CASE, 2))
+    assert CASE[4:20] not in found.uid
+    assert "brakes" not in found.uid
+    assert re.fullmatch("[0-9a-f]{32}", found.uid)
+    older = Appointment.model_validate({**dict(found), "body": body.but(uid="")})
+    assert older.uid == APT, "what lies in somebody's calendar under its own id is found there again"
 
 
 # ---- words

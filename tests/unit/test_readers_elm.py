@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.depth import deep
 from tests.unit.elm_car import ElmCar, codes, frames, reply
 from vehicle_gateway.diag import elm
 from vehicle_gateway.diag.codes import from_two_bytes
@@ -257,7 +258,7 @@ def _explicitly_empty(raw: bytes, mode: str) -> bool:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=deep(120), deadline=None)
 @given(st.lists(_REPLY, min_size=4, max_size=20))
 def test_any_replies_give_an_outcome_and_complete_without_codes_only_from_explicit_answers(
     replies: list[bytes],
@@ -270,7 +271,7 @@ def test_any_replies_give_an_outcome_and_complete_without_codes_only_from_explic
         assert all(ecu.answered for ecu in found.ecus)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=deep(120), deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["0100", "03", "0A", "ATZ", ""]))
 def test_any_bytes_are_a_reply(raw: bytes, sent: str) -> None:
     found = elm.read_reply(raw, sent)

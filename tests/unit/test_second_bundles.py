@@ -9,6 +9,7 @@ import pytest
 from keys.car import bundle
 from keys.car.jwk import b64
 from keys.car.jws import SigningKey, Unacceptable
+from tests.depth import deep
 from tests.second.draft import Raw, dump, signature
 from tests.second.objects import NUMBERS, OTHERS
 from tests.second.peer import Missing, ask, installed
@@ -100,9 +101,9 @@ def test_a_thousand_bundles_are_judged_alike() -> None:
     except Missing as missing:
         pytest.skip(str(missing))
     rng = Random(7)
-    documents = [a_bundle(rng) for _ in range(1_000)]
+    documents = [a_bundle(rng) for _ in range(deep(400))]
     theirs = ask({"action": "bundle", "roots": BUNDLES["roots"], "bundle": tokens} for tokens in documents)
     for tokens, said in zip(documents, theirs, strict=True):
         assert {name: value for name, value in said.items() if name != "fault"} == ours(tokens), tokens
     outcomes = [said["outcome"] for said in theirs]
-    assert min(outcomes.count("taken"), outcomes.count("unacceptable")) > 150
+    assert min(outcomes.count("taken"), outcomes.count("unacceptable")) > len(outcomes) / 8

@@ -13,6 +13,7 @@ from keys.car.jwk import b64, thumbprint
 from keys.car.jws import Unacceptable, read_json
 from keys.car.trust import BadTrust, TrustedKeys
 from keys.car.verify import Refusal
+from tests.depth import deep
 from tests.keys_world import ISSUER, PHONE, published
 from tests.second.compare import disagreements, run
 from tests.second.peer import Missing, ask, installed
@@ -20,7 +21,7 @@ from tests.second.vectors import VECTORS, case_of, refused_keys
 from tests.unit.test_keys_evidence import CA, JWKS, OTHER_CA, ROOTS, STORIES, file, pem
 from tests.unit.test_keys_traps import low_order_encodings
 
-CASES = 2_500
+CASES = 2_000
 """``make second`` compares as many as one likes; ten thousand take half a minute."""
 NOT_OF_THE_VERIFIER = {Refusal.BUSY, Refusal.INTERNAL}
 
@@ -35,11 +36,11 @@ def second() -> None:
 
 
 def test_thousands_of_presentations_end_alike() -> None:
-    results = run(CASES, seed="docs/keys.md")
+    results = run(deep(CASES), seed="docs/keys.md")
     assert [str(one) for one in disagreements(results)[:3]] == []
     seen = Counter(one.ours["outcome"] for one in results)
     assert set(seen) == {"granted", *(set(Refusal) - NOT_OF_THE_VERIFIER)}
-    assert min(seen.values()) >= 5, seen
+    assert min(seen.values()) >= 2, seen
 
 
 def test_it_reads_every_vector() -> None:
@@ -169,7 +170,7 @@ def test_evidence_is_judged_alike() -> None:
     good = json.dumps(file()).encode()
     rng = Random(3)
     stories = [good, *(json.dumps(story).encode() for story, _ in STORIES.values())]
-    changed = [spoilt(good, rng) for _ in range(600)]
+    changed = [spoilt(good, rng) for _ in range(deep(200))]
     theirs = ask(evidence(document, pem(CA.certificate)) for document in stories + changed)
     for document, said in zip(stories + changed, theirs, strict=True):
         ours = verify_file(document, ROOTS)

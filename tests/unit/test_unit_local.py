@@ -17,6 +17,7 @@ from keys.car.local import Said
 from keys.car.proof import make_proof
 from keys.car.receipt import verify_chain
 from keys.car.verify import Presented
+from tests.depth import deep
 from tests.unit.local_phone import Phone, listening, phone
 from tests.unit.test_unit_opening import QUICK, Rig, until
 from tests.unit.unit_rig import DELIVERY, RECEIPT_KEY, T0, UNIT, key_token, proof_of
@@ -440,7 +441,7 @@ CUT = st.tuples(st.sampled_from(FRAMES), st.integers(4, 1_500), st.binary(min_si
 
 
 def test_any_frames_are_answered_and_change_nothing(rig: Rig) -> None:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=deep(120), deadline=None)
     @given(st.lists(CUT | st.binary(max_size=200) | st.sampled_from([one[4:] for one in FRAMES]), max_size=6))
     def check(frames: list[bytes]) -> None:
         asyncio.run(stay_the_same(rig, frames))

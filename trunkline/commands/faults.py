@@ -1,4 +1,4 @@
-"""``trunkline faults explain | import``: a fault code in plain words, and a full code table for those who have one."""
+"""``trunkline faults explain | coverage | import``: fault codes in plain words, and full tables for those who have one."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -52,3 +52,14 @@ def import_(
     table = read_csv(file)
     keep(table, default_data_directory())
     show({"codes": len(table.descriptions), "with_severity": len(table.severities)}, as_json=as_json)
+
+
+@app.command()
+def coverage(
+    file: Annotated[Path, typer.Argument(help="CSV with a header that names the column code.")],
+    as_json: AsJson = False,
+) -> None:
+    """Count how a table's codes are explained (by code, family, default), how urgent they are, and who says so."""
+    from maintenance.coverage import codes_of, covered
+
+    show(covered(codes_of(file)).told(), as_json=as_json)

@@ -17,8 +17,10 @@ export function carName(car) {
 
 /** Fill `area` with a card for each car; gives the cars, each with its number, name and plate. */
 export async function showCars(area, listed) {
+  // Oldest first, so that a number stays with its car.
+  const sorted = listed.toSorted((one, other) => one.visible_from.localeCompare(other.visible_from));
   const cars = await Promise.all(
-    listed.map(async (car, index) => {
+    sorted.map(async (car, index) => {
       // Only owners read the rules, where the name is; for the others a number does.
       const rules = car.role === "owner" ? await ask("GET", `/v1/owner/cars/${car.vehicle}/rules`) : {};
       return { ...car, number: index + 1, name: rules.name || "", plate: rules.plate || "", blocked: Boolean(rules.block_all) };
