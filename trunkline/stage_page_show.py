@@ -18,7 +18,7 @@ __all__ = ["curtain", "log_of", "until_ended"]
 
 
 @asynccontextmanager
-async def curtain(
+async def curtain(  # noqa: PLR0913 - the cast, and where it stands
     door: Door,
     tail: Tail,
     *,

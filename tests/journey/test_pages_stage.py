@@ -22,7 +22,7 @@ __all__ = ["browser", "cast"]
 pytestmark = IN_THE_BROWSER
 
 CAR = "stage-car"
-PLAYED_MS = 40_000
+PLAYED_MS = 90_000
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, cast
@@ -26,7 +26,8 @@ from trunkline.stage_page_door import Door
 from trunkline.stage_page_news import News, event
 from trunkline.stage_page_sessions import SideBySide
 from trunkline.stage_page_socket import SOCKET
-from vehicle_unit.vehicle import PADS
+from vehicle_unit.simulated import SimulatedBoot
+from vehicle_unit.vehicle import PADS, Vehicle
 
 ORIGIN: Final = "http://localhost:8080"
 OURS: Final = {"Sec-Fetch-Site": "same-origin"}
@@ -244,3 +245,18 @@ async def test_a_page_that_comes_back_hears_what_it_missed_and_no_more(tmp_path:
         assert (await anext(events)).startswith(b"event: car")
         await anext(events)
         assert await anext(events) == event(1, "said", 0)
+
+
+def test_by_hand_a_lid_stays_up_and_pads_are_told_only_where_they_are_measured() -> None:
+    heard: list[Any] = []
+    vehicle = Vehicle(heard=heard.append)
+    boot = SimulatedBoot(vehicle, lifts_after=None, shuts_after=timedelta(0))
+    boot.by_hand = True
+    boot.drive_open()
+    boot.lift()  # with a clock to shut it, this would need a running loop
+    assert vehicle.lid_up
+    boot.shut()
+    assert not vehicle.lid_up
+    assert PADS not in vehicle.signals()
+    vehicle.change(pad_wear=100)
+    assert heard[-1] == {PADS: 100}

@@ -95,7 +95,7 @@ export function atTheCar() {
   away = 0;
 }
 
-export const walking = () => away > 0 && away < FAR;
+export const arrived = () => away === 0;
 
 function fix() {
   const coords = { latitude: home[0] - away, longitude: home[1], accuracy: 5, altitude: null, altitudeAccuracy: null, heading: null, speed: null };

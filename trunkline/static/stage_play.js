@@ -1,6 +1,6 @@
 // Plays one delivery on the real pages: presses what people press, one caption for each step. May be hurried, or left.
 import { act } from "/static/stage_door.js";
-import { frame, shown, there, walking } from "/static/stage_frames.js";
+import { arrived, frame, shown, there } from "/static/stage_frames.js";
 import { look } from "/static/stage_tabs.js";
 import { t } from "/static/words.js";
 
@@ -186,7 +186,7 @@ const STEPS = [
     side: "car",
     reads: 4_500,
     says: () => t("Kim walks to the car. The phone says how far it is, without any map service."),
-    does: (the) => until(() => !walking(), the.signal),
+    does: (the) => until(arrived, the.signal),
   },
   {
     side: "courier",
