@@ -24,6 +24,10 @@ GIVES_BACK: Final = frozenset({"no_answer", "busy", "wrong_number"})
 ASKED_FOR: Final = frozenset({"callback_at", "language", "escalated_supervisor", "emergency"})
 """The person was spoken to, and another call was agreed or is needed: the cap of the day does not stand in its way."""
 
+AGREED: Final = ASKED_FOR - {"escalated_supervisor"}
+"""Another call was promised to the person, or they are in danger: it is made though all calls of the case were. A supervisor looks
+at the case, and calls nobody a fourth time."""
+
 
 class Day(Frozen):
     """Subject ``dia_<person body>``: who has a person's one call of a day. ``day``: the date where they are."""
@@ -86,7 +90,7 @@ def calls_used(body: CaseBody) -> int:
 def spent(body: CaseBody, limits: DeskLimits) -> bool:
     """All its calls are made, and nobody agreed in the last of them that there is to be another."""
     calls = body.trigger.calls
-    return calls_used(body) >= limits.calls_per_case and calls[-1].disposition not in ASKED_FOR
+    return calls_used(body) >= limits.calls_per_case and calls[-1].disposition not in AGREED
 
 
 def given_up(read: Read, limits: DeskLimits) -> bool:

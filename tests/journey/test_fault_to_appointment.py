@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 from icalendar import Calendar
 
+from maintenance.appointments import uid_of
 from spine.clock import SystemClock
+from spine.ids import AppointmentId
 from tests.journey.sink import Sink
 from tests.journey.stand import Cast, Stand, until
 from tests.service.test_readers_peers import SERVICES, peers
@@ -210,8 +212,8 @@ async def drive(house: Stand, name: str) -> None:
     await house.car(name, ignition=True)
 
 
-async def invitation(house: Stand, address: str, case: str, method: str = "REQUEST") -> Any:
-    """The calendar part of a mail about a case: the event in it, parsed by a library of others."""
+async def invitation(house: Stand, address: str, appointment: str, method: str = "REQUEST") -> Any:
+    """The calendar part of a mail about a visit: the event in it, parsed by a library of others."""
     found: list[Any] = []
 
     async def there() -> bool:
@@ -224,11 +226,12 @@ async def invitation(house: Stand, address: str, case: str, method: str = "REQUE
                     continue
                 calendar = Calendar.from_ical(part.get_content())
                 event = calendar.walk("VEVENT")[0]
-                if calendar["METHOD"] == method and case.partition("_")[2] in str(event["UID"]):
+                uid = uid_of(AppointmentId(appointment))
+                if calendar["METHOD"] == method and str(event["UID"]).startswith(f"{uid}@"):
                     found.append(event)
         return bool(found)
 
-    await until(there, f"an invitation for {address} about {case}")
+    await until(there, f"an invitation for {address} to {appointment}")
     return found[-1]
 
 
@@ -252,7 +255,7 @@ async def test_an_owner_books_what_an_elm327_read_and_a_clean_scan_closes_it(
         appointment = booked["appointment"]["id"]
     case = await case_in(people, vehicle, "booked")
     mine, theirs = [
-        await invitation(house, address, case["id"]) for address in (people.owner.address, GARAGE_MAIL)
+        await invitation(house, address, appointment) for address in (people.owner.address, GARAGE_MAIL)
     ]
     assert mine["UID"] == theirs["UID"]
     assert mine.decoded("DTSTART").timestamp() == _time(booked["appointment"]["start"])
@@ -290,7 +293,7 @@ async def test_a_contact_center_books_what_came_over_doip_and_a_clean_scan_close
         assert (await center.report(told, "booked", slot=slot))["outcome"] == "applied"
         assert center.hears.forged == 0
     case = await case_in(people, vehicle, "booked")
-    event = await invitation(house, people.owner.address, case["id"])
+    event = await invitation(house, people.owner.address, case["appointment"])
     assert str(event["LOCATION"])
     await garage.does("received", case["appointment"])
     await garage.does("done", case["appointment"])

@@ -158,10 +158,11 @@ async def test_a_notification_from_the_button_to_the_decided_page(cast: Cast, we
         await until(ended, "the device that is gone has ended")
         await page.get_by_role("button", name="Turn on in this browser").click()
         await expect(page.locator("#devices li")).to_have_count(1)
-        await page.get_by_label("Quiet hours at night").check()
+        quiet = page.locator(f"#on-{cast.vehicle}")
+        await quiet.check()
         await expect(page.locator("#kept")).to_have_text("Quiet hours are set.")
         assert await faults(page) == []
-        await page.get_by_label("Quiet hours at night").uncheck()
+        await quiet.uncheck()
         await expect(page.locator("#kept")).to_have_text("There are no quiet hours now.")
         await page.get_by_role("button", name="Turn off in this browser").click()
         await expect(page.locator("#how")).to_have_text("Notifications are off in this browser.")

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,9 @@ def sleeper(nursery: Nursery) -> Forked:
     """A receiver of webhooks, which would stay for ever."""
     with Path(os.devnull).open("r+b") as nothing:
         files = (nothing.fileno(),) * 3
-        return nursery.fork(("webhooks", "listen", "--port", "0"), files=files, environment=environment())
+        words, elsewhere = ("webhooks", "listen", "--port", "0"), Path(tempfile.gettempdir())
+        # Not here, where another test's demo may be writing its settings just now.
+        return nursery.fork(words, files=files, environment=environment(), cwd=elsewhere)
 
 
 def gone(pid: int) -> bool:
