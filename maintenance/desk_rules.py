@@ -25,8 +25,9 @@ ASKED_FOR: Final = frozenset({"callback_at", "language", "escalated_supervisor",
 """The person was spoken to, and another call was agreed or is needed: the cap of the day does not stand in its way."""
 
 AGREED: Final = ASKED_FOR - {"escalated_supervisor"}
-"""Another call was promised to the person, or they are in danger: it is made though all calls of the case were. A supervisor looks
-at the case, and calls nobody a fourth time."""
+"""Another call was promised to the person, or they are in danger: it is made though all calls of the case were made.
+
+A supervisor looks at the case, and calls nobody a fourth time."""
 
 
 class Day(Frozen):
