@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
+from babel.dates import format_datetime
 from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response, Security
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.security import APIKeyCookie
@@ -85,7 +86,7 @@ def routes(desk: Maintenance, templates: Environment, *, booking: BookingLink = 
         every = texts(language)
         about |= {
             "say": every, "language": language, "languages": _LANGUAGES, "mood": _mood, "over": _over,
-            "said": every["page"][said] if said in _SAID else "", "moment": lambda at: _moment(at, zone),
+            "said": every["page"][said] if said in _SAID else "", "moment": lambda at: _moment(at, zone, language),
         }  # fmt: skip
         return HTMLResponse(templates.get_template(name).render(**about))
 
@@ -165,5 +166,7 @@ def _mood(one: CaseOut) -> str:
     return "bad" if one.severity in {"high", "critical"} else "wait"
 
 
-def _moment(at: datetime, zone: str) -> str:
-    return f"{at.astimezone(ZoneInfo(zone)):%d %b %Y, %H:%M}"
+def _moment(at: datetime, zone: str, language: Language) -> str:
+    """In the reader's language; where nobody said a time zone it is UTC, and says so."""
+    told = format_datetime(at, "d MMM y, HH:mm", tzinfo=ZoneInfo(zone), locale=language)
+    return f"{told} UTC" if zone == "UTC" else told
