@@ -1,11 +1,12 @@
 // The phone's one door to the service: signs this device in, and says of each request what became of it.
-import { assertion } from "/courier/device.js";
+import { assertion, device } from "/courier/device.js";
 import { learn } from "/courier/clock.js";
 import { explain } from "/courier/problems.js";
 
 const PATIENCE_MS = 15_000;
 const RENEW_MS = 60_000;
 let token = "";
+let whose = "";
 let ends = 0;
 let signing = null;
 
@@ -67,7 +68,9 @@ export async function send(method, path, { json, bytes, headers = {}, patience =
 
 /** Have a token that is good for at least a minute. Throws Refused: `device.unknown` where this phone is not enrolled (any more). */
 export async function signedIn({ patience } = {}) {
-  if (token && Date.now() < ends) return;
+  // A phone that was enrolled for somebody else meanwhile, here or in another tab, goes on with nothing of the former one's.
+  const who = (await device())?.courier || "";
+  if (token && whose === who && Date.now() < ends) return;
   signing ??= signIn({ patience }).finally(() => {
     signing = null;
   });
@@ -76,8 +79,10 @@ export async function signedIn({ patience } = {}) {
 
 async function signIn({ patience, again = true }) {
   try {
+    const who = (await device())?.courier || "";
     const made = await send("POST", "/v1/courier/session", { json: { assertion: await assertion() }, patience });
     token = made.token;
+    whose = who;
     ends = Date.now() + made.expires_in * 1000 - RENEW_MS;
   } catch (problem) {
     if (problem.status !== 401) throw problem;

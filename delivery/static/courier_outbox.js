@@ -1,7 +1,7 @@
 // What waits to be sent: arrived, photo, failed, done, the car's receipts. Kept on the phone, sent in order, each under a name of its own.
 import { call, jobPath } from "/courier/api.js";
 import { explain } from "/courier/problems.js";
-import { all, drop, put } from "/courier/store.js";
+import { all, drop, get, put } from "/courier/store.js";
 
 const FIRST_MS = 2_000;
 const LONGEST_MS = 30_000;
@@ -71,7 +71,7 @@ function comesLater({ reached, status, code }) {
 /** Gives false where the rest has to wait. */
 async function inOrder() {
   for (const item of await waiting()) {
-    if (item.refused) continue;
+    if (item.refused || !(await get("outbox", item.n))) continue; // gone: the phone is somebody else's by now
     if (item.what === "arrived" && Date.now() - item.at > ARRIVED_MS) {
       await refuse(item, "courier.arrive_first");
       continue;
@@ -93,7 +93,7 @@ async function inOrder() {
 }
 
 async function refuse(item, code) {
-  await put("outbox", { ...item, refused: code, bytes: undefined });
+  if (await get("outbox", item.n)) await put("outbox", { ...item, refused: code, bytes: undefined });
   tell();
 }
 

@@ -133,3 +133,45 @@ async def test_the_page_is_kept_whole_and_changes_only_when_asked(browser: Brows
         await until(tidy, "no half of a version is left")
         await page.context.close()
         assert [one for one in web.complaints if "redundant" not in one] == []
+
+
+async def test_a_phone_that_is_enrolled_for_somebody_else_forgets_the_former_ones_token(
+    browser: Browser,
+) -> None:
+    """Without a reload in between, while the token is still good; what was being sent is not put back either."""
+    async with deployed() as site:
+        web = Chromium(browser, f"http://localhost:{site.port}")
+        page = await web.page()
+        await page.goto(f"{web.url}/courier")
+        await expect(page.get_by_role("button", name="Enrol this phone")).to_be_visible()
+        said = await page.evaluate(
+            """async () => {
+                const [{ call }, device, { later, sendAll, waiting }, { all }] = await Promise.all(
+                    ["api", "device", "outbox", "store"].map((name) => import(`/courier/${name}.js`)));
+                const answer = (status, said) => new Response(JSON.stringify(said), {
+                    status, headers: { "Content-Type": "application/json" } });
+                const asked = [];
+                let during = null;
+                globalThis.fetch = async (path, { headers, body }) => {
+                    if (path === "/v1/courier/session")
+                        return answer(200, { token: device.claims(JSON.parse(body).assertion).iss, expires_in: 600 });
+                    asked.push(headers.Authorization);
+                    await during?.();
+                    return during ? answer(404, { code: "delivery.unknown" }) : answer(200, {});
+                };
+                const become = async (id) => {
+                    await device.enrolment(id + "00000000");
+                    await device.enrolled({ id, name: id });
+                };
+                await become("c1");
+                await call("GET", "/v1/courier/jobs");
+                await become("c2");
+                await call("GET", "/v1/courier/jobs");
+                during = () => become("c3");
+                await later("dlv_1", "done");
+                await later("dlv_2", "done");
+                await sendAll();
+                return [asked, (await all("outbox")).length];
+            }"""
+        )
+        assert said == [["Bearer c1", "Bearer c2", "Bearer c2"], 0]
