@@ -24,6 +24,7 @@ check: setup
 	$(BIN)/deptry .
 	$(BIN)/codespell $(PACKAGES) tests docs README.md CHANGELOG.md Makefile
 	$(BIN)/python -m trunkline.documents --check
+	$(BIN)/python -m trunkline.catalogs --check
 
 # The checks run beside the first tests: alone they would leave a core idle for a minute.
 test: setup
