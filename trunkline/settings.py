@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import (
@@ -21,6 +22,8 @@ from trunkline.commands.places import default_data_directory
 from vehicle_gateway.limits import GatewayLimits
 from vehicle_gateway.link import LinkLimits
 from webhooks.limits import WebhooksLimits
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Settings(BaseSettings):
@@ -165,6 +168,8 @@ class Settings(BaseSettings):
             )
         if self.public_url.endswith("/"):
             raise ValueError("public_url must not end with a slash")
+        if self.stage_socket is not None and urlsplit(self.public_url).hostname not in _LOOPBACK:
+            raise ValueError("stage_socket is for a demo on this machine: public_url names another")
         return self
 
     @classmethod

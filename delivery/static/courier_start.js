@@ -6,6 +6,7 @@ import { JobScreen } from "/courier/job.js";
 import { drawList, lookAtList } from "/courier/list.js";
 import { dismiss, outbox, refusal, sendAll, waiting } from "/courier/outbox.js";
 import { keepShell } from "/courier/shell.js";
+import { clear } from "/courier/store.js";
 import { element, say } from "/static/controls.js";
 import { second } from "/static/times.js";
 import { n, t } from "/static/words.js";
@@ -38,7 +39,11 @@ async function look() {
     await lookAtList();
     say(by("list-said"), "");
   } catch (problem) {
-    if (problem.code === "device.unknown") return enrol("", problem.message);
+    if (problem.code === "device.unknown") {
+      // Whoever has the phone now has no job any more: plates, places and keys go from it at once.
+      await Promise.all([clear("jobs"), clear("keys")]);
+      return enrol("", problem.message);
+    }
     say(by("list-said"), problem.message, "bad");
   }
   if (!by("list").hidden) timer = setTimeout(look, LIST_MS);

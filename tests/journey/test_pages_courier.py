@@ -237,6 +237,13 @@ async def _removed(cast: Cast, page: Page, web: Chromium, courier: str) -> None:
     web.foresee("/v1/courier", "401")
     await page.goto(f"{web.url}/courier")
     await expect(page.locator("#enrol-said")).to_contain_text("This phone is not enrolled any more")
+    kept: list[int] = await page.evaluate(
+        """async () => {
+            const { all } = await import("/courier/store.js");
+            return [(await all("jobs")).length, (await all("keys")).length];
+        }"""
+    )
+    assert kept == [0, 0], "no plate, place or key stays on the phone"
     for language in ("nl", "de"):
         await page.context.add_cookies([{"name": "tl_language", "value": language, "url": web.url}])
         await page.reload()

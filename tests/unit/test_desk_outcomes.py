@@ -16,7 +16,7 @@ from maintenance.desk_outcomes import (
     outcome,
 )
 from maintenance.desk_problems import DialFirst, NotBooked, OutcomeUnfit
-from maintenance.desk_rules import ASKED_FOR, Day, bar_to_call, given_up, spent, started
+from maintenance.desk_rules import AGREED, Day, bar_to_call, given_up, spent, started
 from maintenance.desk_windows import window_of
 from maintenance.limits import CaseLimits, DeskLimits
 from maintenance.model import HISTORY_KEPT, LEVELS, Calls, Read
@@ -123,7 +123,7 @@ def test_no_calls_any_more_is_said_of_the_whole_car() -> None:
     assert (said.vehicle, said.person, said.on) == (CAR, OWNER, False)
 
 
-@pytest.mark.parametrize("last", sorted(ASKED_FOR))
+@pytest.mark.parametrize("last", sorted(AGREED))
 def test_a_call_that_was_agreed_is_made_though_it_is_the_fourth(last: str) -> None:
     read, window = leased(dialled=False, made=3), window_of(calls())
     assert bar_to_call(read, calls(), window, None, LIMITS, NOON) == "calls_used"

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from people.access import Access
 from spine.entries import Entry
@@ -156,6 +157,10 @@ async def test_a_demo_that_has_gone_is_said(tmp_path: Path) -> None:
 
 def test_only_a_demo_has_it() -> None:
     assert Settings(data_dir=Path("/nowhere")).stage_socket is None
+    with pytest.raises(ValidationError, match="on this machine"):
+        Settings(
+            data_dir=Path("/nowhere"), stage_socket=Path("/nowhere/s"), public_url="https://cars.example.org"
+        )
     assert "frame-src" not in CSP
     assert "frame-ancestors 'none'" in CSP
 
