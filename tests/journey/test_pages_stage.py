@@ -119,7 +119,8 @@ async def _played(page: Page, folder: Path) -> None:
     """One press, and the whole delivery goes by; "Next" hurries it."""
     drawing = page.locator("#drawing")
     await page.get_by_role("button", name="Play it for me").click()
-    hurrying = asyncio.create_task(_hurry(page))
+    captions: list[str] = []
+    hurrying = asyncio.create_task(_hurry(page, captions))
     try:
         await expect(drawing).to_have_attribute("data-lid", "up", timeout=PLAYED_MS)
         await expect(page.locator("#chip-boot")).to_have_text("Boot open")
@@ -128,6 +129,8 @@ async def _played(page: Page, folder: Path) -> None:
         await expect(drawing).to_have_attribute("data-lid", "down", timeout=PLAYED_MS)
         await expect(drawing).to_have_attribute("data-lock", "locked")
         await expect(page.locator("#caption-says")).to_contain_text("That was a delivery", timeout=PLAYED_MS)
+    except AssertionError as cause:
+        raise AssertionError("\n".join([str(cause), *captions, await _everything(page)])) from cause
     finally:
         hurrying.cancel()
     said = await page.locator("#log-list").inner_text()
@@ -142,14 +145,24 @@ async def _played(page: Page, folder: Path) -> None:
     await expect(page.locator("#caption")).to_be_hidden()
 
 
-async def _hurry(page: Page) -> None:
+async def _hurry(page: Page, captions: list[str]) -> None:
     while True:
         # The last caption stays for the reader: looked at and pressed in one go, so that it cannot come in between.
-        await page.evaluate(
-            """() => document.getElementById("caption-says").textContent.includes("That was a delivery")
-                || document.getElementById("caption-next").click()"""
+        said = await page.evaluate(
+            """() => {
+                const said = document.getElementById("caption-says").textContent;
+                if (!said.includes("That was a delivery")) document.getElementById("caption-next").click();
+                return said;
+            }"""
         )
+        if said not in captions[-1:]:
+            captions.append(said)
         await asyncio.sleep(0.2)
+
+
+async def _everything(page: Page) -> str:
+    """What the page and its frames say: a play that stands still is not seen twice."""
+    return "\n----\n".join([await frame.locator("body").inner_text() for frame in page.frames])
 
 
 async def _by_hand(page: Page) -> None:

@@ -1,5 +1,5 @@
 // Plays one delivery on the real pages: presses what people press, one caption for each step. May be hurried, or left.
-import { act } from "/static/stage_door.js";
+import { No, act } from "/static/stage_door.js";
 import { arrived, frame, shown, there } from "/static/stage_frames.js";
 import { look } from "/static/stage_tabs.js";
 import { t } from "/static/words.js";
@@ -29,7 +29,9 @@ export async function play({ order, now, done }) {
       the.signal.throwIfAborted();
     }
   } catch (problem) {
-    ended = problem.name === "AbortError" ? "" : t("This step did not end by itself. Go on by hand: every button works.");
+    if (problem.name === "AbortError") ended = "";
+    else if (problem instanceof No) ended = problem.message;
+    else ended = t("This step did not end by itself. Go on by hand: every button works.");
   }
   caption(ended, "", "car");
   by("caption-next").hidden = true;
