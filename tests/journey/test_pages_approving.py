@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.async_api import Page, expect
 
-from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
+from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, midday, web
 from tests.journey.stand import Cast, Stand, until
 from tests.journey.test_pages_for_everybody import faults
 from tests.journey.test_pages_passkeys import Hand
@@ -31,8 +31,8 @@ async def picture(page: Page, name: str) -> None:
 
 
 async def tomorrow(cast: Cast, address: str, reference: str, hour: int) -> str:
-    """An order for an hour of the next day, so that no midnight is in it."""
-    then = datetime.now(ZoneInfo("Europe/Amsterdam")).replace(hour=hour, minute=0, second=0, microsecond=0)
+    """An order for an hour of the next day as the browser counts, so that no midnight is in it."""
+    then = datetime.now(ZoneInfo(midday())).replace(hour=hour, minute=0, second=0, microsecond=0)
     start = (then + timedelta(days=1)).astimezone(UTC)
     wanted: dict[str, Any] = {
         "address": address,
