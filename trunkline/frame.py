@@ -1,6 +1,8 @@
 """What stands around every page: where one is, whether somebody is signed in, and the choice of a language."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.resources import files
@@ -50,13 +52,32 @@ class Framed:
             await self._app(scope, receive, send)
             return
         cookies = cookie_parser(Headers(scope=scope).get("cookie", ""))
-        back = quote(scope["path"]) if scope["method"] == "GET" else ""
-        around = Around(scope["path"], back if local(back) else "", not _SESSIONS.isdisjoint(cookies))
-        before = _around.set(around)
+        back = scope["path"] if scope["method"] == "GET" else ""
+        before = _around.set(_seen(scope["path"], back, signed_in=not _SESSIONS.isdisjoint(cookies)))
         try:
             await self._app(scope, receive, send)
         finally:
             _around.reset(before)
+
+
+def _seen(path: str, back: str, *, signed_in: bool) -> Around:
+    quoted = quote(back)
+    return Around(path, quoted if local(quoted) else "", signed_in)
+
+
+def around() -> Around:
+    """Of the request that is being answered."""
+    return _around.get()
+
+
+@contextmanager
+def seen_from(path: str, *, signed_in: bool) -> Iterator[None]:
+    """For a frame that is made to be kept: what is rendered meanwhile is the page of this path."""
+    before = _around.set(_seen(path, path, signed_in=signed_in))
+    try:
+        yield
+    finally:
+        _around.reset(before)
 
 
 def local(path: str) -> bool:

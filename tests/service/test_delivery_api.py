@@ -23,6 +23,7 @@ from tests.service.delivery_house import CAR, HERE, HOUR, SPOT, DeliveryHouse, h
 from tests.unit.test_delivery_photos import BARE, FULL
 from trunkline import problems
 from trunkline.frame import templates
+from trunkline.frames import Frames
 from webhooks.dispatch import Brief
 from webhooks.envelope import News, sequence_of
 from webhooks.keyring import Keyring
@@ -83,7 +84,7 @@ async def web(home: DeliveryHouse) -> AsyncIterator[Web]:
         api_pairing.routes(home.desk),
     ):  # fmt: skip
         app.include_router(router, prefix="/v1")
-    app.include_router(pages.routes(templates()))
+    app.include_router(pages.routes(home.desk, Frames(templates())))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
         made = Web(home, client, sources)
