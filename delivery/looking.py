@@ -67,11 +67,13 @@ async def _read(desk: Desk, read: Read, also: list[str]) -> tuple[Mapping[str, S
         wanted.append(body.courier.courier)
     if body.question is not None:
         wanted.append(body.question)
-    loading = desk.deliveries.store.load_many(wanted)
+    store = desk.deliveries.store
     if body.vehicle is None or read.over:
-        return await loading, None
-    standing = desk.cars.car(body.vehicle, now=desk.deliveries.clock.now())
-    return await asyncio.gather(loading, standing)
+        return await store.load_many(wanted), None
+    # The car first: what is asked for one by one leaves with what is asked for at once, in one write.
+    car = desk.cars.car(body.vehicle, now=desk.deliveries.clock.now())
+    found, saved = await asyncio.gather(car, store.load_many(wanted))
+    return saved, found
 
 
 def _shown(
