@@ -1,9 +1,10 @@
 """Frames of pages, rendered once for each language and kind of reader; what differs is put in at each request."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
-from jinja2 import Environment
+from jinja2 import Environment, Template
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,14 +28,14 @@ class Frames:
 
     def frame(self, name: str, **values: str) -> "Frame":
         """Of a template: ``values`` are the same at each request. It is asked for ``subject`` and ``carried``, too."""
-        return Frame(self._templates, name, values)
+        return Frame(self._templates.get_template(name), values)
 
 
 class Frame:
     """One page's frame. Its template knows nothing of a request but what ``frame.around`` and the language say."""
 
-    def __init__(self, templates: Environment, name: str, values: dict[str, str]) -> None:
-        self._template = templates.get_template(name)
+    def __init__(self, template: Template, values: Mapping[str, str]) -> None:
+        self._template = template
         self._values = values
         self._kept: dict[tuple[str, str, bool], Pieces] = {}
 
