@@ -1,6 +1,5 @@
 """JSON routes of the people of a car: deliveries into it, the answer, block, window, place and rules."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
@@ -19,20 +18,19 @@ from delivery.api_parts import (
 )
 from delivery.desk import Desk
 from delivery.lists import OF_CAR
+from delivery.looking import as_done, as_seen_by
 from delivery.model import Level, Read
 from delivery.place import Place
 from delivery.problems import NoSuchDelivery
-from delivery.questions import Decision, place_in_words
+from delivery.questions import Decision
 from delivery.rules import Rules
-from delivery.states import ACTS, Act
 from delivery.streams import Audience, LastEventId, stream
-from delivery.views import SEEN_BY_OWNERS, OwnerDeliveryOut, asked_out, car_out, key_out, timeline
+from delivery.views import SEEN_BY_OWNERS, OwnerDeliveryOut
 from keys.car.claims import Fra, OwnerSignature
 from people.access import PersonPrincipal
 from people.api_parts import Idempotent, In, VehiclePath, problems
 from people.assertions import Assertion
-from people.model import RoleOnCar
-from spine.ids import DeliveryId, PersonId, VehicleId
+from spine.ids import DeliveryId, VehicleId
 
 IfMatch = Annotated[str, Header(max_length=40, description="The ETag of the rules you read.")]
 
@@ -109,12 +107,11 @@ def _looking(desk: Desk) -> APIRouter:
             found += [read for one in page.members if (read := await _found(desk, me, DeliveryId(one)))]
             following = page.next if vehicle else None
         found.sort(key=lambda read: read.body.requested_at, reverse=True)
-        return OwnerDeliveriesOut(data=[await owner_view(desk, one) for one in found[:limit]], next=following)
+        return OwnerDeliveriesOut(data=[await as_done(desk, one) for one in found[:limit]], next=following)
 
     @router.get("/deliveries/{delivery}", responses=problems(401, 404, 422), summary="One delivery")
     async def delivery(me: Me, delivery: DeliveryPath) -> OwnerDeliveryOut:
-        read, role = await desk.owner.read(me.id, delivery)
-        return await owner_view(desk, read, role, me=me.id)
+        return await as_seen_by(desk, me.id, await desk.deliveries.read(delivery))
 
     @router.get(
         "/deliveries/{delivery}/events", response_class=StreamingResponse, summary="Its facts as they happen",
@@ -174,7 +171,7 @@ def _acting(desk: Desk) -> APIRouter:
                 own=wanted.own,
                 assertion=wanted.assertion,
             )
-            return await owner_view(desk, read)
+            return await as_done(desk, read)
 
         return await idempotency.answer(asked, me.id, 200, work)
 
@@ -195,7 +192,7 @@ def _acting(desk: Desk) -> APIRouter:
         """At any moment until the lock moves. The key's true state is in the answer."""
 
         async def work(_: str) -> OwnerDeliveryOut:
-            return await owner_view(desk, await desk.owner.block(me.id, delivery))
+            return await as_done(desk, await desk.owner.block(me.id, delivery))
 
         return await idempotency.answer(asked, me.id, 200, work)
 
@@ -207,7 +204,7 @@ def _acting(desk: Desk) -> APIRouter:
 
         async def work(_: str) -> OwnerDeliveryOut:
             await _steps_up(desk, me)
-            return await owner_view(desk, await desk.owner.extend(me.id, delivery, wanted.until))
+            return await as_done(desk, await desk.owner.extend(me.id, delivery, wanted.until))
 
         return await idempotency.answer(asked, me.id, 200, work)
 
@@ -222,7 +219,7 @@ def _acting(desk: Desk) -> APIRouter:
 
         async def work(_: str) -> OwnerDeliveryOut:
             await _steps_up(desk, me)
-            return await owner_view(desk, await desk.owner.change_place(me.id, delivery, wanted.place))
+            return await as_done(desk, await desk.owner.change_place(me.id, delivery, wanted.place))
 
         return await idempotency.answer(asked, me.id, 200, work)
 
@@ -253,54 +250,6 @@ def _rules(desk: Desk) -> APIRouter:
         return found
 
     return router
-
-
-async def owner_view(
-    desk: Desk, read: Read, role: RoleOnCar | None = None, *, me: PersonId | None = None
-) -> OwnerDeliveryOut:
-    """A delivery as the people of the car see it. ``role``: of ``me``, where what the reader may do matters."""
-    body, people = read.body, desk.people
-    may = role is None or role.may_approve
-    # Asked for at once: nothing here hangs on another, and each alone would be a way to the store and back.
-    carrier, courier, question, car, needed = await asyncio.gather(
-        people.carriers.view(body.carrier),
-        people.couriers.courier(body.courier.courier) if body.courier else _nothing(),
-        desk.deciding.question(read),
-        desk.cars.car(body.vehicle, now=desk.deliveries.clock.now())
-        if body.vehicle is not None and not read.over
-        else _nothing(),
-        desk.deciding.needed(me, read) if me is not None and may else _nothing(),
-    )
-    return OwnerDeliveryOut(
-        id=read.id,
-        livemode=body.livemode,
-        vehicle=body.vehicle,
-        state=read.state,
-        carrier=body.carrier,
-        carrier_name=carrier.name if carrier else "",
-        courier=body.courier.courier if body.courier else None,
-        courier_name=courier.name if courier else "",
-        kind=body.kind,
-        opens=body.act,
-        window=body.window,
-        parcels=len(body.parcels),
-        place=place_in_words(body.place),
-        out_by_m=body.out_by,
-        question=asked_out(read, question, needed),
-        approved_by=body.approval.by if body.approval else None,
-        key=key_out(read),
-        refusal=body.refusal,
-        failure=body.failure,
-        timeline=timeline(read),
-        photos=tuple(one.sha256 for one in body.photos if not one.gone),
-        can_block=may and read.state in ACTS[Act.BLOCK],
-        car=None if car is None else car_out(car),
-        ended=body.ended,
-    )
-
-
-async def _nothing() -> None:
-    """In the place of what need not be asked for."""
 
 
 async def _found(desk: Desk, me: PersonPrincipal, delivery: DeliveryId) -> Read | None:

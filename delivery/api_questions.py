@@ -1,5 +1,6 @@
 """Answers from outside a session: the link of a mail, and a linked system's signed decision."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -180,12 +181,13 @@ def routes(desk: Desk, verifier: Verifier) -> APIRouter:
 
 
 async def _question(desk: Desk, read: Read, question: Question, person: PersonId) -> QuestionOut:
-    asked = asked_out(read, question, await desk.deciding.needed(person, read))
+    # Nothing here hangs on another.
+    needed, car, beside = await asyncio.gather(
+        desk.deciding.needed(person, read), _car(desk, read), desk.waiting.beside(read, person)
+    )
+    asked = asked_out(read, question, needed)
     if asked is None:
         raise LinkUnknown("this link is not known")
-    car = None
-    if read.body.vehicle is not None and not read.over:
-        car = car_out(await desk.cars.car(read.body.vehicle, now=desk.deliveries.clock.now()))
     return QuestionOut(
         delivery=read.id,
         state=read.state,
@@ -198,11 +200,17 @@ async def _question(desk: Desk, read: Read, question: Question, person: PersonId
         level=asked.level,
         not_me=asked.not_me,
         needed=asked.needed,
-        waiting=tuple([await _waiting(desk, one) for one in await desk.waiting.beside(read, person)]),
+        waiting=tuple([await _waiting(desk, one) for one in beside]),
         car=car,
         out_by_m=read.body.out_by,
         can_block=read.state in ACTS[Act.BLOCK],
     )
+
+
+async def _car(desk: Desk, read: Read) -> CarOut | None:
+    if read.body.vehicle is None or read.over:
+        return None
+    return car_out(await desk.cars.car(read.body.vehicle, now=desk.deliveries.clock.now()))
 
 
 async def _waiting(desk: Desk, read: Read) -> WaitingOut:

@@ -8,7 +8,7 @@ from spine.ids import UnitId, VehicleId
 from spine.ingest import car_state
 from spine.store import Store
 from vehicle_gateway.limits import GatewayLimits
-from vehicle_gateway.presence import car_state_of, reachability
+from vehicle_gateway.presence import WHERE, car_state_of, reachability
 from vehicle_gateway.registry import Vehicles
 
 
@@ -22,7 +22,7 @@ class StoredCars:
 
     async def car(self, vehicle: VehicleId, *, now: datetime) -> Car:
         """A car that never spoke is one without coverage."""
-        state = car_state_of(await car_state(self._store, vehicle))
+        state = car_state_of(await car_state(self._store, vehicle, WHERE))
         found = reachability(state.word, state.last_seen, now, self._limits)
         where = state.position
         return Car(

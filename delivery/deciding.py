@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from delivery import as_shown, barred
 from delivery.barred import BarredBody
 from delivery.holding import holds
+from delivery.levels import ApprovesBy
 from delivery.mailed import Mailed, delivery_of
 from delivery.model import Approval, Level, Read
 from delivery.ports import CarPeople, Passkeys, Persons
@@ -225,6 +226,19 @@ class Deciding:
         if read.state is not State.ASKED:
             return None
         return await self._proving.needed(read, person, self._deliveries.clock.now())
+
+    def needed_reads(self, read: Read) -> list[str]:
+        """The subjects of the delivery's car that ``needed_by`` hangs on."""
+        vehicle = read.body.vehicle if read.state is State.ASKED else None
+        return [] if vehicle is None else self._proving.subjects(vehicle)
+
+    def needed_by(
+        self, person: PersonId, read: Read, by: ApprovesBy, saved: Mapping[str, Saved]
+    ) -> Needed | None:
+        """As ``needed``, of what was just read: how the person approves, and ``needed_reads``."""
+        if read.state is not State.ASKED or read.body.vehicle is None:
+            return None
+        return self._proving.needed_by(read, person, by, saved, self._deliveries.clock.now())
 
     async def challenge_by_link(self, token: str, decision: Decision, fra: int | None) -> dict[str, Any]:
         """What the passkey of a link's person is asked to sign. Raises ``LinkUnknown``, ``QuestionOver``."""

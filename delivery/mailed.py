@@ -1,11 +1,12 @@
 """Links of mails about a question: made when the mail is sent, and whose they are when somebody comes with one."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final, Literal
 
 from delivery.model import Read
 from delivery.ports import CarPeople, Persons
-from delivery.problems import LinkOfFormerMail, LinkUnknown, QuestionOver
+from delivery.problems import LinkOfFormerMail, LinkUnknown, NoSuchDelivery, QuestionOver
 from delivery.questions import Link, Question, draw_token, link_of, question_of, with_link
 from delivery.service import Deliveries
 from spine.ids import DeliveryId, PersonId, QuestionId, body_of
@@ -61,15 +62,20 @@ class Mailed:
         Raises ``LinkUnknown``, ``LinkOfFormerMail``.
         """
         subject = question_of(token)
-        question = Question.of(await self._deliveries.store.load(subject))
+        delivery = delivery_of(subject)
+        saved = await self._deliveries.store.load_many([subject, delivery])
+        question = Question.of(saved[subject])
         if question is None:
             raise LinkUnknown("this link is not known")
         decides = question.links if not uses or "decide" in uses else ()
         link = link_of([*decides, *(question.blocks if "block" in uses else ())], token)
-        read = await self._deliveries.read(delivery_of(subject))
-        if not await self.may_decide(link.person, read):
+        read = Read.of(saved[delivery])
+        if read is None:
+            raise NoSuchDelivery(delivery)
+        may, entry = await asyncio.gather(self.may_decide(link.person, read), self._entry(link.person))
+        if not may:
             raise LinkUnknown("this link is not known")
-        if not link.entry or link.entry != await self._entry(link.person):
+        if not link.entry or link.entry != entry:
             raise LinkOfFormerMail("this link is no longer good: it was mailed to a former e-mail of yours")
         return read, question, link.person
 

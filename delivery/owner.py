@@ -33,7 +33,7 @@ class OwnerDesk:
         if vehicle is None:
             raise NoSuchDelivery(delivery)
         role = await self._people.role_of(person, vehicle, now=self._deliveries.clock.now())
-        if role is None or read.body.requested_at < role.visible_from:
+        if role is None or not sees(role, read):
             raise NoSuchDelivery(delivery)
         return read, role
 
@@ -114,6 +114,11 @@ class OwnerDesk:
         role = await self._people.role_of(person, vehicle, now=self._deliveries.clock.now())
         if role is None or role.role != "owner":
             raise NotYours("Only an owner sets the rules of a car.")
+
+
+def sees(role: RoleOnCar, read: Read) -> bool:
+    """Whether this delivery of the car is of the time of this role on it."""
+    return role.visible_from <= read.body.requested_at
 
 
 def _question_of(read: Read) -> list[str]:

@@ -1,17 +1,19 @@
 """The owner's pages: the decision behind a mail's link, a delivery with its timeline, a car. They only look."""
 
 from importlib.resources import files
-from typing import Final
+from typing import Final, Protocol
 
-from fastapi import APIRouter, Response
-from fastapi.responses import HTMLResponse
-from jinja2 import Environment
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from delivery.api_parts import DeliveryPath
+from delivery.desk import Desk
+from delivery.looking import as_signed_in
 from delivery.mailed import BLOCK_PAGE, PAGE
 from people.api_parts import VehiclePath
+from spine.ids import DeliveryId
+from spine.problems import Problem
 
-_SCRIPTS: Final = (
+_FILES: Final = (
     "album.js",
     "answering.js",
     "beforehand.js",
@@ -29,6 +31,7 @@ _SCRIPTS: Final = (
     "delivery.js",
     "gesture.js",
     "help.js",
+    "owner.css",
     "place.js",
     "question.js",
     "words.js",
@@ -36,48 +39,74 @@ _SCRIPTS: Final = (
 """Files of ``static``, served under ``/delivery`` (an underscore is a dash there)."""
 
 
-def routes(templates: Environment) -> APIRouter:
-    """``templates`` finds this package's folder and the one of ``base.html``."""
+class Frame(Protocol):
+    """A page around what its script draws (``trunkline.frames``)."""
+
+    def answer(self, request: Request, *, subject: str = "", carried: bytes = b"") -> Response: ...
+
+
+class Frames(Protocol):
+    """Makes frames of templates that find this package's folder and the one of ``base.html``."""
+
+    def frame(self, name: str, *, script: str) -> Frame: ...
+
+
+def routes(desk: Desk, frames: Frames) -> APIRouter:
+    """A page's id stands in its path; its script reads what is shown with the session's cookie."""
     router = APIRouter(include_in_schema=False)
-
-    @router.get(PAGE)
-    async def decide() -> HTMLResponse:
-        """What is asked comes with the token of the fragment, which only the script sees."""
-        return HTMLResponse(templates.get_template("decide.html").render(script="/delivery/decide.js"))
-
-    @router.get(BLOCK_PAGE)
-    async def block() -> HTMLResponse:
-        """Looking blocks nothing: only its button does."""
-        return HTMLResponse(templates.get_template("block.html").render(script="/delivery/block.js"))
+    for path, name in ((PAGE, "decide"), (BLOCK_PAGE, "block")):
+        _link_page(router, path, frames.frame(f"{name}.html", script=f"/delivery/{name}.js"))
+    of_delivery = frames.frame("delivery.html", script="/delivery/delivery.js")
+    of_car = frames.frame("car.html", script="/delivery/car.js")
+    of_pairing = frames.frame("car_pairing.html", script="/delivery/car-pairing.js")
 
     @router.get("/deliveries/{delivery}")
-    async def delivery(delivery: DeliveryPath) -> HTMLResponse:
-        """The frame; the script reads the delivery with the session's cookie."""
-        page = templates.get_template("delivery.html")
-        return HTMLResponse(page.render(script="/delivery/delivery.js", delivery=delivery))
+    async def delivery(request: Request, delivery: DeliveryPath) -> Response:
+        """With the delivery as it stands, so that nothing more is waited for (decision 41)."""
+        return of_delivery.answer(request, subject=delivery, carried=await _carried(desk, request, delivery))
 
     @router.get("/cars/{vehicle}")
-    async def car(vehicle: VehiclePath) -> HTMLResponse:
-        """The frame; the script reads the car with the session's cookie."""
-        return HTMLResponse(
-            templates.get_template("car.html").render(script="/delivery/car.js", vehicle=vehicle)
-        )
+    async def car(request: Request, vehicle: VehiclePath) -> Response:
+        return of_car.answer(request, subject=vehicle)
 
     @router.get("/cars/{vehicle}/passkey")
-    async def pairing(vehicle: VehiclePath) -> HTMLResponse:
+    async def pairing(request: Request, vehicle: VehiclePath) -> Response:
         """What a person in the car gives to its unit; only there it is paired."""
-        page = templates.get_template("car_pairing.html")
-        return HTMLResponse(page.render(script="/delivery/car-pairing.js", vehicle=vehicle))
+        return of_pairing.answer(request, subject=vehicle)
 
-    for name in _SCRIPTS:
-        _serve(router, name, "text/javascript")
-    _serve(router, "owner.css", "text/css")
+    _serve_files(router)
     return router
 
 
-def _serve(router: APIRouter, name: str, media_type: str) -> None:
-    text = files("delivery").joinpath("static", name).read_text("utf-8")
+def _link_page(router: APIRouter, path: str, frame: Frame) -> None:
+    @router.get(path)
+    async def page(request: Request) -> Response:
+        """What is asked comes with the token of the fragment, which only the script sees. Looking does nothing."""
+        return frame.answer(request)
 
-    @router.get(f"/delivery/{name.replace('_', '-')}")
-    async def serve() -> Response:
-        return Response(text, media_type=media_type, headers={"Cache-Control": "max-age=300"})
+
+async def _carried(desk: Desk, request: Request, delivery: DeliveryId) -> bytes:
+    """The answer of ``GET /v1/owner/deliveries/{delivery}``, where it would be one that shows the delivery.
+
+    Else nothing: then the script asks there, and says why it got none.
+    """
+    token = desk.people.access.kept_by(request)
+    if token is None:
+        return b""
+    try:
+        shown = await as_signed_in(desk, token, delivery)
+    except Problem:
+        return b""
+    return b"" if shown is None else shown.model_dump_json().encode()
+
+
+def _serve_files(router: APIRouter) -> None:
+    folder = files("delivery").joinpath("static")
+    texts = {name.replace("_", "-"): folder.joinpath(name).read_text("utf-8") for name in _FILES}
+
+    @router.get("/delivery/{name}")
+    async def serve(name: str) -> Response:
+        if name not in texts:
+            raise HTTPException(404)
+        media = "text/css" if name.endswith(".css") else "text/javascript"
+        return Response(texts[name], media_type=media, headers={"Cache-Control": "max-age=300"})

@@ -1,5 +1,6 @@
 """How surely an answer is the owner's: the level it reaches, the one it needs, what a passkey is asked to sign."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -114,8 +115,16 @@ class Proving:
         vehicle = read.body.vehicle
         if vehicle is None:
             return None
-        by = await self._passkeys.approves_by(person)
-        saved = await self._store.load_many(self.subjects(vehicle))
+        # One way to the store for both: neither hangs on the other.
+        by, saved = await asyncio.gather(
+            self._passkeys.approves_by(person), self._store.load_many(self.subjects(vehicle))
+        )
+        return self.needed_by(read, person, by, saved, now)
+
+    def needed_by(
+        self, read: Read, person: PersonId, by: ApprovesBy, saved: Mapping[str, Saved], now: datetime
+    ) -> Needed:
+        """As ``needed``, of what was read before: how the person approves, and the car's ``subjects``."""
         why = self._grounds(read, saved, person, now)
         level = levels.needed(why, by)
         return Needed(level, by, why, levels.how(why, by, level))

@@ -13,10 +13,11 @@ from people.model import Scope
 from people.oauth import CarrierPrincipal, CarrierTokens
 from people.operators import OperatorPrincipal, Operators
 from people.problems import CrossSite, OrdersStopped, ScopeMissing, Unauthenticated
-from people.sessions import Sessions
-from people.tokens import Token, read
+from people.sessions import Sessions, SessionView, shown
+from people.tokens import Bearer, Token, read
 from spine.clock import Clock
 from spine.ids import PersonId
+from spine.store import Saved
 
 __all__ = ["Access", "CarrierPrincipal", "CourierPrincipal", "OperatorPrincipal", "PersonPrincipal"]
 
@@ -142,9 +143,22 @@ class Access:
             session = None if token is None else await self._sessions.find(token, now=self._clock.now())
             if session is None:
                 raise Unauthenticated("This session is over.", presented=True)
-            return PersonPrincipal(session.person, session.level, session.id, session.passkey_at)
+            return _principal(session)
 
         return principal
+
+    def kept_by(self, request: Request) -> Token | None:
+        """What the session's cookie of a page's request says; nothing is known of it yet (``whose``)."""
+        token = read(request.cookies.get(self.cookie, ""))
+        return token if token is not None and token.bearer is Bearer.SESSION else None
+
+    def whose(self, token: Token, saved: Saved) -> PersonPrincipal | None:
+        """Whose session this is; ``saved``: ``people.sessions.subject_of`` whom it names, as just read.
+
+        None for one that is unknown, expired or revoked.
+        """
+        session = shown(saved, token, self._clock.now())
+        return None if session is None else _principal(session)
 
     async def check_still(self, who: PersonPrincipal | CarrierPrincipal) -> None:
         """For what goes on after its request was let in: raises ``Unauthenticated`` once the right has ended."""
@@ -168,6 +182,10 @@ def from_our_pages(request: Request, origin: str) -> bool:
         return True
     site = request.headers.get("sec-fetch-site")
     return request.headers.get("origin") == origin if site is None else site == "same-origin"
+
+
+def _principal(session: SessionView) -> PersonPrincipal:
+    return PersonPrincipal(session.person, session.level, session.id, session.passkey_at)
 
 
 def _presented(found: HTTPAuthorizationCredentials | None) -> Token:

@@ -44,6 +44,23 @@ def counted_of(carrier: str) -> str:
     return named_after("unu", carrier)
 
 
+def loaded(saved: Saved) -> tuple[Carrier, CarrierBody] | None:
+    """State and body of a carrier's subject; None where there is none."""
+    if not saved.version or saved.ended or prefix_of(saved.id) != "car":
+        return None
+    return Carrier(saved.state), body_of(saved, CarrierBody)
+
+
+def view_of(saved: Saved) -> CarrierView | None:
+    """A carrier as others may know it; None where there is none."""
+    found = loaded(saved)
+    if found is None:
+        return None
+    state, body = found
+    scopes = frozenset(body.scopes)
+    return CarrierView(CarrierId(saved.id), body.name, state, scopes, body.livemode, body.frozen_at)
+
+
 class Carriers:
     """Subject ``car_``. A carrier's client id is its own id."""
 
@@ -141,20 +158,11 @@ class Carriers:
 
     async def view(self, carrier: CarrierId) -> CarrierView | None:
         """A carrier as others may know it; None where there is none."""
-        found = await self.load(carrier)
-        if found is None:
-            return None
-        state, body = found
-        return CarrierView(carrier, body.name, state, frozenset(body.scopes), body.livemode, body.frozen_at)
+        return view_of(await self._store.load(carrier)) if prefix_of(carrier) == "car" else None
 
     async def load(self, carrier: CarrierId) -> tuple[Carrier, CarrierBody] | None:
         """State and body, with what authenticates the carrier."""
-        if prefix_of(carrier) != "car":
-            return None
-        saved = await self._store.load(carrier)
-        if not saved.version or saved.ended:
-            return None
-        return Carrier(saved.state), body_of(saved, CarrierBody)
+        return loaded(await self._store.load(carrier)) if prefix_of(carrier) == "car" else None
 
     async def count_unusable(self, fact: DeliveryUnusable, *, ack: Ack | None = None) -> None:
         """Reaction to ``delivery.unusable``: 20 in an hour stop the orders. Each delivery counts once."""

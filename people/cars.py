@@ -41,6 +41,13 @@ def people_in(saved: Saved) -> CarPeopleBody:
     return body_of(saved, CarPeopleBody)
 
 
+def role_in(saved: Saved, person: PersonId, vehicle: VehicleId, now: datetime) -> RoleOnCar | None:
+    """The living role of a person on a car; ``saved``: the car's subject."""
+    people = people_in(saved)
+    held = roles.role_of(people, person, now)
+    return None if held is None else roles.view(vehicle, people, held)
+
+
 def write(people: CarPeopleBody, *, limits: PeopleLimits, now: datetime) -> Write:
     """The subject with its timer: it wakes while a role waits to be confirmed by the person's side."""
     waits = roles.unconfirmed(people, now)
@@ -118,9 +125,7 @@ class Cars:
         """The living role of a person on a car."""
         if prefix_of(vehicle) != "veh":
             return None
-        people = people_in(await self._store.load(subject_of(vehicle)))
-        held = roles.role_of(people, person, now)
-        return None if held is None else roles.view(vehicle, people, held)
+        return role_in(await self._store.load(subject_of(vehicle)), person, vehicle, now)
 
     async def people_of(self, vehicle: VehicleId, *, now: datetime) -> list[RoleOnCar]:
         """Everyone with a living role on a car, first bound first."""

@@ -167,8 +167,7 @@ class Couriers:
         """A courier as enrolled; None where there is none or he was removed."""
         if prefix_of(courier) != "cou":
             return None
-        saved = await self._store.load(courier)
-        return None if not saved.version or saved.ended else _view(saved)
+        return view_of(await self._store.load(courier))
 
     async def public_jwk(self, courier: CourierId) -> dict[str, str]:
         """The device key of an enrolled courier. Raises ``Unauthenticated`` where there is none."""
@@ -185,6 +184,11 @@ class Couriers:
         found = await self._store.load_many(page.members)
         views = [_view(found[one]) for one in page.members if found[one].version and not found[one].ended]
         return views, page.next
+
+
+def view_of(saved: Saved) -> CourierView | None:
+    """A courier as enrolled; None where there is none or he was removed."""
+    return None if not saved.version or saved.ended else _view(saved)
 
 
 def _view(saved: Saved) -> CourierView:

@@ -73,6 +73,21 @@ def kept_alone(saved: Saved, session: str, now: datetime) -> Write:
     return _write({name: _plain(one) for name, one in kept.items() if name == session})
 
 
+def subject_of(person: str) -> str:
+    """The subject of a person's sessions, in the person's partition."""
+    return named_after("sns", person)
+
+
+def shown(saved: Saved, token: Token, now: datetime) -> SessionView | None:
+    """The live session of a presented token; ``saved``: the subject of the person it says it belongs to."""
+    if token.bearer is not Bearer.SESSION or saved.id != subject_of(token.subject):
+        return None
+    hashed, person = token.hash, PersonId(token.subject)
+    kept = _of(saved, now)
+    found = [name for name, one in kept.items() if same(one.hash, hashed)]
+    return _view(found[0], person, kept[found[0]]) if found else None
+
+
 class Sessions:
     """One subject ``sns_`` per person, in the person's partition: no session outlives the person."""
 
@@ -88,7 +103,7 @@ class Sessions:
         ``entry``: the e-mail whose mailbox it came from, judged at the commit: of a change of e-mail at the same
         moment either ends this session or keeps it from being made.
         """
-        ids = named_after("sns", person)
+        ids = subject_of(person)
         token, name = draw(Bearer.SESSION, person), secrets.token_hex(8)
         session = SessionBody(
             hash=token.hash,
@@ -112,7 +127,7 @@ class Sessions:
 
     async def lift(self, person: PersonId, session: str, *, now: datetime) -> None:
         """A passkey was shown in this session just now. Raises ``Unauthenticated`` where it has ended."""
-        ids = named_after("sns", person)
+        ids = subject_of(person)
 
         def decide(saved: Mapping[str, Saved]) -> Change:
             after = lifted(saved[ids], session, now)
@@ -126,22 +141,17 @@ class Sessions:
         """The live session of a presented token."""
         if token.bearer is not Bearer.SESSION:
             return None
-        hashed, person = token.hash, PersonId(token.subject)
-        kept = _of(await self._store.load(named_after("sns", person)), now)
-        found = [name for name, one in kept.items() if same(one.hash, hashed)]
-        if not found:
-            return None
-        return _view(found[0], person, kept[found[0]])
+        return shown(await self._store.load(subject_of(token.subject)), token, now)
 
     async def all_of(self, person: PersonId, *, now: datetime) -> list[SessionView]:
         """A person's live sessions, newest first."""
-        kept = _of(await self._store.load(named_after("sns", person)), now)
+        kept = _of(await self._store.load(subject_of(person)), now)
         views = [_view(name, person, one) for name, one in kept.items()]
         return sorted(views, key=lambda view: view.made_at, reverse=True)
 
     async def revoke(self, person: PersonId, session: str | None, *, now: datetime) -> None:
         """End one session of a person by its name, or (None) all. One that is not there changes nothing."""
-        ids = named_after("sns", person)
+        ids = subject_of(person)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
             kept = _of(saved[ids], now)

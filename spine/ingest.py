@@ -85,9 +85,14 @@ async def ingest(
     return [Verdict(each) for each in await store.valkey.call("tl_ingest", names, [*args, *messages])]
 
 
-async def car_state(store: Store, vehicle: VehicleId) -> dict[str, str]:
-    """The car's last values by field; empty where it never spoke."""
-    row = await store.valkey.ask("HGETALL", Keyspace(store.valkey.prefix).car(partition_of(vehicle), vehicle))
+async def car_state(store: Store, vehicle: VehicleId, fields: Sequence[str] | None = None) -> dict[str, str]:
+    """The car's last values by field; empty where it never spoke. ``fields``: of these alone."""
+    key = Keyspace(store.valkey.prefix).car(partition_of(vehicle), vehicle)
+    if fields is not None:
+        row = await store.valkey.ask("HMGET", key, *fields)
+        known = zip(fields, row, strict=True)
+        return {name: value.partition(" ")[2] for name, value in known if value is not None}
+    row = await store.valkey.ask("HGETALL", key)
     pairs = zip(row[::2], row[1::2], strict=True)
     return {name: value.partition(" ")[2] for name, value in pairs if not name.startswith("@")}
 

@@ -15,7 +15,7 @@ from spine.house import House
 from spine.ids import NotAnId, new_id, partition_of, prefix_of
 from spine.keyspace import Keyspace
 from spine.problems import Kind, Problem
-from spine.valkey import StoreDown, Valkey
+from spine.valkey import StoreDown, Valkey, Word, called
 
 __all__ = [
     "Ack", "Change", "Decide", "Elsewhere", "LeaseLost", "Once", "OtherBody", "Outcome", "Overtaken", "Saved",
@@ -24,6 +24,8 @@ __all__ = [
 
 DAY: Final = timedelta(hours=24)
 _TRIES: Final = 40
+_ROW: Final = ("v", "s", "b", "w", "e")
+"""Fields of a subject's hash (``functions/commit.lua``)."""
 
 
 class Overtaken(Problem):
@@ -139,19 +141,24 @@ class Store:
 
     async def load(self, subject_id: str) -> Saved:
         """Read one subject; version 0 where there is none, and for what is no id of this installation."""
-        return (await self.load_many([subject_id]))[subject_id]
+        partition = self._partition(subject_id)
+        if partition is None:
+            return Saved(subject_id)
+        row = await self.valkey.ask("HMGET", self._keys.subject(partition, subject_id), *_ROW)
+        return _saved(subject_id, row)
 
     async def load_many(self, subject_ids: Iterable[str]) -> dict[str, Saved]:
-        """Read several, of any partitions, each as it stands (no snapshot across them)."""
+        """Read several in one way to the store, of any partitions: those of one as they stand at one moment."""
         found = {each: Saved(each) for each in subject_ids}
         by_partition: dict[int, list[str]] = {}
         for each in found:
             partition = self._partition(each)
             if partition is not None:
                 by_partition.setdefault(partition, []).append(each)
-        loads = [self._load(partition, ids, None) for partition, ids in by_partition.items()]
-        for _, saved in [await loads[0]] if len(loads) == 1 else await asyncio.gather(*loads):
-            found.update(saved)
+        groups = list(by_partition.values())
+        answers = await self.valkey.at_once([self._look(*group) for group in by_partition.items()])
+        for ids, answer in zip(groups, answers, strict=True):
+            found.update(_read(ids, [answer] if len(ids) == 1 else answer[1:]))
         return found
 
     async def draw(self, prefix: str) -> str:
@@ -208,6 +215,13 @@ class Store:
                     case _:
                         raise LeaseLost(ack.group if ack else "")
         raise Overtaken(subjects[0])
+
+    def _look(self, partition: int, subjects: Sequence[str]) -> tuple[str, Sequence[Word]]:
+        """One subject needs no function, which costs the store three times as much."""
+        keys = [self._keys.subject(partition, each) for each in subjects]
+        if len(keys) == 1:
+            return keys[0], ("HMGET", keys[0], *_ROW)
+        return keys[0], called("tl_load", [self._keys.log(partition), *keys], [""])
 
     async def _load(
         self, partition: int, subjects: Sequence[str], once: Once | None
@@ -290,13 +304,13 @@ class Store:
 
 
 def _read(subjects: Iterable[str], rows: Iterable[Any]) -> dict[str, Saved]:
-    found: dict[str, Saved] = {}
-    for subject, (version, state, body, wake, ended) in zip(subjects, rows, strict=True):
-        wake_at = None if wake is None else datetime.fromtimestamp(int(wake) / 1000, UTC)
-        found[subject] = Saved(
-            subject, int(version or 0), state or "new", body or "{}", wake_at, ended=ended is not None
-        )
-    return found
+    return {subject: _saved(subject, row) for subject, row in zip(subjects, rows, strict=True)}
+
+
+def _saved(subject: str, row: Sequence[Any]) -> Saved:
+    version, state, body, wake, ended = row
+    wake_at = None if wake is None else datetime.fromtimestamp(int(wake) / 1000, UTC)
+    return Saved(subject, int(version or 0), state or "new", body or "{}", wake_at, ended=ended is not None)
 
 
 def _after(saved: Mapping[str, Saved], wanted: Change) -> dict[str, Saved]:

@@ -11,7 +11,7 @@ from redis.exceptions import AskError, MovedError, RedisError, ResponseError
 from spine.pipe import Awaited, Pipe, Several, Word, pack
 from spine.problems import Kind, Problem
 
-__all__ = ["CommandRejected", "Listening", "StoreDown", "Valkey", "Word"]
+__all__ = ["CommandRejected", "Listening", "StoreDown", "Valkey", "Word", "called"]
 
 Address = tuple[str, int]
 
@@ -44,6 +44,11 @@ class CommandRejected(Exception):
     """The server understood the command and said no: a mistake of ours, not of the network."""
 
 
+def called(function: str, keys: Sequence[str], args: Sequence[Word]) -> Sequence[Word]:
+    """One of our server-side functions as a command."""
+    return ("FCALL", function, len(keys), *keys, *args)
+
+
 class Valkey:
     """One server or one cluster. Answers come raw (RESP2: str, int, list, None), decoded as UTF-8."""
 
@@ -71,23 +76,21 @@ class Valkey:
 
     async def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
         """Send several commands at once; each is routed by its second word. No transaction."""
-        if self.cluster:
-            return list(await asyncio.gather(*(self.ask(*command) for command in commands)))
-        return await self._line(_ONE).ask_all(commands)
+        return await self.at_once([(cast("str", command[1]), command) for command in commands])
 
     async def call_all(self, calls: Sequence[tuple[str, Sequence[str], Sequence[Word]]]) -> list[Any]:
         """Run several of our functions at once; each is atomic, all together are not."""
-        commands = [("FCALL", name, len(keys), *keys, *args) for name, keys, args in calls]
+        return await self.at_once([(keys[0], called(name, keys, args)) for name, keys, args in calls])
+
+    async def at_once(self, commands: Sequence[tuple[str, Sequence[Word]]]) -> list[Any]:
+        """Send several commands, each with a key of the server that it goes to, in one write. No transaction."""
         if self.cluster:
-            routed = (
-                self._routed(keys[0], command) for (_, keys, _), command in zip(calls, commands, strict=True)
-            )
-            return list(await asyncio.gather(*routed))
-        return await self._line(_ONE).ask_all(commands)
+            return list(await asyncio.gather(*(self._routed(key, command) for key, command in commands)))
+        return await self._line(_ONE).ask_all([command for _, command in commands])
 
     async def call(self, function: str, keys: Sequence[str], args: Sequence[Word]) -> Any:  # noqa: ANN401
         """Run one of our server-side functions, atomically. All keys share one hash tag."""
-        return await self._routed(keys[0], ("FCALL", function, len(keys), *keys, *args))
+        return await self._routed(keys[0], called(function, keys, args))
 
     async def everywhere(self, *command: Word) -> list[Any]:
         """Send a keyless command to every primary; the answers in a stable order."""

@@ -16,6 +16,7 @@ import delivery.courier_pages
 import delivery.pages
 from trunkline import headers
 from trunkline.compose import Services
+from trunkline.frames import Frames
 from trunkline.languages import LANGUAGES
 from webhooks.verified import Verifier
 
@@ -32,7 +33,8 @@ def delivery_routes(parts: Services, pages: Environment) -> list[APIRouter]:
     api.include_router(delivery.api_beforehand.routes(parts.delivery))
     api.include_router(delivery.api_pairing.routes(parts.delivery))
     api.include_router(delivery.api_questions.routes(parts.delivery, verifier))
-    return [api, delivery.pages.routes(pages), _courier_pages(pages)]
+    # Pages first: an owner waits for one, and there are few of them to be passed over on the way to the API.
+    return [delivery.pages.routes(parts.delivery, Frames(pages)), api, _courier_pages(pages)]
 
 
 def _courier_pages(pages: Environment) -> APIRouter:

@@ -1,6 +1,8 @@
 """What stands around every page: where one is, whether somebody is signed in, and the choice of a language."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.resources import files
@@ -10,8 +12,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from people.access import Access
@@ -28,11 +28,18 @@ _OURS: Final = re.compile(r"/(?![/\\])[!-~]{0,500}")
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """Of the request that is answered. ``back``: where its page can be asked for again, empty for an answer to a form."""
+    """Of the request that is answered."""
 
     path: str = "/"
-    back: str = ""
+    again: bool = False
+    """Its page can be asked for again: it is no answer to a form."""
     signed_in: bool = False
+
+    @property
+    def back(self) -> str:
+        """Where its page can be asked for again; empty where it cannot."""
+        quoted = quote(self.path) if self.again else ""
+        return quoted if local(quoted) else ""
 
 
 _around: Final[ContextVar[Around]] = ContextVar("around", default=Around())  # noqa: B039 - frozen
@@ -49,14 +56,27 @@ class Framed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        cookies = cookie_parser(Headers(scope=scope).get("cookie", ""))
-        back = quote(scope["path"]) if scope["method"] == "GET" else ""
-        around = Around(scope["path"], back if local(back) else "", not _SESSIONS.isdisjoint(cookies))
-        before = _around.set(around)
+        signed_in = not _SESSIONS.isdisjoint(languages.cookies_of(scope))
+        before = _around.set(Around(scope["path"], scope["method"] == "GET", signed_in))
         try:
             await self._app(scope, receive, send)
         finally:
             _around.reset(before)
+
+
+def around() -> Around:
+    """Of the request that is being answered."""
+    return _around.get()
+
+
+@contextmanager
+def seen_from(path: str, *, signed_in: bool) -> Iterator[None]:
+    """For a frame that is made to be kept: what is rendered meanwhile is the page of this path."""
+    before = _around.set(Around(path, again=True, signed_in=signed_in))
+    try:
+        yield
+    finally:
+        _around.reset(before)
 
 
 def local(path: str) -> bool:

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trunkline.problems import MEDIA, body
@@ -37,7 +36,8 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, *, tiles: str = "") -> None:
         self._app = app
         policy = CSP.replace("img-src 'self'", f"img-src 'self' {tiles}") if tiles else CSP
-        self._headers = {"Content-Security-Policy": policy, **_HEADERS}
+        ours = {"Content-Security-Policy": policy, **_HEADERS, "Cache-Control": "no-store"}
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in ours.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and add to what comes back."""
@@ -47,10 +47,9 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
+                said = {name for name, _ in message["headers"]}
+                ours = [header for header in self._headers if header[0] not in said]
+                message = {**message, "headers": [*message["headers"], *ours]}
             await send(message)
 
         await self._app(scope, receive, with_headers)

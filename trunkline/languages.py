@@ -19,12 +19,22 @@ COOKIE: Final = "tl_language"
 PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 """What Jinja fills; scripts fill ``{name}``."""
 
+_READ: Final = "trunkline.cookies"
+
 _asked: Final[ContextVar[str]] = ContextVar("language", default=LANGUAGES[0])
 
 
 def language() -> str:
     """Of the request that is being answered; English outside of one."""
     return _asked.get()
+
+
+def cookies_of(scope: Scope) -> Mapping[str, str]:
+    """Of a request; read once for all who ask."""
+    found: dict[str, str] | None = scope.get(_READ)
+    if found is None:
+        found = scope[_READ] = cookie_parser(Headers(scope=scope).get("cookie", ""))
+    return found
 
 
 def chosen(cookie: str, accepts: str) -> str:
@@ -55,15 +65,14 @@ class Languages:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        cookies = cookie_parser(headers.get("cookie", ""))
-        before = _asked.set(chosen(cookies.get(COOKIE, ""), headers.get("accept-language", "")))
+        accepts = Headers(scope=scope).get("accept-language", "")
+        before = _asked.set(chosen(cookies_of(scope).get(COOKIE, ""), accepts))
 
         async def telling(message: Message) -> None:
             if message["type"] == "http.response.start":
-                answer = MutableHeaders(scope=message)
-                if answer.get("content-type", "").startswith("text/html"):
-                    answer.add_vary_header("Accept-Language, Cookie")
+                kind = next((value for name, value in message["headers"] if name == b"content-type"), b"")
+                if kind.startswith(b"text/html"):
+                    MutableHeaders(scope=message).add_vary_header("Accept-Language, Cookie")
             await send(message)
 
         try:

@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from starlette.requests import Request, cookie_parser
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from people.access import from_our_pages
 from people.problems import CrossSite
 from trunkline import problems
+from trunkline.languages import cookies_of
 
 SESSIONS: Final = frozenset({"tl_session", "tl_operator", "__Host-tl_session", "__Host-tl_operator"})
 """Cookies that stand for somebody."""
@@ -25,10 +26,9 @@ class OwnPages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on."""
-        if scope["type"] == "http":
+        if scope["type"] == "http" and not SESSIONS.isdisjoint(cookies_of(scope)):
             request = Request(scope)
-            cookies = cookie_parser(request.headers.get("cookie", ""))
-            if not SESSIONS.isdisjoint(cookies) and not from_our_pages(request, self._origin):
+            if not from_our_pages(request, self._origin):
                 refused = CrossSite("Requests with the session's cookie come from our own pages.")
                 await problems.told(request, refused)(scope, receive, send)
                 return

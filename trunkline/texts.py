@@ -4,7 +4,8 @@ Compression tells by its length how much of what a stranger put into an answer s
 what holds nothing to be found out is compressed. Scripts, styles, signs and words are the same for everybody. The
 frames named below are too: their GET without a query reflects nothing but ids of their own path, and what a person
 sees on them comes through the API, whose answers are never compressed. Forms with tokens, pages that show a secret
-and event streams are not among them; a new page is compressed only when it is named here.
+and event streams are not among them; a new page is compressed only when it is named here. Pages that bring along what a
+person sees are made of pieces and come compressed as far as they may be (``trunkline.pieces``).
 """
 
 import hashlib
@@ -20,8 +21,8 @@ KEPT: Final = "public, max-age=300"
 """After an update a browser may have a script of before for five minutes; then it asks, and 304 costs no body."""
 _TYPES: Final = frozenset({"text/javascript", "application/javascript", "text/css", "image/svg+xml"})
 _FRAMES: Final = re.compile(
-    r"/(?:(?:sign-in|decide|block|confirm-email|keep-email|keep-passkeys|passkeys|account|notifications|courier|desk"
-    r"|desk/wallboard|deliveries/[a-z0-9_]{1,40}|cars/[a-z0-9_]{1,40}(?:/passkey)?|invitations/[a-z0-9_.]{1,40})/?)?"
+    r"/(?:(?:sign-in|confirm-email|keep-email|keep-passkeys|passkeys|account|notifications|courier|desk"
+    r"|desk/wallboard|invitations/[a-z0-9_.]{1,40})/?)?"
 )
 _LEAST: Final = 256
 """Bytes below which compression gains nothing."""
@@ -60,30 +61,28 @@ class _Answer:
             await self._send(message)
 
     def _ours(self, start: Message) -> bool:
-        headers = Headers(raw=start["headers"])
-        if "content-encoding" in headers or "set-cookie" in headers:
+        headers = dict(start["headers"])
+        if b"content-encoding" in headers or b"set-cookie" in headers:
             return False
-        if start["status"] == 200 and self._public(headers):
+        kind = headers.get(b"content-type", b"").decode("latin-1")
+        if start["status"] == 200 and self._public(kind):
             return str(self._scope["method"]) == "GET"
-        return self._frame(headers)
+        return self._frame(kind)
 
-    def _public(self, headers: Headers) -> bool:
-        kind = headers.get("content-type", "").partition(";")[0]
+    def _public(self, kind: str) -> bool:
+        kind = kind.partition(";")[0]
         path = str(self._scope["path"])
         return kind in _TYPES or (path.startswith("/static/") and kind in {"application/json", "text/plain"})
 
-    def _frame(self, headers: Headers) -> bool:
+    def _frame(self, kind: str) -> bool:
         plain = self._scope["method"] == "GET" and not self._scope["query_string"]
-        return (
-            plain
-            and headers.get("content-type", "").startswith("text/html")
-            and _FRAMES.fullmatch(self._scope["path"]) is not None
-        )
+        return plain and kind.startswith("text/html") and _FRAMES.fullmatch(self._scope["path"]) is not None
 
     async def _whole(self, start: Message, body: bytes) -> None:
         asked, headers = Headers(scope=self._scope), MutableHeaders(raw=start["headers"])
-        public, status = self._public(headers), start["status"]
-        if public:
+        wanted, status = "gzip" in asked.get("accept-encoding", ""), start["status"]
+        packed = b""
+        if self._public(headers.get("content-type", "")):
             tag, packed = _known(body)
             for name in ("last-modified", "accept-ranges"):
                 if name in headers:
@@ -92,11 +91,11 @@ class _Answer:
             headers.setdefault("Cache-Control", KEPT)
             if tag in asked.get("if-none-match", ""):
                 status, body = 304, b""
-        else:
+        elif wanted:
             packed = _packed(body)
         if len(body) >= _LEAST:
             headers.add_vary_header("Accept-Encoding")
-            if "gzip" in asked.get("accept-encoding", ""):
+            if wanted:
                 headers["Content-Encoding"] = "gzip"
                 body = packed
         if status == 304:

@@ -14,6 +14,8 @@ SIGNAL: Final = "s:"
 """Prefix of the fields that hold a signal: ``s:Vehicle.Body.Trunk.Rear.IsOpen`` to its JSON value."""
 POSITION: Final = "position"
 HEARD: Final = "heard"
+WHERE: Final = ("presence", "boot", "wakes_at", "every", POSITION, HEARD)
+"""Fields that say whether and where a car can be reached; the others hold what its sensors said."""
 
 
 class Reach(StrEnum):

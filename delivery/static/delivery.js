@@ -109,6 +109,13 @@ async function look() {
   }
 }
 
+/** What the page brought along, else what the API says now: either way the stream makes it look again. */
+async function first() {
+  const carried = by("carried").textContent;
+  if (carried) show(JSON.parse(carried));
+  else await look();
+}
+
 async function decide(decision, { silent = false, disowned = false } = {}) {
   const asked = current.question;
   const fra = newsAge(decision, asked, by("offline"));
@@ -144,7 +151,7 @@ by("enter").addEventListener("click", () => {
   // A mail's link opens another tab: there the sign-in page finds where to come back to.
   localStorage.setItem("back", JSON.stringify({ to: location.pathname, at: Date.now() }));
 });
-look().then(
+first().then(
   () => {
     say(said, "");
     // Whoever comes by "Approve" or "Decline" of the start page has its button at hand: it is pressed here, after a look.

@@ -1,8 +1,9 @@
 """The owner's own pages in a real browser: sign-in by mail, cars and addresses, a delivery as it happens, block."""
 
+import asyncio
 import re
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
 from tests.journey.stand import HOME, Cast, Stand, until
@@ -189,9 +190,22 @@ async def test_somebody_invited_follows_the_mail_and_accepts(cast: Cast, web: Ch
 
 async def test_the_page_follows_while_the_car_opens(stand: Stand, cast: Cast, web: Chromium) -> None:
     delivery, _ = await asked(cast, reference="live")
-    page = await own_page(web, cast, delivery)
+    page, answered = await web.page(session=cast.owner.token), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await answered.wait()
+        await route.continue_()
+
+    await page.route(f"**/v1/owner/deliveries/{delivery}", late)
+    await page.goto(f"{web.url}/deliveries/{delivery}")
     state, timeline = page.locator("#state"), page.locator("#timeline")
     await expect(state).to_have_text("Your answer is awaited")
+    await expect(page.get_by_role("button", name="Approve")).to_be_visible()
+    await expect(page.locator("#facts")).to_contain_text("can be reached now")
+    await expect(page.locator("#live")).not_to_have_text("live")  # so far it is what the page brought along
+    answered.set()
+    await expect(page.locator("#live")).to_have_text("live")
+    await page.unroute_all(behavior="wait")
     await page.get_by_role("button", name="Approve").click()
     key = await cast.courier.key(delivery)
     await expect(state).to_have_text("Approved; the key is ready")

@@ -16,6 +16,7 @@ from delivery.rules import Rules
 from delivery.states import State
 from delivery.streams import Audience, stream
 from delivery.views import carrier_state, carrier_type
+from people.model import Role
 from spine.expiring import Expiring
 from spine.facts.vehicle import CommandCreated
 from tests.people_signing import ORIGIN
@@ -23,6 +24,7 @@ from tests.service.delivery_house import CAR, HERE, HOUR, SPOT, DeliveryHouse, h
 from tests.unit.test_delivery_photos import BARE, FULL
 from trunkline import problems
 from trunkline.frame import templates
+from trunkline.frames import Frames
 from webhooks.dispatch import Brief
 from webhooks.envelope import News, sequence_of
 from webhooks.keyring import Keyring
@@ -83,7 +85,7 @@ async def web(home: DeliveryHouse) -> AsyncIterator[Web]:
         api_pairing.routes(home.desk),
     ):  # fmt: skip
         app.include_router(router, prefix="/v1")
-    app.include_router(pages.routes(templates()))
+    app.include_router(pages.routes(home.desk, Frames(templates())))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
         made = Web(home, client, sources)
@@ -399,6 +401,55 @@ async def test_pages_only_look(web: Web) -> None:
         assert script.headers["content-type"].startswith("text/javascript")
         assert "innerHTML" not in script.text
     assert "<script>" not in decide.text + page.text
+
+
+async def test_a_page_brings_its_delivery_along_for_whoever_may_see_it_now(web: Web) -> None:
+    home, people, cookie = web.home, web.home.people.people, web.home.people.people.access.cookie
+    earlier = await home.asked(courier=home.courier)
+    told = await home.people.person("told@example.org")
+    home.clock.advance(HOUR)
+    await people.invitations.offer(
+        CAR, "told@example.org", Role.TOLD, by=home.owner, may_approve=False, now=home.now
+    )
+    offered = (await people.invitations.of_car(CAR))[0]
+    await people.invitations.accept(offered.id, person=told, code=None, now=home.now)
+    await home.settle()
+    await home.stands_at(SPOT)
+    delivery = await home.asked(courier=home.courier)
+
+    async def carried(token: str, one: str = delivery) -> Any:
+        page = await web.client.get(f"/deliveries/{one}", headers={"Cookie": f"{cookie}={token}"})
+        assert page.status_code == 200
+        assert f'data-id="{one}"' in page.text  # else its script asks, and says why there is nothing
+        found = page.text.partition('id="carried">')[2].partition("</script>")[0]
+        return json.loads(found) if found else None
+
+    seen = (await web.call("GET", f"/owner/deliveries/{delivery}", by=web.owner)).json()
+    assert await carried(web.owner) == seen
+    assert (seen["question"]["needed"]["by"], seen["can_block"], seen["car"]["reach"]) == (
+        "link",
+        True,
+        "awake",
+    )
+    stranger = await home.people.session(await home.people.person("stranger@example.org"))
+    for token in (stranger, web.carrier, web.courier, web.owner[:-1] + "-", "", "x" * 5000, "tls_0"):
+        assert await carried(token) is None, token
+    hears = await home.people.session(told)
+    assert await carried(hears) == {
+        **seen, "can_block": False, "question": {**seen["question"], "needed": None}
+    }  # fmt: skip
+    assert await carried(hears, earlier) is None  # it is of the time before this role
+    assert (await carried(web.owner, earlier))["id"] == earlier
+    bearer = await web.client.get(f"/deliveries/{delivery}", headers={"Authorization": f"Bearer {web.owner}"})
+    assert seen["carrier_name"] not in bearer.text  # a page is opened by a browser, and that has a cookie
+
+    await people.sessions.revoke(home.owner, None, now=home.now)
+    assert await carried(web.owner) is None
+    again = await home.people.session(home.owner)
+    assert await carried(again) == seen
+    await people.cars.release(CAR, by=home.owner, now=home.now)
+    assert await carried(again) is None
+    assert (await web.call("GET", f"/owner/deliveries/{delivery}", by=again)).status_code == 404
 
 
 def brief(home: DeliveryHouse, delivery: Any, type_: str, **to: Any) -> Brief:
