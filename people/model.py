@@ -79,6 +79,9 @@ class PersonBody(Body):
     """Id of the subject by which the e-mail finds this person."""
     name: str = ""
     made_at: AwareDatetime
+    language: str = ""
+    """Of mails: the one chosen, else the one of the browser in which this person last signed in; empty: not known."""
+    language_chosen: bool = False
 
 
 class ErasingBody(Body):
@@ -316,3 +319,5 @@ class PersonView:
     made_at: AwareDatetime
     email_entry: str
     """Id of the subject of this e-mail: links that are mailed to it are bound to it."""
+    language: str = ""
+    """What this person reads (BCP 47); empty: not known."""

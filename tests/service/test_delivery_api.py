@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from delivery import api, api_beforehand, api_courier, api_owner, api_pairing, api_questions, pages
+from delivery.notifying import OVER
 from delivery.place import Circle
 from delivery.rules import Rules
 from delivery.states import State
@@ -18,8 +20,11 @@ from delivery.streams import Audience, stream
 from delivery.views import carrier_state, carrier_type
 from spine.expiring import Expiring
 from spine.facts.vehicle import CommandCreated
+from spine.words import LANGUAGES, Words
 from tests.people_signing import ORIGIN
 from tests.service.delivery_house import CAR, HERE, HOUR, SPOT, DeliveryHouse, home, house_of_people
+from tests.service.test_delivery_prompts import second
+from tests.speaking import left_over, marked
 from tests.unit.test_delivery_photos import BARE, FULL
 from trunkline import problems
 from trunkline.frame import templates
@@ -445,18 +450,57 @@ async def test_alarms_say_what_is_known_when_they_are_sent(home: DeliveryHouse) 
 
 
 async def test_every_mail_can_be_written(home: DeliveryHouse) -> None:
-    from delivery.composing import SUBJECTS, WORDS
+    from delivery.letter_words import SUBJECTS, WORDS
     from delivery.news import MAILED
 
     assert set(SUBJECTS) == set(MAILED)
     assert set(WORDS) == set(MAILED) - {"delivery.asked"}
     delivery = await home.keyed()
     asked = brief(home, delivery, "delivery.asked", person=home.owner)
-    for type_ in WORDS:
+    home.desk.composing._speak = marked
+    for language, type_ in product(LANGUAGES, [*WORDS, OVER]):
+        await home.people.people.persons.speaks(home.owner, language, chosen=True)
         changed = Brief(**{**{f: getattr(asked, f) for f in Brief.__slots__}, "type": type_})
         letter = await home.desk.composing(changed)
         assert isinstance(letter, Letter)
-        assert "{" not in letter.subject
+        assert letter.language == language
+        assert not left_over(letter.subject, *letter.paragraphs, letter.link.label if letter.link else "")
+    for type_ in ("standing_made", "standing_ended", "carrier_lifted", "owner_keys_changed", "waiting"):
+        about = {"vehicle": CAR, "carrier": home.carrier, "keys": "2"}
+        changed = Brief("msg_x", f"delivery.{type_}", about, home.now, home.now, None, None, home.owner)
+        letter = await home.desk.composing(changed)
+        assert letter is None if type_ == "waiting" else isinstance(letter, Letter)
+        if isinstance(letter, Letter):
+            assert letter.language == language
+            assert not left_over(letter.subject, *letter.paragraphs)
+
+
+DUTCH = {
+    "May {carrier} deliver into your car?": "Mag {carrier} in uw auto bezorgen?",
+    "When: {times}.": "Wanneer: {times}.",
+    "{day}, {from} to {to}": "{day}, {from} tot {to}",
+    "Look and answer": "Kijken en antwoorden",
+}
+
+
+async def test_whoever_chose_dutch_is_asked_in_dutch(home: DeliveryHouse) -> None:
+    home.desk.composing._speak = lambda name: Words(name or "en", DUTCH if name == "nl" else {})
+    ben = await second(home)
+    await home.people.people.persons.speaks(home.owner, "nl", chosen=True)
+    delivery = await home.asked()
+    said = {}
+    for person in (home.owner, ben):
+        letter = await home.desk.composing(brief(home, delivery, "delivery.asked", person=person))
+        assert isinstance(letter, Letter)
+        assert letter.link is not None
+        said[person] = (letter.language, letter.subject, letter.link.label)
+        assert any(line.startswith("Wanneer: ma 6 mei") for line in letter.paragraphs) is (
+            person == home.owner
+        )
+    assert said == {
+        home.owner: ("nl", "Mag Fast Parcels in uw auto bezorgen?", "Kijken en antwoorden"),
+        ben: ("en", "May Fast Parcels deliver into your car?", "Look and answer"),
+    }
 
 
 async def test_webhooks_say_what_their_reader_may_know(home: DeliveryHouse) -> None:

@@ -79,6 +79,52 @@ async def test_a_browser_gets_a_cookie_that_only_our_pages_can_use(
     ).status_code == 204
 
 
+async def test_mails_speak_the_language_of_the_last_sign_in_until_one_is_chosen(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house, email = house_of_people, "ada@example.org"
+
+    async def mailed() -> str:
+        letter = await house.letter(PersonId(list(house.mailbox.queued)[-1][0]), MailKind.SIGN_IN)
+        assert letter is not None
+        return letter.language
+
+    async def signs_in(accepts: str) -> str:
+        token = await link(house, http, email)
+        headers = {**OURS, "Accept-Language": accepts}
+        assert (await http.post("/v1/session", json={"token": token}, headers=headers)).status_code == 201
+        return str((await http.get("/v1/me")).json()["language"])
+
+    dutch = {"Accept-Language": "nl-BE, en;q=0.5"}
+    await http.post("/v1/sign-in", json={"email": email}, headers=dutch)
+    assert await mailed() == "nl"  # nobody is known yet: as the page was on which it was asked for
+    assert [await signs_in(accepts) for accepts in ("de", "fr", "nl")] == ["de", "de", "nl"]
+    await http.post("/v1/sign-in", json={"email": email}, headers={"Accept-Language": "sv"})
+    assert await mailed() == "nl"  # a stranger, perhaps
+
+    chosen = {"language": "sv", "back": "/account"}
+    assert (
+        await http.post("/language", data=chosen, headers={"Sec-Fetch-Site": "cross-site"})
+    ).status_code == 403
+    assert (await http.get("/v1/me")).json()["language"] == "nl"
+    assert (await http.post("/language", data=chosen, headers=OURS)).status_code == 303
+    http.cookies.delete("tl_language")
+    assert await signs_in("nl") == "sv"
+    assert (await http.put("/v1/me/language", json={"language": "xx"}, headers=OURS)).status_code == 422
+    assert (await http.put("/v1/me/language", json={"language": "de"}, headers=OURS)).status_code == 204
+    await link(house, http, email)
+    assert await mailed() == "de"
+    http.cookies.set("tl_session", "tls_of_nobody")
+    assert (await http.post("/language", data=chosen, headers=OURS)).status_code == 303
+    await link(house, http, email)
+    assert await mailed() == "de"
+
+    ada = PersonId(list(house.mailbox.queued)[-1][0])
+    await house.people.persons.erase(ada, now=house.now)
+    await house.people.persons.speaks(ada, "nl", chosen=True)
+    assert (await house.store.load(ada)).body == "{}"
+
+
 async def test_with_tls_the_cookie_is_bound_to_the_host(house_of_people: PeopleHouse) -> None:
     from people.access import Access
 
