@@ -109,12 +109,17 @@ def _looking(desk: Desk) -> APIRouter:
             found += [read for one in page.members if (read := await _found(desk, me, DeliveryId(one)))]
             following = page.next if vehicle else None
         found.sort(key=lambda read: read.body.requested_at, reverse=True)
-        return OwnerDeliveriesOut(data=[await owner_view(desk, one) for one in found[:limit]], next=following)
+        zones = {role.vehicle: role.zone for role in mine}
+        shown = [
+            await owner_view(desk, one, zone=zones.get(one.body.vehicle) if one.body.vehicle else None)
+            for one in found[:limit]
+        ]
+        return OwnerDeliveriesOut(data=shown, next=following)
 
     @router.get("/deliveries/{delivery}", responses=problems(401, 404, 422), summary="One delivery")
     async def delivery(me: Me, delivery: DeliveryPath) -> OwnerDeliveryOut:
         read, role = await desk.owner.read(me.id, delivery)
-        return await owner_view(desk, read, role, me=me.id)
+        return await owner_view(desk, read, role, me=me.id, zone=role.zone)
 
     @router.get(
         "/deliveries/{delivery}/events", response_class=StreamingResponse, summary="Its facts as they happen",
@@ -174,7 +179,7 @@ def _acting(desk: Desk) -> APIRouter:
                 own=wanted.own,
                 assertion=wanted.assertion,
             )
-            return await owner_view(desk, read)
+            return await _acted(desk, read)
 
         return await idempotency.answer(asked, me.id, 200, work)
 
@@ -195,7 +200,7 @@ def _acting(desk: Desk) -> APIRouter:
         """At any moment until the lock moves. The key's true state is in the answer."""
 
         async def work(_: str) -> OwnerDeliveryOut:
-            return await owner_view(desk, await desk.owner.block(me.id, delivery))
+            return await _acted(desk, await desk.owner.block(me.id, delivery))
 
         return await idempotency.answer(asked, me.id, 200, work)
 
@@ -207,7 +212,7 @@ def _acting(desk: Desk) -> APIRouter:
 
         async def work(_: str) -> OwnerDeliveryOut:
             await _steps_up(desk, me)
-            return await owner_view(desk, await desk.owner.extend(me.id, delivery, wanted.until))
+            return await _acted(desk, await desk.owner.extend(me.id, delivery, wanted.until))
 
         return await idempotency.answer(asked, me.id, 200, work)
 
@@ -222,7 +227,7 @@ def _acting(desk: Desk) -> APIRouter:
 
         async def work(_: str) -> OwnerDeliveryOut:
             await _steps_up(desk, me)
-            return await owner_view(desk, await desk.owner.change_place(me.id, delivery, wanted.place))
+            return await _acted(desk, await desk.owner.change_place(me.id, delivery, wanted.place))
 
         return await idempotency.answer(asked, me.id, 200, work)
 
@@ -256,9 +261,12 @@ def _rules(desk: Desk) -> APIRouter:
 
 
 async def owner_view(
-    desk: Desk, read: Read, role: RoleOnCar | None = None, *, me: PersonId | None = None
+    desk: Desk, read: Read, role: RoleOnCar | None = None, *, me: PersonId | None = None, zone: str | None
 ) -> OwnerDeliveryOut:
-    """A delivery as the people of the car see it. ``role``: of ``me``, where what the reader may do matters."""
+    """A delivery as the people of the car see it. ``role``: of ``me``, where what the reader may do matters.
+
+    ``zone``: of the car.
+    """
     body, people = read.body, desk.people
     may = role is None or role.may_approve
     # Asked for at once: nothing here hangs on another, and each alone would be a way to the store and back.
@@ -275,6 +283,7 @@ async def owner_view(
         id=read.id,
         livemode=body.livemode,
         vehicle=body.vehicle,
+        zone=zone,
         state=read.state,
         carrier=body.carrier,
         carrier_name=carrier.name if carrier else "",
@@ -297,6 +306,11 @@ async def owner_view(
         car=None if car is None else car_out(car),
         ended=body.ended,
     )
+
+
+async def _acted(desk: Desk, read: Read) -> OwnerDeliveryOut:
+    vehicle = read.body.vehicle
+    return await owner_view(desk, read, zone=await desk.people.cars.zone_of(vehicle) if vehicle else None)
 
 
 async def _nothing() -> None:

@@ -10,7 +10,7 @@ from delivery.mailed import BLOCK_PAGE, PAGE
 from delivery.model import Read
 from delivery.notices import as_notice
 from delivery.notifying import OVER
-from delivery.ports import Carriers, Persons
+from delivery.ports import CarPeople, Carriers, Persons
 from delivery.problems import NoSuchDelivery
 from delivery.questions import Question
 from delivery.rules import RuleBook
@@ -36,6 +36,7 @@ class Composing:
         persons: Persons,
         carriers: Carriers,
         waiting: Waiting,
+        cars: CarPeople,
         *,
         public_url: str,
         speak: Speak = untranslated,
@@ -46,6 +47,7 @@ class Composing:
         self._persons = persons
         self._carriers = carriers
         self._waiting = waiting
+        self._cars = cars
         self._public_url = public_url
         self._speak = speak
 
@@ -129,7 +131,7 @@ class Composing:
             )
             courier = question.content().get("courier") if question is not None else None
             named = courier["name"] if courier is not None else None
-            lines = letter_words.asked(words, read.body, carrier, named, UTC)
+            lines = letter_words.asked(words, read.body, carrier, named, await self._zone(read.body.vehicle))
             return Letter(view.email, subject, lines, link, language=words.language)
         lines = [words.say(letter_words.WORDS[brief.type])]
         if (who := _who(brief.type, question, person)) is not None:
@@ -177,10 +179,14 @@ class Composing:
         if brief.type == "delivery.waiting":
             waits = await self._waiting.at(vehicle, brief.person)
             said = [(await self._carrier(one, words), one.body.window) for one in waits]
-            return car_letters.waiting(words, view.email, said, self._public_url, UTC)
+            return car_letters.waiting(words, view.email, said, self._public_url, await self._zone(vehicle))
         carrier = await self._carriers.view(CarrierId(brief.reference.get("carrier", "")))
         name = carrier.name if carrier else words.say(letter_words.A_CARRIER)
         return car_letters.changed(words, brief.type, view.email, brief.reference, name, self._public_url)
+
+    async def _zone(self, vehicle: VehicleId | None) -> str:
+        """By whose clock a letter tells times: the car's, which it names; UTC where nobody said."""
+        return (await self._cars.zone_of(vehicle) if vehicle is not None else None) or UTC
 
     async def _still_concerned(self, person: PersonId, read: Read) -> bool:
         return await self._deciding.concerns(person, read)

@@ -140,7 +140,14 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         reactions=reactions,
         due=Due(deliveries, asking, reactions, album),
         composing=Composing(
-            deliveries, deciding, people.persons, people.carriers, waiting, public_url=public_url, speak=speak
+            deliveries,
+            deciding,
+            people.persons,
+            people.carriers,
+            waiting,
+            people.cars,
+            public_url=public_url,
+            speak=speak,
         ),
         evidence=Evidence(
             deliveries,

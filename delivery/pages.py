@@ -23,6 +23,7 @@ _SCRIPTS: Final = (
     "car_pairing.js",
     "car_people.js",
     "car_rules.js",
+    "car_zone.js",
     "changing.js",
     "cosign.js",
     "decide.js",

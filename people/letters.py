@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from people.cars import Cars
 from people.email_change import EmailChanges, number_of
 from people.invitations import Invitations
 from people.mail_links import Link, MailKind, MailLinks, Purpose
@@ -13,7 +14,7 @@ from people.recovery import Recoveries
 from people.recovery import number_of as number_of_recovery
 from people.states import Invitation
 from spine.ids import PersonId
-from spine.words import Speak, Text, Words, untranslated
+from spine.words import UTC, Speak, Text, Words, untranslated
 
 _ONCE: Final = Text("The link is good once, and not for long.")
 _SIGN_IN: Final = Text("Sign in")
@@ -107,6 +108,7 @@ class Letters:
         changes: EmailChanges,
         links: MailLinks,
         recoveries: Recoveries,
+        cars: Cars,
         speak: Speak = untranslated,
     ) -> None:
         self._persons = persons
@@ -114,6 +116,7 @@ class Letters:
         self._changes = changes
         self._links = links
         self._recoveries = recoveries
+        self._cars = cars
         self._speak = speak
 
     async def write(self, person: PersonId, kind: MailKind, reference: str) -> Letter | None:
@@ -153,7 +156,8 @@ class Letters:
             return _notice(to, words, Text("You are invited to a car"), said, f"/invitations/{reference}")
         said = [words.say(_OTHERS_INVITED[invitation.role])]
         if invitation.role is Role.OWNER:
-            said.append(words.say(_COUNTS, time=words.moment(invitation.ripe_at)))
+            zone = await self._cars.zone_of(invitation.vehicle) or UTC
+            said.append(words.say(_COUNTS, time=words.moment(invitation.ripe_at, zone)))
         said.append(words.say(_TAKE_BACK))
         return _notice(to, words, Text("Somebody was invited to your car"), said, "/")
 

@@ -144,6 +144,8 @@ class CarPeopleBody(Body):
     """Goes up when the last owner leaves: addresses and invitations of a former era are dead."""
     invitations: int = 0
     invited_at: list[AwareDatetime] = []
+    zone: str | None = None
+    """By whose clock times are told to the car's people (an IANA name). Of its household: it ends with the era."""
 
 
 class ClaimBody(Body):
@@ -244,6 +246,8 @@ class RoleOnCar:
     role: Role
     may_approve: bool
     visible_from: AwareDatetime
+    zone: str | None = None
+    """The car's (``CarPeopleBody``)."""
 
 
 @dataclass(frozen=True, slots=True)

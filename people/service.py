@@ -123,7 +123,7 @@ def build(
         known_devices=known_devices,
         step_up=StepUp(passkeys, party, challenges, persons, sessions, known_devices, rates, limits),
         links=links,
-        letters=Letters(persons, invitations, changes, links, recoveries, speak),
+        letters=Letters(persons, invitations, changes, links, recoveries, cars, speak),
         sign_in=SignIn(persons, sessions, links, known_devices, mailer, doorkeeper),
         doorkeeper=doorkeeper,
         presence=presence,

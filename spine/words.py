@@ -59,11 +59,11 @@ class Words:
         return _filled(forms[0 if count == 1 else 1], {"count": str(count), **values})
 
     def moment(self, at: datetime, zone: str = UTC) -> str:
-        """ "Thu 26 Nov, 14:00" by the clock of an IANA zone, which is named."""
+        """ "Thu 26 Nov, 14:00" by the clock of a car's IANA zone, which is named."""
         return self._named(self._moment(at, zone), zone)
 
     def span(self, start: datetime, end: datetime, zone: str = UTC) -> str:
-        """ "Thu 26 Nov, 14:00 to 16:00" by the clock of an IANA zone, which is named; both days where they differ."""
+        """ "Thu 26 Nov, 14:00 to 16:00" by the clock of a car's IANA zone, which is named; both days where they differ."""
         here, there = (at.astimezone(ZoneInfo(zone)) for at in (start, end))
         if here.date() != there.date():
             said = self.say(
@@ -89,7 +89,7 @@ class Words:
         if zone in _ALSO_UTC:
             return f"{told} UTC"
         city = get_timezone_location(zone, locale=self._locale, return_city=True)
-        return self.say(Text("{time} ({city} time)"), time=told, city=city)
+        return self.say(Text("{time} (car's time, {city})"), time=told, city=city)
 
     @property
     def _locale(self) -> str:

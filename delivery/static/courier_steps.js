@@ -91,8 +91,8 @@ const REACH = {
   no_coverage: t("has no network now"),
 };
 
-/** How the car can be reached. */
-export function reachWords({ reach, wakes_at: wakes }) {
-  if (reach === "asleep" && wakes) return t("is asleep until about {time}", { time: moment(wakes) });
+/** How the car can be reached. `zone`: of the car. */
+export function reachWords({ reach, wakes_at: wakes }, zone) {
+  if (reach === "asleep" && wakes) return t("is asleep until about {time}", { time: moment(wakes, zone) });
   return REACH[reach] || "";
 }

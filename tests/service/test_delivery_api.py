@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import product
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -501,6 +502,32 @@ async def test_whoever_chose_dutch_is_asked_in_dutch(home: DeliveryHouse) -> Non
         home.owner: ("nl", "Mag Fast Parcels in uw auto bezorgen?", "Kijken en antwoorden"),
         ben: ("en", "May Fast Parcels deliver into your car?", "Look and answer"),
     }
+
+
+async def test_everybody_at_the_car_is_told_its_own_time(web: Web) -> None:
+    home = web.home
+    await home.people.people.cars.set_zone(CAR, "Europe/Helsinki", by=home.owner, now=home.now)
+    delivery = await home.asked(courier=home.courier)
+    letter = await home.desk.composing(brief(home, delivery, "delivery.asked", person=home.owner))
+    assert isinstance(letter, Letter)
+    assert letter.link is not None
+    start = home.order("x").window.start.astimezone(ZoneInfo("Europe/Helsinki"))
+    (when,) = [line for line in letter.paragraphs if line.startswith("When: ")]
+    assert f"{start:%H:%M} to " in when
+    assert when.endswith("(car's time, Helsinki).")
+    token = (await home.desk.deciding.mint(letter.link)).partition("#")[2]
+    asked = (await web.call("POST", "/questions/open", {"token": token})).json()
+    path = f"/owner/deliveries/{delivery}"
+    owned = (await web.call("GET", path, by=web.owner)).json()
+    listed = (await web.call("GET", "/owner/deliveries", by=web.owner)).json()["data"][0]
+    answer = {"decision": "approve", "shown": owned["question"]["shown"]}
+    decided = (await web.call("POST", f"{path}/decision", answer, by=web.owner)).json()
+    await home.settle()
+    job = (await web.call("GET", f"/courier/jobs/{delivery}", by=web.courier)).json()
+    assert {one["zone"] for one in (asked, owned, listed, decided, job)} == {"Europe/Helsinki"}
+    assert job["window"]["start"].endswith("Z")
+    seen = (await web.call("GET", f"/deliveries/{delivery}", by=web.carrier)).text
+    assert "Helsinki" not in seen  # nothing of where the car is goes to its carrier
 
 
 async def test_webhooks_say_what_their_reader_may_know(home: DeliveryHouse) -> None:

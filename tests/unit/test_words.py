@@ -29,9 +29,9 @@ def test_moments_are_by_the_clock_of_the_place_which_is_named(
 ) -> None:
     said, city = untranslated(language), "Helsingfors" if language == "sv" else "Helsinki"
     hours = timedelta(hours=2)
-    assert said.moment(NOON, "Europe/Helsinki") == f"{moment} ({city} time)"
-    assert said.span(NOON, NOON + hours, "Europe/Helsinki") == f"{span} ({city} time)"
-    assert said.span(NOON, NOON + 6 * hours, "Europe/Helsinki") == f"{over} ({city} time)"
+    assert said.moment(NOON, "Europe/Helsinki") == f"{moment} (car's time, {city})"
+    assert said.span(NOON, NOON + hours, "Europe/Helsinki") == f"{span} (car's time, {city})"
+    assert said.span(NOON, NOON + 6 * hours, "Europe/Helsinki") == f"{over} (car's time, {city})"
     assert said.moment(NOON + hours) == f"{moment} UTC" == said.moment(NOON + hours, "UTC")
 
 
@@ -59,7 +59,7 @@ A = {"b": Text("One " "text"), **{"c": Plural("one", "{count}")}}
             list(of_code(f"from spine.words import Text\n{ill}"))
     found = gather()
     assert found.faults == []
-    assert found.texts["{time} ({city} time)"].files == {"spine/words.py"}
+    assert found.texts["{time} (car's time, {city})"].files == {"spine/words.py"}
     assert {*letter_words.SUBJECTS.values(), *letter_words.WORDS.values()} <= set(found.texts)
     assert all(found.texts[text].in_code for text in letter_words.SUBJECTS.values())
 
