@@ -45,7 +45,7 @@ export async function rulesOf(area, path, named, mine, retimed) {
     folded(t("Where it may stand"), placeForm(rules.body, put, said)),
     folded(t("What may be asked"), asked(rules.body, put)),
     folded(t("Quiet hours"), quiet),
-    folded(t("Time zone"), zoneForm(path, mine, retimed)),
+    folded(t("Time zone"), zoneForm(path, mine, said, retimed)),
     said,
   );
 }

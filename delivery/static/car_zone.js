@@ -8,11 +8,10 @@ function option(zone, chosen) {
   return element("option", { value: zone, selected: zone === chosen }, zone.replaceAll("_", " "));
 }
 
-/** The form. `mine`: the reader's role on the car, whose `zone` it sets; `changed`: draws anew what tells times. */
-export function zoneForm(path, mine, changed) {
+/** The form. `mine`: the reader's role on the car, whose `zone` it sets; `said`: the line that tells how it went; `changed`: draws anew what tells times. */
+export function zoneForm(path, mine, said, changed) {
   const chosen = mine.zone || here();
   const zones = [...new Set([...Intl.supportedValuesOf("timeZone"), here(), chosen])].toSorted();
-  const said = element("p", { className: "said", role: "status" });
   const field = element("select", { id: "car-zone", name: "zone", "aria-describedby": "car-zone-hint" }, ...zones.map((zone) => option(zone, chosen)));
   const hint = t("Where the car is at home. Your pages, your mails and the courier's phone tell times by its clock.");
   const form = element(
@@ -22,7 +21,6 @@ export function zoneForm(path, mine, changed) {
     field,
     element("p", { className: "muted small", id: "car-zone-hint" }, hint),
     element("button", { type: "submit", className: "quiet" }, t("Keep this time zone")),
-    said,
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();

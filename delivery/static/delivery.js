@@ -3,7 +3,7 @@ import { during, element, lead, rows, say, twice } from "/static/controls.js";
 import { follow } from "/static/live.js";
 import "/static/mini-map.js";
 import { ask } from "/static/requests.js";
-import { clockNote, moment, second, span } from "/static/times.js";
+import { beside, clockNote, second, span } from "/static/times.js";
 import { t } from "/static/words.js";
 import { showPhotos } from "/delivery/album.js";
 import { answer, notMe, showNeeded } from "/delivery/answering.js";
@@ -70,7 +70,7 @@ function showFacts(read) {
 
 function decided(question, zone) {
   if (!question || !question.decided_at) return "";
-  const time = moment(question.decided_at, zone);
+  const time = beside(question.decided_at, zone);
   return question.decided === "approve" ? t("approved {time}", { time }) : t("declined {time}", { time });
 }
 

@@ -1,5 +1,5 @@
 // A delivery in plain words: how it stands and what happens next, its key's true state, what happened when.
-import { moment } from "/static/times.js";
+import { beside, moment } from "/static/times.js";
 import { n, t } from "/static/words.js";
 
 const REFUSALS = {
@@ -215,9 +215,9 @@ function blocked(key, zone) {
   return t("Until the car confirms it, or until {time}, an opening is still possible if the car is out of reach.", { time: moment(key.dies_at, zone) });
 }
 
-/** The key's true state. `zone`: of the car. */
+/** The key's true state, beside the window that names the zone. `zone`: of the car. */
 export function keyWords(key, zone) {
-  const time = key.dies_at ? moment(key.dies_at, zone) : "";
+  const time = key.dies_at ? beside(key.dies_at, zone) : "";
   switch (key.state) {
     case "none":
       return t("none");
@@ -257,8 +257,8 @@ export function placeWords(place) {
 /** How the car can be reached now, and whether it stands where it should. `zone`: of the car. */
 export function carWords(car, outBy, zone) {
   const parts = [REACH[car.reach] || car.reach.replaceAll("_", " ")];
-  if (car.last_seen) parts.push(t("last heard {time}", { time: moment(car.last_seen, zone) }));
-  if (car.wakes_at) parts.push(t("wakes {time}", { time: moment(car.wakes_at, zone) }));
+  if (car.last_seen) parts.push(t("last heard {time}", { time: beside(car.last_seen, zone) }));
+  if (car.wakes_at) parts.push(t("wakes {time}", { time: beside(car.wakes_at, zone) }));
   if (outBy) parts.push(t("stands {metres} m outside the place", { metres: outBy }));
   return parts.join("; ");
 }

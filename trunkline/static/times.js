@@ -60,6 +60,11 @@ function named(time, date, zone) {
   return differs(date, zone) ? t("{time} (car's time, {city})", { time, city: city(zone) }) : time;
 }
 
+/** The same without the zone's name: of a moment beside one that has it. */
+export function beside(text, zone) {
+  return bare(new Date(text), zone);
+}
+
 function bare(date, zone) {
   return clock(sameDay(date, new Date(), zone) ? "hour" : "dayHour", zone).format(date);
 }
