@@ -299,7 +299,8 @@ async def _job(desk: Desk, read: Read) -> JobOut:
         return job_view(read, Car("no_coverage"), None, Rules(), now, desk.deliveries.limits)
     rules, _ = await desk.rules.of(vehicle)
     car, unit = await desk.cars.car(vehicle, now=now), await desk.cars.unit(vehicle)
-    return job_view(read, car, unit, rules, now, desk.deliveries.limits)
+    zone = await desk.people.cars.zone_of(vehicle)
+    return job_view(read, car, unit, rules, now, desk.deliveries.limits, zone=zone)
 
 
 async def _found(desk: Desk, me: CourierPrincipal, delivery: DeliveryId) -> Read | None:

@@ -61,18 +61,23 @@ class LinkChallengeIn(LinkIn):
 
 
 class WaitingOut(Out):
-    """Another question about a car of this person's that waits."""
+    """Another question about a car of this person's that waits. ``zone``: by whose clock its times are told."""
 
     delivery: DeliveryId
+    zone: str | None
     carrier_name: str
     window: Window
     expires_at: AwareDatetime
 
 
 class QuestionOut(Out):
-    """What is asked, and how the car can be reached now (which is not part of what is decided on)."""
+    """What is asked, and how the car can be reached now (which is not part of what is decided on).
+
+    ``zone``: by whose clock its times are told (IANA); null: by the reader's own.
+    """
 
     delivery: DeliveryId
+    zone: str | None
     state: State
     shown: str
     content: Mapping[str, Any]
@@ -190,6 +195,7 @@ async def _question(desk: Desk, read: Read, question: Question, person: PersonId
         raise LinkUnknown("this link is not known")
     return QuestionOut(
         delivery=read.id,
+        zone=await _zone(desk, read),
         state=read.state,
         shown=asked.shown,
         content=asked.content,
@@ -217,10 +223,15 @@ async def _waiting(desk: Desk, read: Read) -> WaitingOut:
     carrier = await desk.people.carriers.view(read.body.carrier)
     return WaitingOut(
         delivery=read.id,
+        zone=await _zone(desk, read),
         carrier_name=carrier.name if carrier else "",
         window=read.body.window,
         expires_at=read.body.approve_by,
     )
+
+
+async def _zone(desk: Desk, read: Read) -> str | None:
+    return await desk.people.cars.zone_of(read.body.vehicle) if read.body.vehicle is not None else None
 
 
 async def _decided(desk: Desk, read: Read) -> DecidedOut:

@@ -1,10 +1,8 @@
 """The bodies of news, made when it is sent from the records as they are then; nothing rests in a queue."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from delivery import car_letters
+from delivery import car_letters, letter_words
 from delivery.deciding import Deciding
 from delivery.events import CarrierNamed, OwnersEventOut
 from delivery.hours import Quiet
@@ -12,7 +10,7 @@ from delivery.mailed import BLOCK_PAGE, PAGE
 from delivery.model import Read
 from delivery.notices import as_notice
 from delivery.notifying import OVER
-from delivery.ports import Carriers, Persons
+from delivery.ports import CarPeople, Carriers, Persons
 from delivery.problems import NoSuchDelivery
 from delivery.questions import Question
 from delivery.rules import RuleBook
@@ -22,54 +20,10 @@ from delivery.views import asked_out, carrier_view, key_out
 from delivery.waiting import Waiting
 from people.model import PersonView
 from spine.ids import CarrierId, DeliveryId, PersonId, VehicleId, prefix_of
+from spine.words import UTC, Speak, Text, Words, untranslated
 from webhooks.dispatch import Brief
 from webhooks.envelope import News, sequence_of
 from webhooks.mail import Letter, Link
-
-SUBJECTS: Final[Mapping[str, str]] = {
-    "delivery.asked": "May {carrier} deliver into your car?",
-    "delivery.approved": "Approved: a delivery by {carrier}",
-    "delivery.opened": "Your car was opened for {carrier}",
-    "delivery.declined": "Declined: a delivery by {carrier}",
-    "delivery.disowned": "Blocked: {carrier} may not ask for your car",
-    "delivery.delivered": "Done: the delivery by {carrier}",
-    "delivery.failed": "It did not work out: the delivery by {carrier}",
-    "delivery.cancelled": "Cancelled: the delivery by {carrier}",
-    "delivery.expired": "Over: the window of the delivery by {carrier}",
-    "delivery.blocked": "Blocked: the delivery by {carrier}",
-    "delivery.unsure": "Please look: your car may be open",
-    "delivery.left_open": "Your car stands open",
-    "delivery.out_of_place": "Your car is not where {carrier} expects it",
-    "delivery.carrier_doubted": "{carrier} came twice and opened nothing",
-}
-WORDS: Final[Mapping[str, str]] = {
-    "delivery.approved": "If that was not right, block it on its page: nothing opens after that.",
-    "delivery.declined": "Nobody gets a key, and nothing is opened.",
-    "delivery.disowned": (
-        "Somebody who decides about your car said that nothing of the kind was ordered. The delivery is declined, "
-        "and this carrier's orders for your car are not put to you any more until an owner lifts that on your page. "
-        "The people who run the service have been told."
-    ),
-    "delivery.opened": "The car opened for the courier and locks by itself when the lid is shut.",
-    "delivery.delivered": "The car was shut and locked again. The key is used up.",
-    "delivery.failed": "The courier could not do it. The key no longer opens anything once it is destroyed.",
-    "delivery.cancelled": "The carrier cancelled it.",
-    "delivery.expired": "The time agreed for it is over.",
-    "delivery.blocked": "It was blocked. Its key is being destroyed; the page says when that is certain.",
-    "delivery.unsure": (
-        "The car did not say what happened when the courier opened it. It may be open: please have a look. "
-        "As soon as the car answers, the page shows it."
-    ),
-    "delivery.left_open": (
-        "The lid was still up two minutes after the opening. "
-        "The lock is armed and shuts when the lid comes down."
-    ),
-    "delivery.out_of_place": "Move the car, or change the place on the delivery's page.",
-    "delivery.carrier_doubted": (
-        "Two deliveries of this carrier ended unopened after the courier could see where your car stands. "
-        "You can block its orders. What you allowed it beforehand rests until you let it come again on your page."
-    ),
-}
 
 
 class Composing:
@@ -82,15 +36,20 @@ class Composing:
         persons: Persons,
         carriers: Carriers,
         waiting: Waiting,
+        cars: CarPeople,
         *,
         public_url: str,
+        speak: Speak = untranslated,
     ) -> None:
+        """``speak``: what mails are written with."""
         self._deliveries = deliveries
         self._deciding = deciding
         self._persons = persons
         self._carriers = carriers
         self._waiting = waiting
+        self._cars = cars
         self._public_url = public_url
+        self._speak = speak
 
     async def __call__(self, brief: Brief) -> News | Letter | None:
         """What to say now; None where there is nothing to say any more."""
@@ -154,44 +113,48 @@ class Composing:
         view = await self._persons.view(person)
         if view is None or not await self._still_concerned(person, read):
             return None
-        carrier = await self._carrier(read)
+        words = self._speak(view.language)
+        carrier = await self._carrier(read, words)
         if brief.type == OVER:
-            return await self._over(read, view, carrier)
-        subject = SUBJECTS[brief.type].format(carrier=carrier)
+            return await self._over(read, view, words, carrier)
+        subject = words.say(letter_words.SUBJECTS[brief.type], carrier=carrier)
+        question = await self._deciding.question(read)
         if brief.type == "delivery.asked":
-            question = await self._deciding.question(read)
             if not _asks(read, question) or read.body.question is None:
                 return None
             link = Link(
-                label="Look and answer",
+                label=words.say(letter_words.LOOK_AND_ANSWER),
                 page=PAGE,
                 person=person,
                 reference={"question": read.body.question, "entry": view.email_entry},
                 until=brief.expires_at,
             )
-            return Letter(view.email, subject, await self._asked(read, question, carrier), link)
-        lines = [WORDS[brief.type]]
-        if (who := self._who(brief.type, await self._deciding.question(read), person)) is not None:
-            lines.insert(0, who)
+            courier = question.content().get("courier") if question is not None else None
+            named = courier["name"] if courier is not None else None
+            lines = letter_words.asked(words, read.body, carrier, named, await self._zone(read.body.vehicle))
+            return Letter(view.email, subject, lines, link, language=words.language)
+        lines = [words.say(letter_words.WORDS[brief.type])]
+        if (who := _who(brief.type, question, person)) is not None:
+            lines.insert(0, words.say(who))
         if brief.type == "delivery.out_of_place" and read.body.out_by:
-            lines.insert(0, f"It stands about {read.body.out_by} m outside the place you agreed to.")
+            lines.insert(0, words.say(letter_words.OUT_BY, metres=str(read.body.out_by)))
         if brief.type in {"delivery.unsure", "delivery.left_open"} and _is_shut(read):
-            lines.append("Meanwhile the car has said: the boot is shut.")
-        lines.append(f"The delivery's page: {self._public_url}/deliveries/{read.id}")
-        return Letter(view.email, subject, lines, await self._to_block(brief, read, view))
+            lines.append(words.say(letter_words.SHUT))
+        lines.append(words.say(letter_words.PAGE, page=f"{self._public_url}/deliveries/{read.id}"))
+        link_or_none = await self._to_block(brief, read, view, words)
+        return Letter(view.email, subject, lines, link_or_none, language=words.language)
 
-    async def _over(self, read: Read, person: PersonView, carrier: str) -> Letter:
+    async def _over(self, read: Read, person: PersonView, words: Words, carrier: str) -> Letter:
         """In a question's place on a screen: what was decided and by whom, or that nothing is asked any more."""
         question = await self._deciding.question(read)
         decided = question.decided if question is not None else None
         type_ = f"delivery.{'approved' if decided.answer == 'approve' else 'declined'}" if decided else ""
-        who = self._who(type_, question, person.id)
-        subject = SUBJECTS.get(type_, "Nothing to answer any more: a delivery by {carrier}").format(
-            carrier=carrier
-        )
-        return Letter(person.email, subject, [who] if who else ["It is not asked any more."])
+        who = _who(type_, question, person.id)
+        subject = words.say(letter_words.SUBJECTS.get(type_, letter_words.OVER), carrier=carrier)
+        said = words.say(who or letter_words.NOT_ASKED)
+        return Letter(person.email, subject, [said], language=words.language)
 
-    async def _to_block(self, brief: Brief, read: Read, person: PersonView) -> Link | None:
+    async def _to_block(self, brief: Brief, read: Read, person: PersonView, words: Words) -> Link | None:
         """Who was not asked can stop it from the mail itself: by a button of its page, never by looking."""
         approval = read.body.approval
         unasked = brief.type == "delivery.approved" and approval is not None and approval.level == "standing"
@@ -200,21 +163,9 @@ class Composing:
         if not await self._deciding.may_decide(person.id, read):
             return None
         reference = {"question": read.body.question, "entry": person.email_entry}
-        return Link("Look, and block it", BLOCK_PAGE, person.id, reference, brief.expires_at)
-
-    def _who(self, type_: str, question: Question | None, person: PersonId) -> str | None:
-        """Who decided and how, for whoever reads it; None where that is not what the mail is about."""
-        decided = question.decided if question is not None else None
-        if decided is None or type_ not in {"delivery.approved", "delivery.declined"}:
-            return None
-        mine, how = decided.by == person, decided.source.partition(":")[0]
-        did = "approved" if decided.answer == "approve" else "declined"
-        if how == "standing":
-            whose = "your standing approval" if mine else "the standing approval of another owner"
-            return f"Nobody was asked: {whose} let it in."
-        if how == "system":
-            return f"A system linked to {'you' if mine else 'another person of your car'} {did} it."
-        return f"{'You' if mine else 'Another person of your car'} {did} it."
+        return Link(
+            words.say(letter_words.LOOK_AND_BLOCK), BLOCK_PAGE, person.id, reference, brief.expires_at
+        )
 
     async def _about_the_car(self, brief: Brief) -> Letter | None:
         """Mails about a car and no single delivery: what waits, and what changed about how it is guarded."""
@@ -224,39 +175,25 @@ class Composing:
         view = await self._persons.view(brief.person)
         if view is None:
             return None
+        words = self._speak(view.language)
         if brief.type == "delivery.waiting":
             waits = await self._waiting.at(vehicle, brief.person)
-            said = [(await self._carrier(one), one.body.window) for one in waits]
-            return car_letters.waiting(view.email, said, self._public_url)
+            said = [(await self._carrier(one, words), one.body.window) for one in waits]
+            return car_letters.waiting(words, view.email, said, self._public_url, await self._zone(vehicle))
         carrier = await self._carriers.view(CarrierId(brief.reference.get("carrier", "")))
-        return car_letters.changed(
-            brief.type,
-            view.email,
-            brief.reference,
-            carrier.name if carrier else "a carrier",
-            self._public_url,
-        )
+        name = carrier.name if carrier else words.say(letter_words.A_CARRIER)
+        return car_letters.changed(words, brief.type, view.email, brief.reference, name, self._public_url)
 
-    async def _asked(self, read: Read, question: Question | None, carrier: str) -> list[str]:
-        body = read.body
-        courier = question.content().get("courier") if question is not None else None
-        what = "leave something in" if body.kind == "dropoff" else "fetch something from"
-        where = "the boot" if body.act == "boot" else "the boot and the cabin"
-        lines = [f"{carrier} would like to {what} {where} of your car."]
-        if courier is not None:
-            lines.append(f"The courier is {courier['name']}.")
-        lines += [
-            f"When: {_time(body.window.start)} to {_time(body.window.end)}.",
-            f"Please answer before {_time(body.approve_by)}. Without an answer nothing happens.",
-        ]
-        return lines
+    async def _zone(self, vehicle: VehicleId | None) -> str:
+        """By whose clock a letter tells times: the car's, which it names; UTC where nobody said."""
+        return (await self._cars.zone_of(vehicle) if vehicle is not None else None) or UTC
 
     async def _still_concerned(self, person: PersonId, read: Read) -> bool:
         return await self._deciding.concerns(person, read)
 
-    async def _carrier(self, read: Read) -> str:
+    async def _carrier(self, read: Read, words: Words | None = None) -> str:
         view = await self._carriers.view(read.body.carrier)
-        return view.name if view else "a carrier"
+        return view.name if view else (words or self._speak("")).say(letter_words.A_CARRIER)
 
 
 def _asks(read: Read, question: Question | None) -> bool:
@@ -267,5 +204,9 @@ def _is_shut(read: Read) -> bool:
     return read.state in {State.CLOSED, State.DELIVERED} or read.body.locked_at is not None
 
 
-def _time(at: datetime) -> str:
-    return f"{at:%a %d %b %H:%M} UTC"
+def _who(type_: str, question: Question | None, person: PersonId) -> Text | None:
+    """Who decided and how, for whoever reads it; None where that is not what the mail is about."""
+    decided = question.decided if question is not None else None
+    if decided is None or type_ not in {"delivery.approved", "delivery.declined"}:
+        return None
+    return letter_words.who(decided.answer, decided.source, mine=decided.by == person)

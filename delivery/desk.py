@@ -34,6 +34,7 @@ from spine.index import Index
 from spine.log import Log, Tail
 from spine.rates import Rates
 from spine.store import Store
+from spine.words import Speak, untranslated
 from vehicle_gateway.commands import Commands
 from vehicle_gateway.registry import Vehicles
 
@@ -100,8 +101,9 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
     public_url: str,
     authorities: Sequence[str],
     jwks: Mapping[str, Any],
+    speak: Speak = untranslated,
 ) -> Desk:
-    """Wire the package. ``photos``: a directory; ``authorities``, ``jwks``: see ``delivery.evidence``."""
+    """Wire the package. ``photos``: a directory; ``authorities``, ``jwks``: see ``delivery.evidence``; ``speak``: mails."""
     deliveries = Deliveries(store, clock, limits)
     deciding = decisions(store, clock=clock, limits=limits, people=people, public_url=public_url)
     index, rates = Index(store.valkey, store.house), Rates(store.valkey)
@@ -138,7 +140,14 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         reactions=reactions,
         due=Due(deliveries, asking, reactions, album),
         composing=Composing(
-            deliveries, deciding, people.persons, people.carriers, waiting, public_url=public_url
+            deliveries,
+            deciding,
+            people.persons,
+            people.carriers,
+            waiting,
+            people.cars,
+            public_url=public_url,
+            speak=speak,
         ),
         evidence=Evidence(
             deliveries,

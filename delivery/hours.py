@@ -1,13 +1,13 @@
 """Hours of a day in a place's own time: when a standing approval holds, when a household sleeps. Pure."""
 
 from datetime import date, datetime, time, timedelta
-from functools import cache
 from typing import Annotated, Final, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from delivery.model import Frozen, Window
+from spine.zones import Zone
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -15,21 +15,6 @@ DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _AT: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 At = Annotated[str, Field(pattern=_AT, examples=["09:00"])]
 """A local time of day, ``HH:MM``."""
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def _known(zone: str) -> str:
-    if zone not in _zones():
-        raise ValueError("no time zone of this name is known")
-    return zone
-
-
-Zone = Annotated[str, Field(max_length=64), AfterValidator(_known)]
-"""An IANA name such as ``Europe/Berlin``."""
 
 
 class Hours(Frozen):

@@ -27,7 +27,8 @@ class JobOut(Out):
     """A courier's job. ``sees``: ``area``, from 30 minutes before the window ``place``, ``over`` at the end.
 
     ``position``: of the car, or the middle of the agreed place where the car does not say; rounded to about a
-    kilometre while ``sees`` is ``area``. ``unit``: whom the proof is for. ``can``: what its state takes now.
+    kilometre while ``sees`` is ``area``. ``zone``: by whose clock the window is told, the car's (IANA); null: by the
+    phone's. ``unit``: whom the proof is for. ``can``: what its state takes now.
     """
 
     id: DeliveryId
@@ -37,6 +38,7 @@ class JobOut(Out):
     kind: Kind | None = None
     opens: Opens | None = None
     window: Window | None = None
+    zone: str | None = None
     parcels: tuple[Parcel, ...] = ()
     position: Point | None = None
     looks: LooksOut | None = None
@@ -57,7 +59,14 @@ _COURIERS = (
 
 
 def job_view(
-    read: Read, car: Car, unit: UnitId | None, rules: Rules, now: datetime, limits: DeliveryLimits
+    read: Read,
+    car: Car,
+    unit: UnitId | None,
+    rules: Rules,
+    now: datetime,
+    limits: DeliveryLimits,
+    *,
+    zone: str | None = None,
 ) -> JobOut:
     """The job as the assigned courier may see it now. Whether it is this courier's was asked before."""
     body = read.body
@@ -74,6 +83,7 @@ def job_view(
         kind=body.kind,
         opens=body.act,
         window=body.window,
+        zone=zone,
         parcels=body.parcels,
         position=there if exact or there is None else area(there),
         looks=LooksOut(name=rules.name, plate=rules.plate, colour=rules.colour) if exact else None,

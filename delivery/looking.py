@@ -41,7 +41,7 @@ async def as_seen_by(desk: Desk, me: PersonId, read: Read) -> OwnerDeliveryOut:
     if vehicle is None:
         raise NoSuchDelivery(read.id)
     crew, psk = cars.subject_of(vehicle), passkeys.subject_of(me)
-    also = [crew, psk, *desk.deciding.needed_reads(read)]
+    also = [psk, *desk.deciding.needed_reads(read)]
     saved, car = await _read(desk, read, also)
     role = cars.role_in(saved[crew], me, vehicle, desk.deliveries.clock.now())
     if role is None or not sees(role, read):
@@ -67,6 +67,8 @@ async def _read(desk: Desk, read: Read, also: list[str]) -> tuple[Mapping[str, S
         wanted.append(body.courier.courier)
     if body.question is not None:
         wanted.append(body.question)
+    if body.vehicle is not None:
+        wanted.append(cars.subject_of(body.vehicle))
     store = desk.deliveries.store
     if body.vehicle is None or read.over:
         return await store.load_many(wanted), None
@@ -87,6 +89,7 @@ def _shown(
         id=read.id,
         livemode=body.livemode,
         vehicle=body.vehicle,
+        zone=cars.people_in(saved[cars.subject_of(body.vehicle)]).zone if body.vehicle else None,
         state=read.state,
         carrier=body.carrier,
         carrier_name=carrier.name if carrier else "",

@@ -25,6 +25,7 @@ _FILES: Final = (
     "car_pairing.js",
     "car_people.js",
     "car_rules.js",
+    "car_zone.js",
     "changing.js",
     "cosign.js",
     "decide.js",

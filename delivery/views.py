@@ -184,11 +184,15 @@ class AskedOut(Out):
 
 
 class OwnerDeliveryOut(Out):
-    """A delivery as the people of the car see it. ``timeline``: what happened and when, oldest first."""
+    """A delivery as the people of the car see it. ``timeline``: what happened and when, oldest first.
+
+    ``zone``: by whose clock its times are told to them (IANA); null: by their own.
+    """
 
     id: DeliveryId
     livemode: bool
     vehicle: VehicleId | None
+    zone: str | None
     state: State
     carrier: CarrierId
     carrier_name: str

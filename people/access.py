@@ -160,6 +160,12 @@ class Access:
         session = shown(saved, token, self._clock.now())
         return None if session is None else _principal(session)
 
+    async def in_browser(self, request: Request) -> PersonId | None:
+        """Whose living session's cookie this is; None where there is none. The route asks ``refuse_cross_site`` first."""
+        token = read(request.cookies.get(self.cookie, ""))
+        found = None if token is None else await self._sessions.find(token, now=self._clock.now())
+        return None if found is None else found.person
+
     async def check_still(self, who: PersonPrincipal | CarrierPrincipal) -> None:
         """For what goes on after its request was let in: raises ``Unauthenticated`` once the right has ended."""
         if isinstance(who, PersonPrincipal):

@@ -22,8 +22,19 @@ from people.model import AddressKind, AddressView, Email, InvitationView, Role, 
 from people.problems import NotFound
 from people.service import People
 from spine.ids import PersonId, VehicleId
+from spine.zones import Zone
 
 Label = Annotated[str, Field(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["book shop"])]
+
+
+class Claim(CodeShown):
+    """``zone``: of the browser's clock (IANA), which is the car's until an owner says another one."""
+
+    zone: Annotated[str | None, Field(max_length=64, examples=["Europe/Amsterdam"])] = None
+
+
+class ZoneWanted(In):
+    zone: Zone
 
 
 class Invite(In):
@@ -44,10 +55,13 @@ class AddressWanted(In):
 
 
 class CarOut(Out):
+    """``zone``: by whose clock times are told to the car's people (IANA); null: by their own."""
+
     vehicle: str
     role: Role
     may_approve: bool
     visible_from: AwareDatetime
+    zone: str | None
 
 
 class CarsOut(Out):
@@ -137,7 +151,7 @@ def _cars(people: People) -> APIRouter:
         "/owner/cars/claim", status_code=201, response_model=CarOut, summary="Claim a car",
         responses=problems(401, 403, 409, 422, 429),
     )  # fmt: skip
-    async def claim(me: Me, shown: CodeShown, asked: Idempotent) -> Response:
+    async def claim(me: Me, shown: Claim, asked: Idempotent) -> Response:
         """With the code that the car shows when its ignition is on. A car with an owner is not claimed.
 
         While a recovery of yours waits, with a passkey: presence in a car ends such a wait.
@@ -145,13 +159,22 @@ def _cars(people: People) -> APIRouter:
 
         async def work(_: str) -> CarOut:
             await _not_while_recovering(people, me)
-            return _car(await people.cars.claim(me.id, shown.code, now=clock.now()))
+            return _car(await people.cars.claim(me.id, shown.code, zone=shown.zone, now=clock.now()))
 
         return await idempotency.answer(asked, me.id, 201, work)
 
     @router.get("/owner/cars/{vehicle}", responses=problems(401, 404, 422), summary="My role on a car")
     async def car(me: Me, vehicle: VehiclePath) -> CarOut:
         return _car(await role_on(people, vehicle, me.id))
+
+    @router.put(
+        "/owner/cars/{vehicle}/zone", status_code=204, summary="The car's time zone",
+        responses=problems(401, 403, 404, 422),
+    )  # fmt: skip
+    async def set_zone(me: Me, vehicle: VehiclePath, wanted: ZoneWanted) -> None:
+        """An owner says it. Times are told by it on our pages and in mails; what is sent by the API stays UTC."""
+        await role_on(people, vehicle, me.id)
+        await people.cars.set_zone(vehicle, wanted.zone, by=me.id, now=clock.now())
 
     @router.post(
         "/owner/cars/{vehicle}/release", status_code=204, summary="Give the car up",

@@ -15,6 +15,7 @@ from people.problems import NotFound
 from people.service import People
 from people.sign_in import SignedIn
 from spine.ids import PersonId
+from spine.words import ASKED, Language
 
 SecretText = Annotated[
     str, Field(min_length=1, max_length=128, examples=["Zq3…43 characters of the link's fragment"])
@@ -62,6 +63,10 @@ class NameWanted(In):
     name: Name
 
 
+class LanguageWanted(In):
+    language: Language
+
+
 class SessionMade(Out):
     """``token`` and ``device`` are null in a browser: cookies hold them, where no script can read them.
 
@@ -94,9 +99,12 @@ class SessionsOut(Out):
 
 
 class PersonOut(Out):
+    """``language``: of mails and notifications; null where none was chosen and no browser named one of ours."""
+
     id: str
     email: str
     name: str
+    language: str | None
     made_at: AwareDatetime
     new_email: str | None
     new_email_from: AwareDatetime | None
@@ -121,7 +129,9 @@ def _in(people: People) -> APIRouter:
     @router.post("/sign-in", status_code=202, responses=problems(422, 429), summary="Mail me a link")
     async def ask(wanted: SignInWanted, request: Request) -> Accepted:
         """The answer is the same for every e-mail. A link is good once, for minutes."""
-        await people.sign_in.ask(wanted.email, client=network_address(request), now=clock.now())
+        await people.sign_in.ask(
+            wanted.email, client=network_address(request), language=ASKED.get(), now=clock.now()
+        )
         return Accepted()
 
     @router.post("/session", status_code=201, responses=problems(403, 410, 422, 429), summary="Follow a link")
@@ -169,8 +179,9 @@ def _device(
 
 
 async def _made(people: People, request: Request, response: Response, made: SignedIn) -> SessionMade:
-    """The answer to a sign-in; a browser's secrets go into cookies."""
+    """The answer to a sign-in; a browser's secrets go into cookies, and mails speak its language until one is chosen."""
     access, limits, session = people.access, people.limits, made.session
+    await people.persons.speaks(session.person, ASKED.get(), chosen=False)
     browser = _in_a_browser(request)
     if browser:
         cookies = [(access.cookie, made.token.text, limits.session_life)]
@@ -240,7 +251,7 @@ def _account(people: People) -> APIRouter:
         change = None if pending is None else pending[1]
         waits = await people.recoveries.waiting(me.id)
         return PersonOut(
-            id=view.id, email=view.email, name=view.name, made_at=view.made_at,
+            id=view.id, email=view.email, name=view.name, language=view.language or None, made_at=view.made_at,
             new_email=change.email if change else None, new_email_from=change.ripe_at if change else None,
             recovery_from=waits.ripe_at if waits else None,
             approves_by=await people.passkeys.approves_by(me.id),
@@ -250,6 +261,11 @@ def _account(people: People) -> APIRouter:
     async def rename(me: Me, wanted: NameWanted) -> None:
         """Co-owners of a car see it."""
         await people.persons.rename(me.id, wanted.name)
+
+    @router.put("/me/language", status_code=204, responses=problems(401, 403, 422), summary="My language")
+    async def speak(me: Me, wanted: LanguageWanted) -> None:
+        """Mails and notifications come in it. On our pages the choice at their foot says the same."""
+        await people.persons.speaks(me.id, wanted.language, chosen=True)
 
     @router.delete("/me", status_code=204, responses=problems(401, 403), summary="Erase me")
     async def erase(me: Me, response: Response) -> None:

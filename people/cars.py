@@ -15,6 +15,7 @@ from spine.facts.people import CarClaimed, CarReleased
 from spine.ids import PersonId, VehicleId, named_after, prefix_of
 from spine.index import Index
 from spine.store import Ack, Change, Saved, Store, Write
+from spine.zones import is_zone
 
 KEPT: Final = "kept"
 OF_PERSON: Final = "person_cars"
@@ -73,9 +74,12 @@ class Cars:
         self._mailer = mailer
         self._limits = limits
 
-    async def claim(self, person: PersonId, code: str, *, now: datetime) -> RoleOnCar:
+    async def claim(
+        self, person: PersonId, code: str, *, zone: str | None = None, now: datetime
+    ) -> RoleOnCar:
         """Bind a person as owner of the car that shows this code. Same person and code: same answer.
 
+        ``zone``: of the clock in that person's browser, who sits in the car; one that is not known here counts as none.
         Raises ``CodeRefused``, ``HasOwner`` (nothing is used up then), ``TooMany``.
         """
         vehicle, hashed = await self._codes.vehicle_of(person, code, now=now)
@@ -94,6 +98,8 @@ class Cars:
             )
             if not bound:
                 return Change({clm: taken})
+            if after.zone is None and zone is not None and is_zone(zone):
+                after = after.model_copy(update={"zone": zone})
             claimed = CarClaimed(at=now, vehicle=vehicle, person=person, role="owner")
             return Change({clm: taken, crew: write(after, limits=self._limits, now=now)}, [claimed])
 
@@ -141,6 +147,25 @@ class Cars:
         page = await self._index.page(OF_PERSON, person, after=None, limit=_PAGE)
         found = [await self.role_of(person, VehicleId(vehicle), now=now) for vehicle in page.members]
         return [role for role in found if role is not None]
+
+    async def zone_of(self, vehicle: VehicleId) -> str | None:
+        """By whose clock times are told to its people; None where nobody said."""
+        return people_in(await self._store.load(subject_of(vehicle))).zone
+
+    async def set_zone(self, vehicle: VehicleId, zone: str, *, by: PersonId, now: datetime) -> None:
+        """An owner says by whose clock. Raises ``NotYours``."""
+        crew = subject_of(vehicle)
+
+        def decide(saved: Mapping[str, Saved]) -> Change | None:
+            people = people_in(saved[crew])
+            if by not in roles.owners(people, now):
+                raise NotYours("Only an owner says where the car is at home.")
+            if people.zone == zone:
+                return None
+            after = people.model_copy(update={"zone": zone})
+            return Change({crew: write(after, limits=self._limits, now=now)})
+
+        await self._store.change([crew], decide)
 
     async def leave(self, vehicle: VehicleId, person: PersonId, *, now: datetime) -> None:
         """Give up the own role. The last owner gives up the car (``release``): raises ``LastOwner``."""

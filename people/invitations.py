@@ -36,10 +36,11 @@ class Invitations:
         self, vehicle: VehicleId, email: Email, role: Role, *, by: PersonId, may_approve: bool, now: datetime
     ) -> InvitationView:
         """An owner invites whoever has this e-mail. All owners are told. Raises ``NotYours``, ``TooMany``."""
+        view = await self._persons.view(by)
         crew = subject_of(vehicle)
         if by not in roles.owners(people_in(await self._store.load(crew)), now):
             raise NotYours("Only an owner invites people to a car.")
-        invited = await self._persons.ask(email, now=now)
+        invited = await self._persons.ask(email, language=view.language if view else "", now=now)
         before = people_in(await self._store.load(crew))
         invitation = named_after("inv", vehicle, before.invitations + 1)
 

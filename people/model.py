@@ -79,6 +79,9 @@ class PersonBody(Body):
     """Id of the subject by which the e-mail finds this person."""
     name: str = ""
     made_at: AwareDatetime
+    language: str = ""
+    """Of mails: the one chosen, else the one of the browser in which this person last signed in; empty: not known."""
+    language_chosen: bool = False
 
 
 class ErasingBody(Body):
@@ -141,6 +144,8 @@ class CarPeopleBody(Body):
     """Goes up when the last owner leaves: addresses and invitations of a former era are dead."""
     invitations: int = 0
     invited_at: list[AwareDatetime] = []
+    zone: str | None = None
+    """By whose clock times are told to the car's people (an IANA name). Of its household: it ends with the era."""
 
 
 class ClaimBody(Body):
@@ -241,6 +246,8 @@ class RoleOnCar:
     role: Role
     may_approve: bool
     visible_from: AwareDatetime
+    zone: str | None = None
+    """The car's (``CarPeopleBody``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,3 +323,5 @@ class PersonView:
     made_at: AwareDatetime
     email_entry: str
     """Id of the subject of this e-mail: links that are mailed to it are bound to it."""
+    language: str = ""
+    """What this person reads (BCP 47); empty: not known."""

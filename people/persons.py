@@ -22,6 +22,7 @@ from people.states import Person, PersonStep, allows, step
 from spine.facts.people import PersonErased, PersonMade
 from spine.ids import PersonId, named_after, new_id, partition_of, prefix_of
 from spine.store import Change, Overtaken, Saved, Store, Write
+from spine.words import LANGUAGES
 
 HELD: Final = "held"
 FREE: Final = "free"
@@ -71,18 +72,21 @@ class Persons:
         """The id of the entry of a (normalised) e-mail."""
         return self._pseudonyms.id("eml", email)
 
-    async def ask(self, email: str, *, now: datetime) -> PersonId:
+    async def ask(self, email: str, *, language: str = "", now: datetime) -> PersonId:
         """The person who signs in with an e-mail: known, or made ``unconfirmed`` until a link is followed.
 
+        ``language``: of whoever asks; mails to somebody new are in it, until they sign in themselves.
         Known and unknown e-mails go the same way, so neither answer nor effect tells them apart.
         """
-        return await self._find_or_make(email, PersonStep.ASKED, name="", now=now)
+        return await self._find_or_make(email, PersonStep.ASKED, name="", language=language, now=now)
 
     async def make(self, email: str, *, name: str = "", now: datetime) -> PersonId:
         """A person an operator vouches for; the same e-mail gives the same person."""
         return await self._find_or_make(email, PersonStep.MADE, name=name, now=now)
 
-    async def _find_or_make(self, email: str, how: PersonStep, *, name: str, now: datetime) -> PersonId:
+    async def _find_or_make(
+        self, email: str, how: PersonStep, *, name: str, language: str = "", now: datetime
+    ) -> PersonId:
         entry = self.entry_of(email)
         for _ in range(3):
             known = await self._store.load(entry)
@@ -92,7 +96,7 @@ class Persons:
                 if is_held(known)
                 else new_id("per", partition_of(entry))
             )
-            body = PersonBody(email=email, email_entry=entry, name=name, made_at=now)
+            body = PersonBody(email=email, email_entry=entry, name=name, made_at=now, language=language)
             made = await self._make(PersonId(person), body, how, now=now)
             if made is not None:
                 return made
@@ -172,7 +176,7 @@ class Persons:
         if Person(saved.state) not in LIVING:
             return None
         body = body_of(saved, PersonBody)
-        return PersonView(person, body.email, body.name, body.made_at, body.email_entry)
+        return PersonView(person, body.email, body.name, body.made_at, body.email_entry, body.language)
 
     async def is_active(self, person: PersonId) -> bool:
         """Whether the person can sign in and hold roles."""
@@ -185,6 +189,29 @@ class Persons:
             after = step(states.PERSON, Person(saved[person].state), PersonStep.RENAMED)
             body = body_of(saved[person], PersonBody).model_copy(update={"name": name})
             return Change({person: Write(after, body.model_dump_json())})
+
+        await self._store.change([person], decide)
+
+    async def speaks(self, person: PersonId, language: str, *, chosen: bool) -> None:
+        """Mails come in this language from now on. ``chosen``: said so, and no other browser changes it.
+
+        Nothing happens where it is that already, is none of ours, or the person is gone.
+        """
+        if language not in LANGUAGES:
+            return
+
+        def decide(saved: Mapping[str, Saved]) -> Change | None:
+            state = Person(saved[person].state)
+            if not allows(states.PERSON, state, PersonStep.SPOKE):
+                return None
+            body = body_of(saved[person], PersonBody)
+            if body.language_chosen and not chosen:
+                return None
+            after = body.model_copy(update={"language": language, "language_chosen": chosen})
+            if after == body:
+                return None
+            kept = step(states.PERSON, state, PersonStep.SPOKE)
+            return Change({person: Write(kept, after.model_dump_json())})
 
         await self._store.change([person], decide)
 

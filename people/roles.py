@@ -41,7 +41,8 @@ def visible_from(people: CarPeopleBody, held: Held) -> datetime:
 def view(vehicle: VehicleId, people: CarPeopleBody, held: Held) -> RoleOnCar:
     """A living role as other packages see it."""
     may_approve = held.role is Role.OWNER or (held.role is Role.DRIVER and held.may_approve)
-    return RoleOnCar(vehicle, PersonId(held.person), held.role, may_approve, visible_from(people, held))
+    since = visible_from(people, held)
+    return RoleOnCar(vehicle, PersonId(held.person), held.role, may_approve, since, people.zone)
 
 
 def bind(
@@ -72,7 +73,8 @@ def end(people: CarPeopleBody, who: set[str], *, now: datetime) -> tuple[CarPeop
     past = [held for held in roles if held.until is not None][:-_ENDED_KEPT]
     era = people.era + (0 if left else 1)
     kept = [held for held in roles if held not in past]
-    return people.model_copy(update={"roles": kept, "era": era}), gone
+    zone = people.zone if left else None
+    return people.model_copy(update={"roles": kept, "era": era, "zone": zone}), gone
 
 
 def released(vehicle: VehicleId, gone: list[Held], now: datetime) -> list[CarReleased]:

@@ -35,6 +35,7 @@ from spine.expiring import Expiring
 from spine.index import Index
 from spine.rates import Rates
 from spine.store import Store
+from spine.words import Speak, untranslated
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,16 @@ class People:
 
 
 def build(
-    store: Store, *, mailer: Mailer, clock: Clock, limits: PeopleLimits, origin: str, secret: bytes
+    store: Store,
+    *,
+    mailer: Mailer,
+    clock: Clock,
+    limits: PeopleLimits,
+    origin: str,
+    secret: bytes,
+    speak: Speak = untranslated,
 ) -> People:
-    """Wire the package.
+    """Wire the package. ``speak``: what mails are written with.
 
     ``origin``: of the public URL, no slash at its end. ``secret``: 32 bytes or more, kept outside the store
     (``people.pseudonyms``); with another one no person and no address is found any more.
@@ -115,7 +123,7 @@ def build(
         known_devices=known_devices,
         step_up=StepUp(passkeys, party, challenges, persons, sessions, known_devices, rates, limits),
         links=links,
-        letters=Letters(persons, invitations, changes, links, recoveries),
+        letters=Letters(persons, invitations, changes, links, recoveries, cars, speak),
         sign_in=SignIn(persons, sessions, links, known_devices, mailer, doorkeeper),
         doorkeeper=doorkeeper,
         presence=presence,

@@ -79,15 +79,15 @@ class SignIn:
         self._mailer = mailer
         self._doorkeeper = doorkeeper
 
-    async def ask(self, email: str, *, client: str, now: datetime) -> None:
+    async def ask(self, email: str, *, client: str, language: str = "", now: datetime) -> None:
         """Queue a mail with a link. A known, an unknown and an impatient e-mail get the same answer.
 
-        ``client``: network address. Raises ``TooMany`` by that alone.
+        ``client``: network address. ``language``: of the page (``Persons.ask``). Raises ``TooMany`` by that alone.
         """
         await self._doorkeeper.asks(client, now=now)
         if not await self._doorkeeper.mails(email, now=now):
             return
-        person = await self._persons.ask(email, now=now)
+        person = await self._persons.ask(email, language=language, now=now)
         request = new_id("sgn", partition_of(person))
         await self._links.remember(request, person)
         await self._mailer.mail(person, MailKind.SIGN_IN, request)

@@ -27,6 +27,7 @@ class PersonStep(StrEnum):
     CONFIRMED = "confirmed"
     MADE = "made"
     RENAMED = "renamed"
+    SPOKE = "spoke"
     FORGOTTEN = "forgotten"
     ERASED = "erased"
     FREED = "freed"
@@ -40,6 +41,7 @@ PERSON: Final[Mapping[tuple[Person, PersonStep], Person]] = {
     (Person.UNCONFIRMED, PersonStep.FORGOTTEN): Person.ERASING,
     (Person.UNCONFIRMED, PersonStep.ERASED): Person.ERASING,
     (Person.ACTIVE, PersonStep.RENAMED): Person.ACTIVE,
+    (Person.ACTIVE, PersonStep.SPOKE): Person.ACTIVE,
     (Person.ACTIVE, PersonStep.ERASED): Person.ERASING,
     (Person.ERASING, PersonStep.FREED): Person.ERASED,
 }

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -111,7 +112,7 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
         *delivery_routes(parts, pages),  # first: routes are tried in order, and a tap is waited for
         people.api.routes(parts.people),
         people.pages.routes(pages),
-        trunkline.frame.routes(parts.people.access),
+        trunkline.frame.routes(parts.people.access, partial(parts.people.persons.speaks, chosen=True)),
         event_routes(parts),
         *cared_for,
         *notification_routes(parts, pages),

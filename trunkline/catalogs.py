@@ -1,4 +1,4 @@
-"""``make words``: catalogs of every text that pages show; ``--check`` says what is missing, wrong or not generated."""
+"""``make words``: catalogs of all that pages and mails say; ``--check`` tells what is missing, wrong or not generated."""
 
 import argparse
 import json
@@ -15,11 +15,12 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import PoFileError, read_po, write_po
 from jinja2 import TemplateSyntaxError
 
-from trunkline.extracting import NotLiteral, Text, fills, ill_written, of_script, of_template
+from trunkline.extracting import NotLiteral, Text, fills, ill_written, of_code, of_script, of_template
 from trunkline.languages import LANGUAGES, PLACEHOLDER
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PACKAGES: Final = ("trunkline", "people", "delivery", "maintenance", "webhooks")
+PACKAGES: Final = ("trunkline", "people", "delivery", "maintenance", "webhooks", "spine")
+_READ: Final = {".html": of_template, ".js": of_script, ".py": of_code}
 TRANSLATED: Final = LANGUAGES[1:]
 
 _BRACES: Final = re.compile(r"\{(\w+)\}")
@@ -48,6 +49,7 @@ class Use:
     files: set[str] = field(default_factory=set)
     in_template: bool = False
     in_script: bool = False
+    in_code: bool = False
 
     def forms(self, one: str) -> list[str]:
         """The singular, and the plural where there is one."""
@@ -61,27 +63,29 @@ class Sources:
     texts: dict[str, Use] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
-    def take(self, text: Text, file: str, *, in_template: bool) -> None:
+    def take(self, text: Text, file: str) -> None:
         """Add one that was found."""
-        why = ill_written(text, in_template=in_template)
+        kind = Path(file).suffix
+        why = ill_written(text, in_template=kind == ".html")
         use = self.texts.setdefault(text.one, Use(text.many))
         if use.many != text.many:
             why = f"has another plural, or none, in {', '.join(sorted(use.files))}"
         if why:
             self.faults.append(f"{file}:{text.line}: {text.one!r} {why}")
         use.files.add(file)
-        use.in_template |= in_template
-        use.in_script |= not in_template
+        use.in_template |= kind == ".html"
+        use.in_script |= kind == ".js"
+        use.in_code |= kind == ".py"
 
 
 def gather(root: Path = ROOT) -> Sources:
     """The texts of every package under ``root``."""
     found = Sources()
     for file in sorted(_sources(root)):
-        name, in_template = str(file.relative_to(root)), file.suffix == ".html"
+        name = str(file.relative_to(root))
         try:
-            for text in (of_template if in_template else of_script)(file.read_text("utf-8")):
-                found.take(text, name, in_template=in_template)
+            for text in _READ[file.suffix](file.read_text("utf-8")):
+                found.take(text, name)
         except (NotLiteral, TemplateSyntaxError) as wrong:
             found.faults.append(f"{name}: {wrong}")
     return found
@@ -91,6 +95,7 @@ def _sources(root: Path) -> Iterator[Path]:
     for package in PACKAGES:
         yield from (root / package / "templates").rglob("*.html")
         yield from (path for path in (root / package / "static").rglob("*.js") if path.name != "words.js")
+        yield from (root / package).rglob("*.py")
 
 
 def catalog_of(text: str, language: str) -> dict[str, tuple[Said, bool]]:
@@ -161,13 +166,17 @@ def faults(sources: Sources, said: Mapping[str, tuple[Said, bool]], language: st
 
 
 def generated(sources: Sources, said: Mapping[str, tuple[Said, bool]]) -> tuple[str, str]:
-    """The catalog of templates and the one of scripts, as JSON: only what can stand for its text."""
+    """The catalog of templates and mails and the one of scripts, as JSON: only what can stand for its text."""
     good = {
         one: form
         for one, (form, doubtful) in said.items()
         if not doubtful and one in sources.texts and not wrong(one, sources.texts[one], form)
     }
-    server = {one: form for one, form in good.items() if sources.texts[one].in_template}
+    server = {
+        one: form
+        for one, form in good.items()
+        if sources.texts[one].in_template or sources.texts[one].in_code
+    }
     scripts = {one: form for one, form in good.items() if sources.texts[one].in_script}
     return _json(server), _json(scripts)
 

@@ -19,6 +19,8 @@ from spine.clock import Clock
 from spine.ids import PersonId
 from spine.store import Store
 from spine.streams import Streams
+from spine.words import Words
+from trunkline import languages
 from trunkline.desk import Desk
 from trunkline.ground import Ground
 from trunkline.installation import seal, vehicle_ca
@@ -41,7 +43,7 @@ from webhooks.sender import HttpSender
 from webhooks.sources import Sources
 from webhooks.subscriptions import Subscriptions
 from webhooks.web_push_devices import Devices
-from webhooks.web_push_letters import compose as push_composer
+from webhooks.web_push_letters import composer as push_composer
 from webhooks.web_push_sending import PushDoor
 
 
@@ -101,6 +103,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         public_url=settings.public_url,
         authorities=[vehicle_ca(settings)],
         jwks=PublicKeys(settings),
+        speak=languages.words,
     )
     cared_for = maintenance.build(
         store,
@@ -129,12 +132,16 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         view = await people.persons.view(person)
         return view.email if view else None
 
-    operational = OperationalComposing(endpoints, mail_of)
+    async def words_for(person: PersonId) -> Words:
+        view = await people.persons.view(person)
+        return languages.words(view.language if view else "")
+
+    operational = OperationalComposing(endpoints, mail_of, words_for)
     of_cases = cared_for.composing(sender=settings.mail_from)
     composers: dict[str, Composer] = {
         "endpoint": operational,
         "message": operational,
-        "push": push_composer,
+        "push": push_composer(words_for),
         "people": people_composer(people.letters, settings.people),
         "recovery": PeopleComposing(people.recoveries, public_url=settings.public_url),
         "delivery": delivery.composing,
@@ -193,6 +200,7 @@ def _people(settings: Settings, store: Store, clock: Clock, mailer: PeopleMailer
         limits=settings.people,
         origin=settings.public_url,
         secret=sealing_key(seal(settings, "people")),
+        speak=languages.words,
     )
 
 

@@ -1,5 +1,6 @@
-"""Finds the texts that pages show, in templates and scripts, for the catalogs. Pure: source text in, texts out."""
+"""Finds the texts of pages and mails in templates, scripts and code, for the catalogs. Pure: source in, texts out."""
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))")
 _COMMENT: Final = re.compile(r"\s*(?://|/\*|\*)")
 WORDS: Final = "/static/words.js"
 """A script that imports it speaks the page's language; ``t`` and ``n`` of any other script are something else."""
+_SPEAKS: Final = re.compile(r"^(?:from spine\.words import |Text = NewType\()", re.MULTILINE)
+"""The same of Python: a ``Text`` of anything else is something else."""
 
 
 class NotLiteral(Exception):
@@ -64,6 +67,25 @@ def of_script(source: str) -> Iterator[Text]:
             what = 'n("one", "many", count)' if counted else 't("text")'
             raise NotLiteral(f"line {line}: write {what} with its text as a literal")
         yield Text(_unquoted(given[1]), _unquoted(given[2]) if counted else None, line)
+
+
+def of_code(source: str) -> Iterator[Text]:
+    """Texts of ``Text()`` and ``Plural()`` in Python that speaks with ``spine.words``. Raises ``NotLiteral``."""
+    if _SPEAKS.search(source) is None:
+        return
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        counted = node.func.id == "Plural"
+        if not counted and node.func.id != "Text":
+            continue
+        given = [
+            one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)
+        ]
+        if node.keywords or len(given) != len(node.args) or len(given) != 1 + counted:
+            what = 'Plural("one", "many")' if counted else 'Text("text")'
+            raise NotLiteral(f"line {node.lineno}: write {what} with its text as a literal")
+        yield Text(given[0], given[1] if counted else None, node.lineno)
 
 
 def _unquoted(literal: str) -> str:

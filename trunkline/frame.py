@@ -1,12 +1,12 @@
 """What stands around every page: where one is, whether somebody is signed in, and the choice of a language."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
@@ -15,6 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from people.access import Access
+from spine.ids import PersonId
+from spine.words import Language
 from trunkline import languages
 
 PACKAGES: Final = ("trunkline", "people", "delivery", "webhooks", "maintenance")
@@ -101,17 +103,19 @@ def templates(*, tiles: str = "", credit: str = "") -> Environment:
     return made
 
 
-def routes(access: Access) -> APIRouter:
-    """Where the choice at the foot of each page goes."""
+def routes(access: Access, speaks: Callable[[PersonId, str], Awaitable[None]]) -> APIRouter:
+    """Where the choice at the foot of each page goes. ``speaks``: keeps it for whoever is signed in, for their mails."""
     router = APIRouter(include_in_schema=False)
 
     @router.post(CHOICE)
     async def choose(
         request: Request,
-        language: Annotated[Literal["en", "nl", "de", "sv"], Form()],
+        language: Annotated[Language, Form()],
         back: Annotated[str, Form(max_length=600)] = "/",
     ) -> Response:
         access.refuse_cross_site(request)
+        if (person := await access.in_browser(request)) is not None:
+            await speaks(person, language)
         answer = RedirectResponse(back if local(back) else "/", 303)
         answer.set_cookie(
             languages.COOKIE, language, path="/", max_age=_YEAR, httponly=True, samesite="lax",

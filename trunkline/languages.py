@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -13,20 +12,20 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LANGUAGES: Final = ("en", "nl", "de", "sv")
-"""BCP 47; the first is the one our sources are written in."""
+from spine.words import ASKED, LANGUAGES, Words
+
+__all__ = ["LANGUAGES", "Languages", "catalog", "chosen", "install", "language", "words"]
+
 COOKIE: Final = "tl_language"
 PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 """What Jinja fills; scripts fill ``{name}``."""
 
 _READ: Final = "trunkline.cookies"
 
-_asked: Final[ContextVar[str]] = ContextVar("language", default=LANGUAGES[0])
-
 
 def language() -> str:
-    """Of the request that is being answered; English outside of one."""
-    return _asked.get()
+    """Of the request that is being answered; English outside of one, and where it named none of ours."""
+    return ASKED.get() or LANGUAGES[0]
 
 
 def cookies_of(scope: Scope) -> Mapping[str, str]:
@@ -38,7 +37,7 @@ def cookies_of(scope: Scope) -> Mapping[str, str]:
 
 
 def chosen(cookie: str, accepts: str) -> str:
-    """The cookie where it names one of ours, else the best of ``Accept-Language`` (RFC 9110, 12.5.4), else English."""
+    """The cookie where it names one of ours, else the best of ``Accept-Language`` (RFC 9110, 12.5.4), else empty."""
     if cookie in LANGUAGES:
         return cookie
     wanted: list[tuple[float, int, str]] = []
@@ -51,7 +50,7 @@ def chosen(cookie: str, accepts: str) -> str:
             continue
         if name in LANGUAGES and quality > 0:
             wanted.append((-quality, place, name))
-    return min(wanted)[2] if wanted else LANGUAGES[0]
+    return min(wanted)[2] if wanted else ""
 
 
 class Languages:
@@ -66,7 +65,7 @@ class Languages:
             await self._app(scope, receive, send)
             return
         accepts = Headers(scope=scope).get("accept-language", "")
-        before = _asked.set(chosen(cookies_of(scope).get(COOKIE, ""), accepts))
+        before = ASKED.set(chosen(cookies_of(scope).get(COOKIE, ""), accepts))
 
         async def telling(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -78,7 +77,7 @@ class Languages:
         try:
             await self._app(scope, receive, telling)
         finally:
-            _asked.reset(before)
+            ASKED.reset(before)
 
 
 @cache
@@ -91,10 +90,16 @@ def catalog(name: str) -> Mapping[str, str | Sequence[str]]:
     return found
 
 
+def words(name: str) -> Words:
+    """For what is said outside of pages (``spine.words``)."""
+    known = name if name in LANGUAGES else LANGUAGES[0]
+    return Words(known, catalog(known))
+
+
 def speak(name: str) -> str:
     """For what is still to be said in this request: a page whose text has a language of its own says all in it."""
     if name in LANGUAGES:
-        _asked.set(name)
+        ASKED.set(name)
     return ""
 
 

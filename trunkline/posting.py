@@ -126,7 +126,7 @@ def people_composer(letters: Letters, limits: PeopleLimits) -> Composer:
             {"purpose": said.link.purpose.value, "to": said.link.to, "entry": said.link.entry},
             brief.at + life_of(kind, limits),
         )
-        return Letter(said.address, said.subject, said.paragraphs, link)
+        return Letter(said.address, said.subject, said.paragraphs, link, language=said.language)
 
     return compose
 

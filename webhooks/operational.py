@@ -11,6 +11,7 @@ from spine.facts import webhooks as facts
 from spine.facts.people import PersonErased
 from spine.ids import EndpointId, NotAnId, PersonId, named_after, partition_of, prefix_of
 from spine.readers import Received
+from spine.words import Text, WordsFor
 from webhooks.catalogue import EventType, Heard, Hearer
 from webhooks.dispatch import Brief
 from webhooks.endpoints import Endpoints, EndpointState, EndpointUnknown
@@ -42,14 +43,14 @@ _SAYS: Final[Mapping[str, str]] = {
 KINDS: Final = frozenset({*_SAYS, "person.erased"})
 """What the reader of this group gets."""
 
-_MAILED: Final[Mapping[str, tuple[str, str]]] = {
+_MAILED: Final[Mapping[str, tuple[Text, Text]]] = {
     "endpoint.failing": (
-        "A system you linked does not answer",
-        "It has not taken our news lately. If nothing changes we stop sending them to it.",
+        Text("A system you linked does not answer"),
+        Text("It has not taken our news lately. If nothing changes we stop sending them to it."),
     ),
     "endpoint.disabled": (
-        "A system you linked hears nothing any more",
-        "It did not take our news, or asked for no more of them. You are still asked by mail.",
+        Text("A system you linked hears nothing any more"),
+        Text("It did not take our news, or asked for no more of them. You are still asked by mail."),
     ),
 }
 _OWN_DOING: Final = "removed"
@@ -127,9 +128,10 @@ MailOf = Callable[[PersonId], Awaitable[str | None]]
 class Composing:
     """The composer of everything whose type begins with ``endpoint`` or ``message``."""
 
-    def __init__(self, endpoints: Endpoints, mail_of: MailOf) -> None:
+    def __init__(self, endpoints: Endpoints, mail_of: MailOf, words_for: WordsFor) -> None:
         self._endpoints = endpoints
         self._mail_of = mail_of
+        self._words_for = words_for
 
     async def __call__(self, brief: Brief) -> News | Letter | None:
         """What to say now; only ever to whom the address belongs, or belonged."""
@@ -167,8 +169,9 @@ class Composing:
         address = await self._mail_of(person)
         if address is None or brief.type not in _MAILED:
             return None
-        subject, words = _MAILED[brief.type]
-        return Letter(address, subject, [words])
+        subject, text = _MAILED[brief.type]
+        words = await self._words_for(person)
+        return Letter(address, words.say(subject), [words.say(text)], language=words.language)
 
 
 class Operational:

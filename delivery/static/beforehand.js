@@ -1,7 +1,7 @@
 // What an owner decides beforehand for a car: who may come without asking, and who may not ask.
 import { during, element, twice } from "/static/controls.js";
 import { ask } from "/static/requests.js";
-import { moment, weekdays } from "/static/times.js";
+import { here, moment, weekdays } from "/static/times.js";
 import { t } from "/static/words.js";
 import { assertion } from "/delivery/answering.js";
 import { asShown } from "/delivery/place.js";
@@ -12,10 +12,9 @@ const RESTS = {
   doubted: t("It rests: it came more than once and opened nothing."),
   frozen: t("It rests: this carrier was stopped for a while since you allowed it."),
 };
-const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/** Fill `area` for one car. */
-export async function beforehand(area, vehicle) {
+/** Fill `area` for one car. `mine`: the reader's role on it. */
+export async function beforehand(area, vehicle, mine) {
   const path = `/v1/owner/cars/${vehicle}`;
   const said = element("p", { className: "said", role: "status" });
   const lists = element("div");
@@ -30,9 +29,9 @@ export async function beforehand(area, vehicle) {
     const nothing = element("p", { className: "muted" }, t("Every delivery is asked for, each time."));
     lists.replaceChildren(
       ...(standing.length ? allowed(path, standing, lists, said, again) : [nothing]),
-      ...heard(path, barred, lists, said, again),
+      ...heard(path, barred, mine.zone, lists, said, again),
     );
-    more.replaceChildren(element("summary", {}, t("Let a carrier come without asking")), allowForm(path, rules, deliveries, said, again));
+    more.replaceChildren(element("summary", {}, t("Let a carrier come without asking")), allowForm(path, rules, deliveries, mine, said, again));
   };
   // What was pressed is drawn anew: whoever came by keyboard goes on from here.
   const again = async () => {
@@ -69,12 +68,12 @@ function allowed(path, rules, area, said, show) {
   return [element("h3", {}, t("May come without asking")), element("ul", { className: "list" }, ...rows)];
 }
 
-function heard(path, barred, area, said, show) {
+function heard(path, barred, zone, area, said, show) {
   if (!barred.length) return [];
   const rows = barred.map((one) => {
     const name = one.carrier_name || one.carrier;
     const button = lift(path, one.carrier, t("Let {name} ask again", { name }), t("Let ask again"), t("{name} may ask again.", { name }), area, said, show);
-    const declined = () => t("You declined. Until {time}.", { time: moment(one.until) });
+    const declined = () => t("You declined. Until {time}.", { time: moment(one.until, zone) });
     const why = one.why === "not_me" ? t("You said: that was not me. Until you let it ask again.") : declined();
     return row(name, why, button);
   });
@@ -98,7 +97,7 @@ function row(title, about, button) {
   return element("li", {}, element("div", { className: "line" }, words, button));
 }
 
-function allowForm(path, rules, deliveries, said, show) {
+function allowForm(path, rules, deliveries, mine, said, show) {
   const known = new Map(deliveries.map((one) => [one.carrier, one.carrier_name || one.carrier]));
   if (!known.size) return element("p", { className: "muted small" }, t("No carrier has asked for this car yet. Once one has, you can let it come without asking."));
   const carriers = [...known].map(([value, words]) => element("option", { value }, words));
@@ -128,7 +127,7 @@ function allowForm(path, rules, deliveries, said, show) {
     event.preventDefault();
     during(made, said, async () => {
       const chosen = [...made.querySelectorAll("[name=days]:checked")].map((one) => one.value);
-      const hours = { days: chosen, start: made.elements.start.value, end: made.elements.end.value, zone: zone() };
+      const hours = { days: chosen, start: made.elements.start.value, end: made.elements.end.value, zone: mine.zone || here() };
       const wish = { carrier: made.elements.carrier.value, place: rules.place, hours };
       const signed = await assertion(`${path}/standing/challenge`, wish);
       const rule = await ask("POST", `${path}/standing`, { body: { wish, assertion: signed } });

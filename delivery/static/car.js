@@ -35,8 +35,8 @@ async function begin() {
   if (owns)
     parts.push(
       addresses(by("addresses"), path),
-      beforehand(by("beforehand"), vehicle),
-      rulesOf(by("rules"), path, named),
+      beforehand(by("beforehand"), vehicle, mine),
+      rulesOf(by("rules"), path, named, mine, () => showAccess(vehicle, mine)),
     );
   leaving(by("leave"), path, me.id, owns);
   await Promise.all(parts);

@@ -1,7 +1,7 @@
 // Who can get into a car and until when, each ended in one press; and who was at its boot before.
 import { during, element } from "/static/controls.js";
 import { ask } from "/static/requests.js";
-import { moment, second } from "/static/times.js";
+import { clockNote, moment, second } from "/static/times.js";
 import { t } from "/static/words.js";
 import { stateName } from "/delivery/words.js";
 
@@ -35,6 +35,8 @@ async function more(list, mine) {
 function show(newest, mine) {
   const known = new Set(newest.map((one) => one.id));
   const every = [...newest, ...older.filter((one) => !known.has(one.id))];
+  by("clock").textContent = clockNote(mine.zone);
+  by("clock").hidden = by("clock").textContent === "";
   const keyed = every.filter((one) => one.livemode && ["made", "ending"].includes(one.key.state));
   by("access").replaceChildren(...keyed.map((one) => key(one, mine)));
   by("nobody").hidden = keyed.length > 0;
@@ -54,7 +56,7 @@ function linked(one, about, ...more) {
 }
 
 function key(one, mine) {
-  const time = moment(one.key.dies_at);
+  const time = moment(one.key.dies_at, one.zone);
   if (one.key.state === "ending") return linked(one, t("Block requested: the car has not confirmed it yet. The key dies by itself at {time}.", { time }));
   const about = t("One opening, until {time}.", { time });
   if (!mine.may_approve || !one.can_block) return linked(one, about);
@@ -73,12 +75,12 @@ function key(one, mine) {
 function visit(one) {
   const at = Object.fromEntries(one.timeline.map(([time, what]) => [what, time]));
   const [words, tone] = stateName(one.state);
-  return linked(one, happened(at), element("span", { className: `badge ${tone}` }, words));
+  return linked(one, happened(at, one.zone), element("span", { className: `badge ${tone}` }, words));
 }
 
-function happened(at) {
-  if (at.opened && at.locked) return t("Opened {opened}, locked {locked}.", { opened: second(at.opened), locked: second(at.locked) });
-  if (at.opened) return t("Opened {opened}.", { opened: second(at.opened) });
-  if (at.refused) return t("Asked to open, and refused by the car, {time}.", { time: second(at.refused) });
-  return t("Asked to open {time}.", { time: second(at.opening || at.unsure || at.closed || at.left_open || at.locked) });
+function happened(at, zone) {
+  if (at.opened && at.locked) return t("Opened {opened}, locked {locked}.", { opened: second(at.opened, zone), locked: second(at.locked, zone) });
+  if (at.opened) return t("Opened {opened}.", { opened: second(at.opened, zone) });
+  if (at.refused) return t("Asked to open, and refused by the car, {time}.", { time: second(at.refused, zone) });
+  return t("Asked to open {time}.", { time: second(at.opening || at.unsure || at.closed || at.left_open || at.locked, zone) });
 }

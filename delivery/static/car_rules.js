@@ -1,7 +1,9 @@
 // The rules of a car: how a courier finds it, where it may stand, what may be asked at all, when nobody is woken.
 import { during, element } from "/static/controls.js";
 import { ask } from "/static/requests.js";
+import { here } from "/static/times.js";
 import { t } from "/static/words.js";
+import { zoneForm } from "/delivery/car-zone.js";
 import { placeFields } from "/delivery/place.js";
 
 const LONGEST_LINE = 60;
@@ -13,8 +15,11 @@ export async function readRules(path) {
   return { body, etag };
 }
 
-/** Fill `area` with one form for each part of the rules. `named`: hears of them, for the page's title. */
-export async function rulesOf(area, path, named) {
+/**
+ * Fill `area` with one form for each part of the rules. `named`: hears of them, for the page's title.
+ * `mine`: the reader's role on the car; `retimed`: draws anew what tells times, once its zone is another.
+ */
+export async function rulesOf(area, path, named, mine, retimed) {
   const said = element("p", { className: "said", role: "status" });
   let rules = await readRules(path);
   /** Only what a form is about is replaced; the rest is as it was read, and its ETag says so. */
@@ -29,7 +34,7 @@ export async function rulesOf(area, path, named) {
   const draw = () => {
     named(rules.body);
     summary.textContent = told(rules.body);
-    quiet.replaceChildren(quietForm(rules.body, put));
+    quiet.replaceChildren(quietForm(rules.body, mine, put));
   };
   const summary = element("p", { className: "muted" });
   const quiet = element("div", { tabIndex: -1 });
@@ -40,6 +45,7 @@ export async function rulesOf(area, path, named) {
     folded(t("Where it may stand"), placeForm(rules.body, put, said)),
     folded(t("What may be asked"), asked(rules.body, put)),
     folded(t("Quiet hours"), quiet),
+    folded(t("Time zone"), zoneForm(path, mine, said, retimed)),
     said,
   );
 }
@@ -107,9 +113,8 @@ function asked(body, put) {
   );
 }
 
-function quietForm(body, put) {
+function quietForm(body, mine, put) {
   const { quiet } = body;
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const time = (name, words, value) => [
     element("label", { htmlFor: `quiet-${name}` }, words),
     element("input", { id: `quiet-${name}`, name, type: "time", required: true, value }),
@@ -122,8 +127,8 @@ function quietForm(body, put) {
       ...time("end", t("To"), quiet ? quiet.end : "07:00"),
     ],
     quiet ? t("Change quiet hours") : t("Set quiet hours"),
-    (here) =>
-      put(here, () => ({ quiet: { start: here.elements.start.value, end: here.elements.end.value, zone } }), t("Quiet hours are set.")),
+    () =>
+      put(made, () => ({ quiet: { start: made.elements.start.value, end: made.elements.end.value, zone: mine.zone || here() } }), t("Quiet hours are set.")),
   );
   if (quiet) {
     const off = element("button", { type: "button", className: "plain" }, t("No quiet hours"));

@@ -1,29 +1,29 @@
 // What an owner may change after a yes: more time, another place. Hidden where what was signed takes no change.
 import { during } from "/static/controls.js";
 import { ask } from "/static/requests.js";
+import { clockNote, fromField, toField } from "/static/times.js";
 import { t } from "/static/words.js";
 import { asWanted, placeFields } from "/delivery/place.js";
 
 const UNDER_WAY = new Set(["approved", "keyed", "en_route", "arrived"]);
 const by = (id) => document.getElementById(id);
 let place = null;
+let zone = null;
 let drawn = "";
-
-/** A moment as a field of local time takes it. */
-function local(date) {
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
 
 /** Fill the fields from a delivery as it was read. What somebody is typing stays. */
 export function showChanges(read) {
   const signed = Boolean(read.question && read.question.content.sign);
   by("changes").hidden = !(UNDER_WAY.has(read.state) && read.can_block && read.livemode && !signed);
-  const agreed = JSON.stringify([read.window.end, read.place]);
+  const agreed = JSON.stringify([read.window.end, read.place, read.zone]);
   if (agreed === drawn) return;
   drawn = agreed;
   const end = new Date(read.window.end);
-  by("until").min = local(end);
-  by("until").value = local(new Date(end.getTime() + 60 * 60_000));
+  zone = read.zone;
+  by("until").min = toField(end, zone);
+  by("until").value = toField(new Date(end.getTime() + 60 * 60_000), zone);
+  by("until-clock").textContent = clockNote(zone);
+  by("until-clock").hidden = by("until-clock").textContent === "";
   place = placeFields(by("place"), "place", asWanted(read.place), by("changed"));
 }
 
@@ -32,7 +32,7 @@ export function offerChanges(path, show) {
   by("longer").addEventListener("submit", (event) => {
     event.preventDefault();
     during(by("longer"), by("changed"), async () => {
-      show(await ask("POST", `${path}/extend`, { body: { until: new Date(by("until").value).toISOString() } }));
+      show(await ask("POST", `${path}/extend`, { body: { until: fromField(by("until").value, zone).toISOString() } }));
       return t("The courier has more time.");
     });
   });

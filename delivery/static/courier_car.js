@@ -25,9 +25,9 @@ export function showCar(job, spot, checked) {
   by("maps").hidden = !position;
   if (link && by("maps").getAttribute("href") !== link) by("maps").href = link;
   rows(by("about"), [
-    [t("When"), span(job.window)],
+    [t("When"), span(job.window, job.zone)],
     [t("What"), purpose(job)],
-    [t("The car"), job.car ? reachWords(job.car) : ""],
+    [t("The car"), job.car ? reachWords(job.car, job.zone) : ""],
   ]);
   by("parcels").replaceChildren(...job.parcels.map((one) => parcel(one.reference, checked.has(one.reference))));
 }

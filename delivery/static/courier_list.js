@@ -17,7 +17,7 @@ function entry({ job }) {
     element(
       "a",
       { className: "job-entry", href: `#${job.id}` },
-      element("strong", {}, span(job.window)),
+      element("strong", {}, span(job.window, job.zone)),
       element("span", {}, where),
       element("span", { className: "muted" }, what),
       element("span", { className: "badge" }, stateName(job.state)),

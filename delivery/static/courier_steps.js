@@ -1,6 +1,6 @@
 // What comes next in a job: from its state, what waits to be sent, and what was done on this phone. Pure.
 import { carWords } from "/courier/problems.js";
-import { moment } from "/static/times.js";
+import { beside } from "/static/times.js";
 import { t } from "/static/words.js";
 
 /** States in which the car is at work, so that the page looks often. */
@@ -91,8 +91,8 @@ const REACH = {
   no_coverage: t("has no network now"),
 };
 
-/** How the car can be reached. */
-export function reachWords({ reach, wakes_at: wakes }) {
-  if (reach === "asleep" && wakes) return t("is asleep until about {time}", { time: moment(wakes) });
+/** How the car can be reached. `zone`: of the car. */
+export function reachWords({ reach, wakes_at: wakes }, zone) {
+  if (reach === "asleep" && wakes) return t("is asleep until about {time}", { time: beside(wakes, zone) });
   return REACH[reach] || "";
 }

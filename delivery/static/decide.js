@@ -57,7 +57,7 @@ function showOthers(waiting) {
         "li",
         {},
         element("a", { className: "entry", href: `/deliveries/${one.delivery}` }, one.carrier_name),
-        element("div", { className: "muted small" }, span(one.window)),
+        element("div", { className: "muted small" }, span(one.window, one.zone)),
       ),
     ),
   );

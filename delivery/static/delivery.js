@@ -3,7 +3,7 @@ import { during, element, lead, rows, say, twice } from "/static/controls.js";
 import { follow } from "/static/live.js";
 import "/static/mini-map.js";
 import { ask } from "/static/requests.js";
-import { moment, second, span } from "/static/times.js";
+import { beside, clockNote, second, span } from "/static/times.js";
 import { t } from "/static/words.js";
 import { showPhotos } from "/delivery/album.js";
 import { answer, notMe, showNeeded } from "/delivery/answering.js";
@@ -34,11 +34,13 @@ function show(read) {
   put("next", next);
   by("answers").hidden = !asks;
   if (asks) {
-    showQuestion(by("facts"), { ...read.question, car: read.car, out_by_m: read.out_by_m });
+    showQuestion(by("facts"), { ...read.question, car: read.car, out_by_m: read.out_by_m, zone: read.zone });
     showNeeded(read.question.needed, { session: true });
   } else showFacts(read);
   by("map").points = agreed(read.place);
-  by("timeline").replaceChildren(...read.timeline.map(line), ...awaited(read.key));
+  by("timeline").replaceChildren(...read.timeline.map((one) => line(one, read.zone)), ...awaited(read.key, read.zone));
+  put("clock", clockNote(read.zone));
+  by("clock").hidden = by("clock").textContent === "";
   showPhotos(by("photos"), path, read.photos);
   by("photographed").hidden = read.photos.length === 0;
   by("stop").hidden = !read.can_block || asks;
@@ -55,25 +57,25 @@ function put(id, words) {
 
 function showFacts(read) {
   rows(by("facts"), [
-    [t("Key"), keyWords(read.key)],
+    [t("Key"), keyWords(read.key, read.zone)],
     [t("Who"), read.carrier_name],
     [t("Courier"), read.courier_name || t("not named yet")],
     [t("What"), purpose(read.kind, read.opens, read.parcels)],
-    [t("When"), span(read.window)],
+    [t("When"), span(read.window, read.zone)],
     [t("Where"), placeWords(read.place)],
-    [t("Your car"), read.car ? carWords(read.car, read.out_by_m) : ""],
-    [t("Decided"), decided(read.question)],
+    [t("Your car"), read.car ? carWords(read.car, read.out_by_m, read.zone) : ""],
+    [t("Decided"), decided(read.question, read.zone)],
   ]);
 }
 
-function decided(question) {
+function decided(question, zone) {
   if (!question || !question.decided_at) return "";
-  const time = moment(question.decided_at);
+  const time = beside(question.decided_at, zone);
   return question.decided === "approve" ? t("approved {time}", { time }) : t("declined {time}", { time });
 }
 
-function line([at, what]) {
-  const time = element("time", { dateTime: at }, second(at));
+function line([at, what], zone) {
+  const time = element("time", { dateTime: at }, second(at, zone));
   return element("li", {}, time, element("span", {}, happenedWords(what)));
 }
 
@@ -85,10 +87,10 @@ function agreed(place) {
 }
 
 /** The end that every key has, as long as nothing else ended it. */
-function awaited(key) {
+function awaited(key, zone) {
   if (!key.dies_at || !["made", "ending"].includes(key.state)) return [];
   const words = key.state === "made" ? t("The key dies by itself, unless it is used up before") : t("The key dies by itself at the latest; the car has not confirmed it yet");
-  const time = element("time", { dateTime: key.dies_at }, second(key.dies_at));
+  const time = element("time", { dateTime: key.dies_at }, second(key.dies_at, zone));
   return [element("li", { className: "to-come" }, time, element("span", {}, words))];
 }
 

@@ -4,18 +4,18 @@ import { moment, span } from "/static/times.js";
 import { t } from "/static/words.js";
 import { carWords, placeWords, purpose } from "/delivery/words.js";
 
-/** Fill `list` with a question's content. `asked`: { content, expires_at, car, out_by_m }. */
+/** Fill `list` with a question's content. `asked`: { content, expires_at, car, out_by_m, zone }. */
 export function showQuestion(list, asked) {
-  const content = asked.content;
+  const { content, zone } = asked;
   rows(list, [
     [t("Who"), content.carrier.name],
     [t("Courier"), content.courier ? content.courier.name : t("not named yet")],
     [t("What"), purpose(content.kind, content.opens)],
-    [t("When"), span(content.window)],
+    [t("When"), span(content.window, zone)],
     [t("Where"), placeWords(content.place)],
-    [t("Your car"), asked.car ? carWords(asked.car, asked.out_by_m) : ""],
-    [t("Your passkey"), content.sign ? t("signs for this courier's phone, {when}", { when: span(content.sign) }) : ""],
-    [t("Answer by"), moment(asked.expires_at)],
+    [t("Your car"), asked.car ? carWords(asked.car, asked.out_by_m, zone) : ""],
+    [t("Your passkey"), content.sign ? t("signs for this courier's phone, {when}", { when: span(content.sign, zone) }) : ""],
+    [t("Answer by"), moment(asked.expires_at, zone)],
   ]);
   // What the passkey signs was drawn up before: it says nothing of openings without network.
   document.getElementById("network").hidden = Boolean(content.sign);
@@ -39,10 +39,10 @@ const OTHERS = {
   passkey: t("Somebody else of your car answered with a passkey, {time}."),
 };
 
-/** Empty where it is not known here. `read`: { decided_at, by_you, level }. */
+/** Empty where it is not known here. `read`: { decided_at, by_you, level, zone }. */
 function whoAnswered(read) {
   if (!read.decided_at) return "";
-  const time = moment(read.decided_at);
+  const time = moment(read.decided_at, read.zone);
   if (read.level === "standing") return `${t("It was let in by a standing approval, {time}.", { time })} `;
   const words = (read.by_you ? YOU : OTHERS)[read.level] || "";
   return words && `${words.replace("{time}", time)} `;

@@ -1,5 +1,5 @@
 // A delivery in plain words: how it stands and what happens next, its key's true state, what happened when.
-import { moment } from "/static/times.js";
+import { beside, moment } from "/static/times.js";
 import { n, t } from "/static/words.js";
 
 const REFUSALS = {
@@ -151,7 +151,7 @@ export function standing(read) {
   const no = read.refusal ? `${REFUSALS[read.refusal] || REFUSALS.refused} ${UNTRIED} ` : "";
   const states = {
     requested: [t("This is being prepared"), t("You are asked in a moment."), ""],
-    asked: [t("Your answer is awaited"), awaited(read.question), "wait"],
+    asked: [t("Your answer is awaited"), awaited(read.question, read.zone), "wait"],
     approved: [t("Approved"), `${t("The key is made shortly before the window begins.")} ${CAN_BLOCK}`, "good"],
     keyed: [t("Approved; the key is ready"), `${t("The courier sets out next.")} ${CAN_BLOCK}`, "good"],
     en_route: [t("The courier is on the way"), CAN_BLOCK, "good"],
@@ -176,7 +176,7 @@ export function standing(read) {
     expired: happened.has("approved")
       ? [t("The time for it is over"), ANEW, ""]
       : [t("No answer in time"), t("Nobody got a key, and nothing is opened. The carrier may ask anew."), ""],
-    blocked: [blockedTitle(read), blocked(read.key), keyIsDying(read) ? "wait" : ""],
+    blocked: [blockedTitle(read), blocked(read.key, read.zone), keyIsDying(read) ? "wait" : ""],
     cancelled: [t("The carrier cancelled it"), t("There is nothing to do for you."), ""],
     refused: [t("The car refused, for good"), `${no}${ANEW}`, "bad"],
     failed: [t("It did not work out"), `${FAILURES[read.failure] || FAILURES.other} ${t("The carrier may ask you for another time.")}`, "bad"],
@@ -190,10 +190,10 @@ export function standing(read) {
   return { title, next, tone };
 }
 
-function awaited(question) {
+function awaited(question, zone) {
   const nobody = t("Nobody can open your car before you approve.");
   if (!question) return nobody;
-  return `${nobody} ${t("Without an answer by {time} nothing happens.", { time: moment(question.expires_at) })}`;
+  return `${nobody} ${t("Without an answer by {time} nothing happens.", { time: moment(question.expires_at, zone) })}`;
 }
 
 /** Whether the car owes its word on the last opening: an end does not make that certain. */
@@ -208,16 +208,16 @@ function blockedTitle(read) {
   return t("Blocked");
 }
 
-function blocked(key) {
+function blocked(key, zone) {
   if (key.state === "none") return t("No key was ever made, so nothing can be opened.");
   if (key.state === "destroyed") return t("No key of it can open your car any more.");
   if (!key.dies_at) return t("Until the car confirms it, an opening is still possible if the car is out of reach.");
-  return t("Until the car confirms it, or until {time}, an opening is still possible if the car is out of reach.", { time: moment(key.dies_at) });
+  return t("Until the car confirms it, or until {time}, an opening is still possible if the car is out of reach.", { time: moment(key.dies_at, zone) });
 }
 
-/** The key's true state. */
-export function keyWords(key) {
-  const time = key.dies_at ? moment(key.dies_at) : "";
+/** The key's true state, beside the window that names the zone. `zone`: of the car. */
+export function keyWords(key, zone) {
+  const time = key.dies_at ? beside(key.dies_at, zone) : "";
   switch (key.state) {
     case "none":
       return t("none");
@@ -254,11 +254,11 @@ export function placeWords(place) {
   return n("inside the area you drew ({count} corner)", "inside the area you drew ({count} corners)", place.corners.length);
 }
 
-/** How the car can be reached now, and whether it stands where it should. */
-export function carWords(car, outBy) {
+/** How the car can be reached now, and whether it stands where it should. `zone`: of the car. */
+export function carWords(car, outBy, zone) {
   const parts = [REACH[car.reach] || car.reach.replaceAll("_", " ")];
-  if (car.last_seen) parts.push(t("last heard {time}", { time: moment(car.last_seen) }));
-  if (car.wakes_at) parts.push(t("wakes {time}", { time: moment(car.wakes_at) }));
+  if (car.last_seen) parts.push(t("last heard {time}", { time: beside(car.last_seen, zone) }));
+  if (car.wakes_at) parts.push(t("wakes {time}", { time: beside(car.wakes_at, zone) }));
   if (outBy) parts.push(t("stands {metres} m outside the place", { metres: outBy }));
   return parts.join("; ");
 }

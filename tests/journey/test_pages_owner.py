@@ -7,12 +7,14 @@ from playwright.async_api import Page, Route, expect
 
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
 from tests.journey.stand import HOME, Cast, Stand, until
+from tests.journey.test_pages_approving import picture
 from tests.journey.test_pages_deciding import asked, look
 from tests.journey.test_pages_for_everybody import faults
 from trunkline.play import link_token
 
 __all__ = ["browser", "cast", "web"]
 pytestmark = IN_THE_BROWSER
+TIMES = "import('/static/times.js')"
 
 
 async def approved(cast: Cast, reference: str) -> str:
@@ -147,12 +149,43 @@ async def test_a_car_is_added_by_the_code_on_its_display_and_given_up(
     (added_one,) = await _cars_of(cast) - before
     second = page.get_by_role("main").locator(f'a[href="/cars/{added_one}"]')
     await second.first.click()
+    rules = page.get_by_role("region", name="How it is found, and what may be asked")
+    await rules.get_by_text("Time zone", exact=True).first.click()
+    zone, here = (
+        rules.get_by_label("Time zone"),
+        await page.evaluate(f"({TIMES}).then((times) => times.here())"),
+    )
+    await expect(zone).to_have_value(here)
+    assert await _zone_of(cast, added_one) == here
+    await zone.select_option("Asia/Tokyo")
+    await rules.get_by_role("button", name="Keep this time zone").click()
+    await expect(rules.locator(".said")).to_have_text("Kept.")
+    assert await _zone_of(cast, added_one) == "Asia/Tokyo"
+    assert await faults(page) == []
+    await picture(page, "zone")
+    # What its pages make of that: named where the clocks differ, and the same moment back from a field.
+    told = await page.evaluate(
+        f"""({TIMES}).then((times) => {{
+            const window = {{ start: "2030-05-06T10:00:00Z", end: "2030-05-06T12:00:00Z" }};
+            const field = times.toField(new Date(window.start), "Asia/Kathmandu");
+            const back = times.fromField(field, "Asia/Kathmandu").toISOString();
+            return [times.span(window, "Asia/Kathmandu"), times.span(window, times.here()), field, back];
+        }})"""
+    )
+    assert told[0] == "Mon 6 May, 15:45 to 17:45 (car's time, Kathmandu)"
+    assert "car's time" not in told[1]
+    assert told[2:] == ["2030-05-06T15:45", "2030-05-06T10:00:00.000Z"]
     leave = page.get_by_role("region", name="Give it up")
     await leave.get_by_role("button", name="Give this car up").click()
     await leave.get_by_role("button", name="Yes, give it up").click()
     await expect(page.get_by_role("link", name="Car 1")).to_be_visible()
     await expect(second).to_have_count(0)
     await stand.kill("unit-pages")
+
+
+async def _zone_of(cast: Cast, vehicle: str) -> object:
+    mine = await cast.owner.api.call("GET", f"/v1/owner/cars/{vehicle}", token=cast.owner.token)
+    return mine["zone"]
 
 
 async def _cars_of(cast: Cast) -> set[str]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -24,7 +25,7 @@ from spine.readers import Received
 from spine.store import Ack, Change, Decide, Outcome, Saved, Store, Write
 from tests.people_signing import ORIGIN, Device
 from tests.service.conftest import SetClock
-from trunkline import problems
+from trunkline import frame, languages, problems
 
 CAR = VehicleId("veh_3k7m9qxd4hwe2a5t")
 OTHER_CAR = VehicleId("veh_2aaaaaaaaaaaaaaa")
@@ -222,6 +223,10 @@ async def http(house_of_people: PeopleHouse) -> AsyncIterator[httpx.AsyncClient]
     """The routes, without a network between."""
     app = FastAPI()
     problems.install(app)
+    app.add_middleware(languages.Languages)
+    people = house_of_people.people
+    chooses = partial(people.persons.speaks, chosen=True)
+    app.router.routes.extend(frame.routes(people.access, chooses).routes)
     app.router.routes.extend(api.routes(house_of_people.people).routes)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("192.0.2.7", 5555))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:

@@ -4,13 +4,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from itertools import product
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from delivery import api, api_beforehand, api_courier, api_owner, api_pairing, api_questions, pages
+from delivery.notifying import OVER
 from delivery.place import Circle
 from delivery.rules import Rules
 from delivery.states import State
@@ -19,8 +22,11 @@ from delivery.views import carrier_state, carrier_type
 from people.model import Role
 from spine.expiring import Expiring
 from spine.facts.vehicle import CommandCreated
+from spine.words import LANGUAGES, Words
 from tests.people_signing import ORIGIN
 from tests.service.delivery_house import CAR, HERE, HOUR, SPOT, DeliveryHouse, home, house_of_people
+from tests.service.test_delivery_prompts import second
+from tests.speaking import left_over, marked
 from tests.unit.test_delivery_photos import BARE, FULL
 from trunkline import problems
 from trunkline.frame import templates
@@ -496,18 +502,83 @@ async def test_alarms_say_what_is_known_when_they_are_sent(home: DeliveryHouse) 
 
 
 async def test_every_mail_can_be_written(home: DeliveryHouse) -> None:
-    from delivery.composing import SUBJECTS, WORDS
+    from delivery.letter_words import SUBJECTS, WORDS
     from delivery.news import MAILED
 
     assert set(SUBJECTS) == set(MAILED)
     assert set(WORDS) == set(MAILED) - {"delivery.asked"}
     delivery = await home.keyed()
     asked = brief(home, delivery, "delivery.asked", person=home.owner)
-    for type_ in WORDS:
+    home.desk.composing._speak = marked
+    for language, type_ in product(LANGUAGES, [*WORDS, OVER]):
+        await home.people.people.persons.speaks(home.owner, language, chosen=True)
         changed = Brief(**{**{f: getattr(asked, f) for f in Brief.__slots__}, "type": type_})
         letter = await home.desk.composing(changed)
         assert isinstance(letter, Letter)
-        assert "{" not in letter.subject
+        assert letter.language == language
+        assert not left_over(letter.subject, *letter.paragraphs, letter.link.label if letter.link else "")
+    for type_ in ("standing_made", "standing_ended", "carrier_lifted", "owner_keys_changed", "waiting"):
+        about = {"vehicle": CAR, "carrier": home.carrier, "keys": "2"}
+        changed = Brief("msg_x", f"delivery.{type_}", about, home.now, home.now, None, None, home.owner)
+        letter = await home.desk.composing(changed)
+        assert letter is None if type_ == "waiting" else isinstance(letter, Letter)
+        if isinstance(letter, Letter):
+            assert letter.language == language
+            assert not left_over(letter.subject, *letter.paragraphs)
+
+
+DUTCH = {
+    "May {carrier} deliver into your car?": "Mag {carrier} in uw auto bezorgen?",
+    "When: {times}.": "Wanneer: {times}.",
+    "{day}, {from} to {to}": "{day}, {from} tot {to}",
+    "Look and answer": "Kijken en antwoorden",
+}
+
+
+async def test_whoever_chose_dutch_is_asked_in_dutch(home: DeliveryHouse) -> None:
+    home.desk.composing._speak = lambda name: Words(name or "en", DUTCH if name == "nl" else {})
+    ben = await second(home)
+    await home.people.people.persons.speaks(home.owner, "nl", chosen=True)
+    delivery = await home.asked()
+    said = {}
+    for person in (home.owner, ben):
+        letter = await home.desk.composing(brief(home, delivery, "delivery.asked", person=person))
+        assert isinstance(letter, Letter)
+        assert letter.link is not None
+        said[person] = (letter.language, letter.subject, letter.link.label)
+        assert any(line.startswith("Wanneer: ma 6 mei") for line in letter.paragraphs) is (
+            person == home.owner
+        )
+    assert said == {
+        home.owner: ("nl", "Mag Fast Parcels in uw auto bezorgen?", "Kijken en antwoorden"),
+        ben: ("en", "May Fast Parcels deliver into your car?", "Look and answer"),
+    }
+
+
+async def test_everybody_at_the_car_is_told_its_own_time(web: Web) -> None:
+    home = web.home
+    await home.people.people.cars.set_zone(CAR, "Europe/Helsinki", by=home.owner, now=home.now)
+    delivery = await home.asked(courier=home.courier)
+    letter = await home.desk.composing(brief(home, delivery, "delivery.asked", person=home.owner))
+    assert isinstance(letter, Letter)
+    assert letter.link is not None
+    start = home.order("x").window.start.astimezone(ZoneInfo("Europe/Helsinki"))
+    (when,) = [line for line in letter.paragraphs if line.startswith("When: ")]
+    assert f"{start:%H:%M} to " in when
+    assert when.endswith("(car's time, Helsinki).")
+    token = (await home.desk.deciding.mint(letter.link)).partition("#")[2]
+    asked = (await web.call("POST", "/questions/open", {"token": token})).json()
+    path = f"/owner/deliveries/{delivery}"
+    owned = (await web.call("GET", path, by=web.owner)).json()
+    listed = (await web.call("GET", "/owner/deliveries", by=web.owner)).json()["data"][0]
+    answer = {"decision": "approve", "shown": owned["question"]["shown"]}
+    decided = (await web.call("POST", f"{path}/decision", answer, by=web.owner)).json()
+    await home.settle()
+    job = (await web.call("GET", f"/courier/jobs/{delivery}", by=web.courier)).json()
+    assert {one["zone"] for one in (asked, owned, listed, decided, job)} == {"Europe/Helsinki"}
+    assert job["window"]["start"].endswith("Z")
+    seen = (await web.call("GET", f"/deliveries/{delivery}", by=web.carrier)).text
+    assert "Helsinki" not in seen  # nothing of where the car is goes to its carrier
 
 
 async def test_webhooks_say_what_their_reader_may_know(home: DeliveryHouse) -> None:

@@ -11,7 +11,9 @@ from delivery.rules import Rules
 from delivery.states import State
 from people.model import Role
 from spine.ids import DeliveryId, PersonId
+from spine.words import untranslated
 from tests.service.delivery_house import CAR, HOUR, MINUTE, DeliveryHouse, home, house_of_people
+from tests.speaking import left_over, marked
 from webhooks.dispatch import Brief
 from webhooks.mail import Letter
 
@@ -124,6 +126,10 @@ async def test_one_list_for_what_came_too_fast_and_nothing_that_was_answered_mea
     said = await letter(home, "delivery.waiting")
     assert said.subject == "5 deliveries wait for your answer"
     assert sum("Fast Parcels" in line for line in said.paragraphs) == 5
+    home.desk.composing._speak = marked
+    said = await letter(home, "delivery.waiting")
+    assert not left_over(said.subject, *said.paragraphs)
+    home.desk.composing._speak = untranslated
     await home.later(timedelta())
     assert (await home.store.load(subject_of(CAR))).wake_at is None
     await home.later(HOUR + MINUTE)

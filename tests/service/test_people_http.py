@@ -8,7 +8,7 @@ import pytest
 
 from people.limits import PeopleLimits
 from people.mail_links import MailKind
-from people.model import Scope
+from people.model import Role, Scope
 from people.states import Carrier
 from spine.ids import PersonId
 from tests.people_signing import ORIGIN, Device
@@ -77,6 +77,52 @@ async def test_a_browser_gets_a_cookie_that_only_our_pages_can_use(
     assert (
         await http.put("/v1/me/name", json={"name": "Ada"}, headers={"Origin": ORIGIN})
     ).status_code == 204
+
+
+async def test_mails_speak_the_language_of_the_last_sign_in_until_one_is_chosen(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house, email = house_of_people, "ada@example.org"
+
+    async def mailed() -> str:
+        letter = await house.letter(PersonId(list(house.mailbox.queued)[-1][0]), MailKind.SIGN_IN)
+        assert letter is not None
+        return letter.language
+
+    async def signs_in(accepts: str) -> str:
+        token = await link(house, http, email)
+        headers = {**OURS, "Accept-Language": accepts}
+        assert (await http.post("/v1/session", json={"token": token}, headers=headers)).status_code == 201
+        return str((await http.get("/v1/me")).json()["language"])
+
+    dutch = {"Accept-Language": "nl-BE, en;q=0.5"}
+    await http.post("/v1/sign-in", json={"email": email}, headers=dutch)
+    assert await mailed() == "nl"  # nobody is known yet: as the page was on which it was asked for
+    assert [await signs_in(accepts) for accepts in ("de", "fr", "nl")] == ["de", "de", "nl"]
+    await http.post("/v1/sign-in", json={"email": email}, headers={"Accept-Language": "sv"})
+    assert await mailed() == "nl"  # a stranger, perhaps
+
+    chosen = {"language": "sv", "back": "/account"}
+    assert (
+        await http.post("/language", data=chosen, headers={"Sec-Fetch-Site": "cross-site"})
+    ).status_code == 403
+    assert (await http.get("/v1/me")).json()["language"] == "nl"
+    assert (await http.post("/language", data=chosen, headers=OURS)).status_code == 303
+    http.cookies.delete("tl_language")
+    assert await signs_in("nl") == "sv"
+    assert (await http.put("/v1/me/language", json={"language": "xx"}, headers=OURS)).status_code == 422
+    assert (await http.put("/v1/me/language", json={"language": "de"}, headers=OURS)).status_code == 204
+    await link(house, http, email)
+    assert await mailed() == "de"
+    http.cookies.set("tl_session", "tls_of_nobody")
+    assert (await http.post("/language", data=chosen, headers=OURS)).status_code == 303
+    await link(house, http, email)
+    assert await mailed() == "de"
+
+    ada = PersonId(list(house.mailbox.queued)[-1][0])
+    await house.people.persons.erase(ada, now=house.now)
+    await house.people.persons.speaks(ada, "nl", chosen=True)
+    assert (await house.store.load(ada)).body == "{}"
 
 
 async def test_with_tls_the_cookie_is_bound_to_the_host(house_of_people: PeopleHouse) -> None:
@@ -232,6 +278,54 @@ async def test_an_owners_day(house_of_people: PeopleHouse, http: httpx.AsyncClie
     assert (await http.get(car, headers=owner)).status_code == 404
     assert (await http.delete("/v1/me", headers=owner)).status_code == 204
     assert (await http.get("/v1/me", headers=owner)).status_code == 401
+
+
+async def test_a_car_has_the_clock_of_where_it_was_claimed_until_an_owner_says_another(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house, cars = house_of_people, house_of_people.people.cars
+    ada = await house.person("ada@example.org")
+    owner, car = bearer(await house.session(ada)), f"/v1/owner/cars/{CAR}"
+
+    async def claimed(code: str, zone: str | None) -> httpx.Response:
+        await house.show(code)
+        made = await http.post("/v1/owner/cars/claim", json={"code": code, "zone": zone}, headers=owner)
+        await house.settle()
+        return made
+
+    async def says(zone: object, who: dict[str, str] = owner) -> int:
+        return (await http.put(f"{car}/zone", json={"zone": zone}, headers=who)).status_code
+
+    assert await says("Europe/Helsinki") == 404  # nobody's yet
+    assert (await claimed("ABCD2345", "x" * 65)).status_code == 422
+    # A browser may know names that this machine does not: nobody is kept from a car by that.
+    assert (await claimed("BCDE2345", "Atlantis/Poseidonia")).json()["zone"] is None
+    assert (await claimed("CDEF2345", "Europe/Helsinki")).json()["zone"] is None  # it is theirs already
+    for wrong in ("Atlantis/Poseidonia", "../../etc/passwd", "", None, 3):
+        assert await says(wrong) == 422
+    assert await says("Europe/Stockholm") == 204
+    assert (await http.get(car, headers=owner)).json()["zone"] == "Europe/Stockholm"
+
+    offered = await house.people.invitations.offer(
+        CAR, "ben@example.org", Role.DRIVER, by=ada, may_approve=True, now=house.now
+    )
+    ben = await house.person("ben@example.org")
+    await house.people.invitations.accept(offered.id, person=ben, code=None, now=house.now)
+    await house.settle()
+    driver = bearer(await house.session(ben))
+    assert await says("Europe/Berlin", driver) == 403
+    assert (await http.get("/v1/owner/cars", headers=driver)).json()["data"][0]["zone"] == "Europe/Stockholm"
+    await house.people.invitations.offer(
+        CAR, "zoe@example.org", Role.OWNER, by=ada, may_approve=True, now=house.now
+    )
+    notice = await house.letter(ada, MailKind.INVITATION_NOTICE)
+    assert notice is not None
+    assert "(car's time, Stockholm)" in notice.paragraphs[0]
+
+    await cars.release(CAR, by=ada, now=house.now)
+    await house.settle()
+    assert await cars.zone_of(CAR) is None  # it was of that household
+    assert (await claimed("DEFG2345", "Europe/Helsinki")).json()["zone"] == "Europe/Helsinki"
 
 
 async def test_a_couriers_first_day(house_of_people: PeopleHouse, http: httpx.AsyncClient) -> None:

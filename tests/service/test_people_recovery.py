@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from people.letters import _NEWS
 from people.limits import PeopleLimits
 from people.mail_links import MailKind, Purpose
+from people.model import Role
 from people.problems import (
     CodeRefused,
     LinkIsOver,
@@ -18,13 +20,47 @@ from people.problems import (
     TooMany,
 )
 from spine.ids import PersonId
+from spine.words import LANGUAGES
 from tests.service.passkey_hands import again, holder, key, prove, register, session
-from tests.service.people_house import PeopleHouse, house_of_people
+from tests.service.people_house import CAR, PeopleHouse, house_of_people
+from tests.speaking import left_over, marked
 
 __all__ = ["house_of_people"]
 
 LIMITS = PeopleLimits()
 HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_mail_of_an_account_is_in_its_readers_language(
+    house_of_people: PeopleHouse, language: str
+) -> None:
+    house, people = house_of_people, house_of_people.people
+    owner = await house.owner("ada@example.org")
+    who, _ = await holder(house)
+    for person in (owner, who.id):
+        await people.persons.speaks(person, language, chosen=True)
+    await people.recoveries.ask(who.id, now=house.now)
+    await people.changes.ask(owner, "new@example.org", now=house.now)
+    await people.sign_in.ask("ada@example.org", client="a", now=house.now)
+    for role in Role:
+        await people.invitations.offer(
+            CAR, f"{role}@example.org", role, by=owner, may_approve=False, now=house.now
+        )
+    await house.settle()
+    people.letters._speak = marked
+    seen: set[str] = set()
+    for person, kind, reference in [
+        *house.mailbox.queued,
+        *((owner, kind, "psk_3k7m9qxd4hwe2a5t") for kind in _NEWS),
+        (who.id, MailKind.RECOVERY_REMINDED, f"rcv_{who.id[4:]}.1"),
+    ]:
+        letter = await people.letters.write(PersonId(person), MailKind(kind), reference)
+        assert letter is not None, kind
+        assert not left_over(letter.subject, letter.label, *letter.paragraphs)
+        assert letter.language == language, kind
+        seen.add(kind)
+    assert seen == set(MailKind)
 
 
 async def living(house: PeopleHouse, person: PersonId) -> int:

@@ -23,6 +23,7 @@ from people.access import PersonPrincipal
 from people.mail_links import MailKind
 from spine.ids import DeliveryId, PersonId, PushId
 from spine.valkey import Valkey
+from spine.words import Words, untranslated
 from tests.people_signing import ORIGIN
 from tests.push_service import Browser, PushService
 from tests.service.conftest import until
@@ -45,7 +46,7 @@ from webhooks.states import State
 from webhooks.web_push import topic_of
 from webhooks.web_push_api import Owner
 from webhooks.web_push_devices import Device, Devices
-from webhooks.web_push_letters import compose as push_composer
+from webhooks.web_push_letters import composer as push_composer
 from webhooks.web_push_sending import PushDoor
 
 __all__ = ["home", "house_of_people"]
@@ -96,6 +97,10 @@ class Household:
                     await forgetting.handle(entry)
 
 
+async def in_english(_: PersonId) -> Words:
+    return untranslated("en")
+
+
 async def _no_link(link: Link) -> str:
     return f"https://trunkline.test{link.page}#a-token-of-43-characters-that-opens-the-question"
 
@@ -116,7 +121,7 @@ async def household(home: DeliveryHouse, service: PushService, tmp_path: Path) -
             store,
             clock,
             LIMITS,
-            {"delivery": home.desk.composing, "push": push_composer},
+            {"delivery": home.desk.composing, "push": push_composer(in_english)},
             sender,
             Mail(FileOutbox(tmp_path / "mail"), _no_link, sender="Trunkline <no-reply@example.org>"),
             endpoints,

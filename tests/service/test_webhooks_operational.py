@@ -24,6 +24,7 @@ from spine.readers import Received
 from spine.store import Store
 from spine.streams import Streams
 from spine.valkey import Valkey
+from spine.words import Words, untranslated
 from tests.service.conftest import SetClock
 from tests.service.test_webhooks_engine import LIMITS, Office, Sink, make_office, sink
 from trunkline.eventing import catalogue
@@ -84,7 +85,10 @@ async def desk(store: Store, valkey: Valkey, clock: SetClock) -> AsyncIterator[D
         async def mail_of(person: PersonId) -> str | None:
             return "ada@example.org" if person == OWNER else None
 
-        composing = Composing(office.endpoints, mail_of)
+        async def words_for(_: PersonId) -> Words:
+            return untranslated("nl")
+
+        composing = Composing(office.endpoints, mail_of, words_for)
 
         composers |= {"endpoint": composing, "message": composing}
         subscriptions = Subscriptions(Streams(valkey), clock, LIMITS, composers, source="/test")
@@ -167,6 +171,7 @@ async def test_a_person_hears_by_mail_what_they_did_not_do(desk: Desk) -> None:
     brief = Brief("msg_3.x", "endpoint.disabled", reference, desk.now, desk.now, None, None, OWNER)
     letter = await desk.composing(brief)
     assert isinstance(letter, Letter)
+    assert letter.language == "nl"
     assert "gone.example" not in letter.subject + " ".join(letter.paragraphs)
 
 

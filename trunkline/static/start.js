@@ -3,7 +3,7 @@ import { carName, showCars } from "/static/cars.js";
 import { during, element, say } from "/static/controls.js";
 import { follow } from "/static/live.js";
 import { ask, once } from "/static/requests.js";
-import { moment, span } from "/static/times.js";
+import { here, moment, span } from "/static/times.js";
 import { t } from "/static/words.js";
 import { deliveryTitle, isPast, questionTitle, standing, stateName } from "/delivery/words.js";
 
@@ -33,8 +33,8 @@ function question(read) {
     "article",
     { className: "card asks" },
     element("h3", {}, element("a", { href: page }, title)),
-    element("p", {}, span(read.window)),
-    small(where(read), courier, t("Answer by {time}", { time: moment(read.question.expires_at) }), read.livemode ? "" : t("a test")),
+    element("p", {}, span(read.window, read.zone)),
+    small(where(read), courier, t("Answer by {time}", { time: moment(read.question.expires_at, read.zone) }), read.livemode ? "" : t("a test")),
     element("div", { className: "two" }, link("approve", t("Approve…"), "button"), link("decline", t("Decline…"), "button bad")),
   );
 }
@@ -51,7 +51,7 @@ function entry(read, more) {
       element("span", { className: `badge ${tone}` }, words),
     ),
     more ? element("div", {}, more) : "",
-    small(where(read), span(read.window), read.livemode ? "" : t("a test")),
+    small(where(read), span(read.window, read.zone), read.livemode ? "" : t("a test")),
   );
 }
 
@@ -130,7 +130,7 @@ by("claim").addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.currentTarget;
   during(form, by("claimed"), async () => {
-    await ask("POST", "/v1/owner/cars/claim", { body: { code: form.elements.code.value.trim() }, wish });
+    await ask("POST", "/v1/owner/cars/claim", { body: { code: form.elements.code.value.trim(), zone: here() }, wish });
     form.reset();
     wish = once();
     await lookAtCars();
