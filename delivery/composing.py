@@ -7,6 +7,7 @@ from typing import Any, Final
 from delivery import car_letters
 from delivery.deciding import Deciding
 from delivery.events import CarrierNamed, OwnersEventOut
+from delivery.fallback import Fallbacks
 from delivery.hours import Quiet
 from delivery.mailed import BLOCK_PAGE, PAGE
 from delivery.model import Read
@@ -82,6 +83,7 @@ class Composing:
         persons: Persons,
         carriers: Carriers,
         waiting: Waiting,
+        fallbacks: Fallbacks,
         *,
         public_url: str,
     ) -> None:
@@ -90,6 +92,7 @@ class Composing:
         self._persons = persons
         self._carriers = carriers
         self._waiting = waiting
+        self._fallbacks = fallbacks
         self._public_url = public_url
 
     async def __call__(self, brief: Brief) -> News | Letter | None:
@@ -122,7 +125,7 @@ class Composing:
         if brief.subscriber is None:
             return None
         if prefix_of(brief.subscriber) == "car":
-            data = carrier_view(read).model_dump(mode="json")
+            data = carrier_view(read, await self._fallbacks.told(read)).model_dump(mode="json")
         else:
             found = await self._for_a_system(brief, read, PersonId(brief.subscriber))
             if found is None:

@@ -15,6 +15,7 @@ from delivery.courier import CourierDesk
 from delivery.deciding import Deciding
 from delivery.due import Due
 from delivery.evidence import Evidence
+from delivery.fallback import Fallbacks
 from delivery.freshness import AwayFromNetwork
 from delivery.freshness import News as FreshNews
 from delivery.limits import DeliveryLimits
@@ -53,6 +54,7 @@ class Desk:
     carrier: CarrierDesk
     owner: OwnerDesk
     beforehand: Beforehand
+    fallbacks: Fallbacks
     courier: CourierDesk
     at_the_car: AtTheCar
     away: AwayFromNetwork
@@ -108,6 +110,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
     fresh, rules = FreshNews(deliveries, keys.fresh, tail), RuleBook(store)
     album = Photos(photos, largest=limits.photo_bytes)
     waiting = Waiting(deliveries, deciding, index)
+    fallbacks = Fallbacks(deliveries, people.cars)
     co_signing = CoSigning(deliveries, keys, cars)
     asking = Asking(
         deliveries, people.addresses, people.passkeys, people.carriers, people.couriers, co_signing
@@ -128,6 +131,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         carrier=CarrierDesk(deliveries, people.couriers, cars),
         owner=OwnerDesk(deliveries, people.cars, rules),
         beforehand=beforehand,
+        fallbacks=fallbacks,
         courier=CourierDesk(deliveries, cars, keys, album),
         at_the_car=AtTheCar(deliveries, cars, keys, commands, tail, rates, fresh),
         away=AwayFromNetwork(deliveries, cars, keys, rates, fresh),
@@ -138,7 +142,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         reactions=reactions,
         due=Due(deliveries, asking, reactions, album),
         composing=Composing(
-            deliveries, deciding, people.persons, people.carriers, waiting, public_url=public_url
+            deliveries, deciding, people.persons, people.carriers, waiting, fallbacks, public_url=public_url
         ),
         evidence=Evidence(
             deliveries,
