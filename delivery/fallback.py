@@ -115,11 +115,10 @@ class Fallbacks:
 
     async def of(self, person: PersonId, vehicle: VehicleId) -> tuple[Fallback | None, str]:
         """The choice and its ETag. Raises ``NotYours`` for anybody but an owner."""
-        role = await self._people.role_of(person, vehicle, now=self._deliveries.clock.now())
-        if role is None or role.role != "owner":
+        if not await self._owns(person, vehicle):
             raise NotYours("Only an owner says where parcels go instead.")
         saved = await self._deliveries.store.load(subject_of(vehicle))
-        return Kept.of(saved).place, _etag(saved)
+        return (await self._living(vehicle, saved)).place, _etag(saved)
 
     async def choose(
         self, person: PersonId, vehicle: VehicleId, place: Fallback | None, *, if_match: str
@@ -131,9 +130,12 @@ class Fallbacks:
         subject, crew, now = subject_of(vehicle), people_of(vehicle), self._deliveries.clock.now()
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
-            if person not in owners(people_in(saved[crew]), now):
+            household = owners(people_in(saved[crew]), now)
+            if person not in household:
                 raise NotYours("Only an owner says where parcels go instead.")
             before = Kept.of(saved[subject])
+            if before.by not in household:
+                before = Kept()
             if before.place == place:
                 return None
             if if_match not in {"*", _etag(saved[subject])}:
@@ -191,7 +193,16 @@ class Fallbacks:
         return kept.place, until
 
     async def _kept(self, vehicle: VehicleId) -> Kept:
-        return Kept.of(await self._deliveries.store.load(subject_of(vehicle)))
+        return await self._living(vehicle, await self._deliveries.store.load(subject_of(vehicle)))
+
+    async def _living(self, vehicle: VehicleId, saved: Saved) -> Kept:
+        """Nothing where whoever wrote it has left the car: it counts no more from then on, also before it is erased."""
+        kept = Kept.of(saved)
+        return kept if kept.by is not None and await self._owns(kept.by, vehicle) else Kept()
+
+    async def _owns(self, person: PersonId, vehicle: VehicleId) -> bool:
+        role = await self._people.role_of(person, vehicle, now=self._deliveries.clock.now())
+        return role is not None and role.role == "owner"
 
     async def _barred(self, vehicle: VehicleId, carrier: CarrierId) -> bool:
         """Somebody of the car said "that was not me" of this carrier, and no owner has lifted it."""

@@ -8,7 +8,8 @@ import pytest
 from delivery.courier import Reason
 from delivery.model import Parcel
 from delivery.states import State
-from spine.ids import DeliveryId
+from spine.ids import DeliveryId, named_after
+from spine.store import Change, Write
 from spine.valkey import Valkey
 from tests.service.delivery_house import CAR, HOUR, MINUTE, SPOT, home, house_of_people
 from tests.service.test_delivery_api import Web, web
@@ -175,6 +176,29 @@ async def test_whoever_blocks_is_sold_or_said_not_me_tells_nothing(web: Web) -> 
     assert (await web.call("GET", CHOICE, by=web.owner)).json() == {"place": None}
     await choose(web, {**PLACE, "line": "The new owner's door"})
     assert await carriers(web, undone) == (None, 404), "an earlier carrier never reads the next household's"
+
+
+async def test_a_former_household_s_place_counts_no_more_before_anybody_has_erased_it(web: Web) -> None:
+    home = web.home
+    await choose(web, {**PLACE, "when_declined": True})
+    undone = await failed(web)
+    assert (await carriers(web, undone))[1] == 200
+    kept = (await home.subjects())[named_after("fbk", CAR)]
+    await home.people.people.cars.release(CAR, by=home.owner, now=home.now)
+    sold = await web.call("PUT", CHOICE, {"place": PLACE}, by=web.owner, If_Match="*")
+    assert sold.status_code == 403
+    await home.settle()
+    home.clock.advance(MINUTE)
+    new = await home.people.owner("next@example.org", "WXYZ6789")
+    await home.settle()
+    await home.store.change([kept.id], lambda _: Change({kept.id: Write(kept.state, kept.body)}))
+    assert await carriers(web, undone) == (None, 404)
+    web.owner = await home.people.session(new)
+    assert (await web.call("GET", CHOICE, by=web.owner)).json() == {"place": None}, (
+        "as if the reader were behind"
+    )
+    await choose(web, {**PLACE, "line": "The new owner's door"})
+    assert await carriers(web, undone) == (None, 404), "it has no share in what the former one named before"
 
 
 async def test_a_person_who_is_erased_leaves_no_address(web: Web, valkey: Valkey) -> None:
