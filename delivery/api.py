@@ -6,7 +6,17 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import Field, model_validator
 
-from delivery.api_parts import After, DeliveryPath, Limit, PageOut, PhotoPath, evidence_file, photo
+from delivery.api_parts import (
+    After,
+    DeliveryPath,
+    FallbackOut,
+    Limit,
+    PageOut,
+    PhotoPath,
+    evidence_file,
+    fallback,
+    photo,
+)  # fmt: skip
 from delivery.desk import Desk
 from delivery.lists import OF_CARRIER
 from delivery.model import Kind, Opens, Parcel, Read, Reference, Window
@@ -116,11 +126,21 @@ def _following(desk: Desk) -> APIRouter:
     async def deliveries(me: Reader, after: After = None, limit: Limit = 50) -> DeliveriesOut:
         page = await desk.index.page(OF_CARRIER, me.id, after=after, limit=limit)
         found = [await _found(desk, me, DeliveryId(member)) for member in page.members]
-        return DeliveriesOut(data=[carrier_view(one) for one in found if one], next=page.next)
+        data = [carrier_view(one, await desk.fallbacks.told(one)) for one in found if one]
+        return DeliveriesOut(data=data, next=page.next)
 
     @router.get("/deliveries/{delivery}", responses=problems(401, 403, 404, 422), summary="One delivery")
     async def delivery(me: Reader, delivery: DeliveryPath) -> DeliveryOut:
-        return carrier_view(await desk.carrier.read(me.id, delivery))
+        read = await desk.carrier.read(me.id, delivery)
+        return carrier_view(read, await desk.fallbacks.told(read))
+
+    @router.get(
+        "/deliveries/{delivery}/fallback", responses=problems(401, 403, 404, 422),
+        summary="Where the parcel may go instead",
+    )  # fmt: skip
+    async def instead(me: Reader, delivery: DeliveryPath, response: Response) -> FallbackOut:
+        """Of a delivery that ended undone, for a day; that it was read is recorded. Else 404, whatever the reason."""
+        return await fallback(desk, await desk.carrier.read(me.id, delivery), response, by=me.id)
 
     @router.get(
         "/deliveries/{delivery}/events", response_class=StreamingResponse, summary="Its facts as they happen",

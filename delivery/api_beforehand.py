@@ -1,12 +1,13 @@
-"""JSON routes of what an owner decides beforehand: standing approvals, and carriers that may not ask."""
+"""JSON routes of what an owner decides beforehand: standing approvals, carriers that may not ask, the fallback."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Header, Path, Response
 from pydantic import AwareDatetime
 
 from delivery.api_parts import OptionsOut
 from delivery.desk import Desk
+from delivery.fallback import Fallback
 from delivery.standing import Standing, Wish
 from delivery.views import Out
 from people.access import PersonPrincipal
@@ -17,6 +18,7 @@ from spine.ids import CarrierId, CourierId, PersonId
 RulePath = Annotated[
     str, Path(pattern=r"^std_[0-9a-hjkmnp-tv-z]{16}\.[0-9]{1,9}$", examples=["std_3k7m9qxd4hwe2a5t.1"])
 ]
+IfMatch = Annotated[str, Header(max_length=40, description="The ETag of the choice you read.")]
 
 
 class StandingIn(In):
@@ -49,11 +51,24 @@ class BarredOut(Out):
     until: AwareDatetime | None
 
 
+class ChoiceIn(In):
+    """Where parcels go that the car could not take; none: nowhere."""
+
+    place: Fallback | None
+
+
+class ChoiceOut(Out):
+    """The choice as it stands."""
+
+    place: Fallback | None
+
+
 def routes(desk: Desk) -> APIRouter:
     """To be mounted under ``/v1``."""
     router = APIRouter(prefix="/owner/cars/{vehicle}", tags=["owners"])
     _standing(router, desk)
     _barred(router, desk)
+    _fallback(router, desk)
     return router
 
 
@@ -131,6 +146,29 @@ def _barred(router: APIRouter, desk: Desk) -> None:
         """It may ask again, and what you allowed it beforehand counts again. Where nothing rests: no change."""
         await desk.people.step_up.require_fresh_passkey(me, now=desk.deliveries.clock.now())
         await desk.beforehand.lift(me.id, vehicle, carrier)
+
+
+def _fallback(router: APIRouter, desk: Desk) -> None:
+    Me = Annotated[PersonPrincipal, Depends(desk.people.access.owner())]  # noqa: N806 - a type
+
+    @router.get("/fallback", responses=problems(401, 403, 422), summary="Where parcels go instead")
+    async def chosen(me: Me, vehicle: VehiclePath, response: Response) -> ChoiceOut:
+        place, response.headers["ETag"] = await desk.fallbacks.of(me.id, vehicle)
+        return ChoiceOut(place=place)
+
+    @router.put("/fallback", responses=problems(401, 403, 409, 422), summary="Choose it")
+    async def choose(
+        me: Me, vehicle: VehiclePath, wanted: ChoiceIn, response: Response, if_match: IfMatch
+    ) -> ChoiceOut:
+        """A carrier reads it only of a delivery that you approved and that ended undone, for a day.
+
+        With ``when_declined`` also of one that you declined openly. Whoever has a passkey shows it first.
+        """
+        await desk.people.step_up.require_fresh_passkey(me, now=desk.deliveries.clock.now())
+        place, response.headers["ETag"] = await desk.fallbacks.choose(
+            me.id, vehicle, wanted.place, if_match=if_match
+        )
+        return ChoiceOut(place=place)
 
 
 async def _out(desk: Desk, rule: Standing, rests: str | None) -> StandingOut:

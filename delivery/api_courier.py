@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from delivery.ahead import Sight
 from delivery.answers import Answer, Word
-from delivery.api_parts import After, DeliveryPath, Limit, PageOut, Prefer, seconds
+from delivery.api_parts import After, DeliveryPath, FallbackOut, Limit, PageOut, Prefer, fallback, seconds
 from delivery.courier import Device, Reason
 from delivery.desk import Desk
 from delivery.jobs import JobOut, job_view
@@ -133,6 +133,16 @@ def _jobs(desk: Desk) -> APIRouter:
     async def job(me: Me, delivery: DeliveryPath) -> JobOut:
         """The exact place, plate and colour from 30 minutes before the window; nothing after the end."""
         return await _job(desk, await desk.courier.read(_device(me), delivery))
+
+    @router.get(
+        "/jobs/{delivery}/fallback",
+        responses=problems(401, 404, 422),
+        summary="Where the parcel may go instead",
+    )
+    async def instead(me: Me, delivery: DeliveryPath, response: Response) -> FallbackOut:
+        """Of a job that ended undone, for a day; that it was read is recorded. Else 404, whatever the reason."""
+        read = await desk.courier.read(_device(me), delivery)
+        return await fallback(desk, read, response, by=me.id)
 
     @router.get("/jobs/{delivery}/key", responses=problems(401, 404, 409, 410, 422), summary="The key")
     async def key(me: Me, delivery: DeliveryPath) -> KeyTokenOut:
@@ -300,7 +310,11 @@ async def _job(desk: Desk, read: Read) -> JobOut:
     rules, _ = await desk.rules.of(vehicle)
     car, unit = await desk.cars.car(vehicle, now=now), await desk.cars.unit(vehicle)
     zone = await desk.people.cars.zone_of(vehicle)
-    return job_view(read, car, unit, rules, now, desk.deliveries.limits, zone=zone)
+    if read.over:
+        instead = await desk.fallbacks.told(read)
+    else:
+        instead = None if car.online else await desk.fallbacks.ahead(read)
+    return job_view(read, car, unit, rules, now, desk.deliveries.limits, zone=zone, fallback=instead)
 
 
 async def _found(desk: Desk, me: CourierPrincipal, delivery: DeliveryId) -> Read | None:

@@ -6,15 +6,16 @@ from typing import Annotated, Any, Final
 
 from fastapi import Header, Path, Query, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from delivery.desk import Desk
 from delivery.limits import DeliveryLimits
 from delivery.model import Read
 from delivery.photos import NoSuchPhoto
 from delivery.service import Turn, told
+from delivery.views import FallbackKind, Out
 from spine.facts.delivery import PhotoSeen
-from spine.ids import DeliveryId
+from spine.ids import CarrierId, CourierId, DeliveryId
 from spine.store import Saved
 
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,4})(?:$|[,;\s])")
@@ -52,6 +53,21 @@ async def photo(desk: Desk, read: Read, sha256: str, *, by: str) -> Response:
 
     await desk.deliveries.change(read.id, decide)
     return Response(content, media_type=kept[sha256], headers={"Cache-Control": "no-store"})
+
+
+class FallbackOut(Out):
+    """Where the parcel may go instead, as an owner wrote it beforehand. Not to be read any more from ``until`` on."""
+
+    to: FallbackKind
+    line: str = Field(repr=False)
+    until: AwareDatetime
+
+
+async def fallback(desk: Desk, read: Read, response: Response, *, by: CarrierId | CourierId) -> FallbackOut:
+    """The fallback of this delivery; that ``by`` read it is a fact. Raises ``NoFallback``."""
+    place, until = await desk.fallbacks.read(read, by)
+    response.headers["Cache-Control"] = "no-store"
+    return FallbackOut(to=place.to, line=place.line, until=until)
 
 
 def evidence_file(delivery: DeliveryId, document: Mapping[str, Any]) -> JSONResponse:

@@ -5,6 +5,7 @@ from typing import Any
 from delivery import car_letters, letter_words
 from delivery.deciding import Deciding
 from delivery.events import CarrierNamed, OwnersEventOut
+from delivery.fallback import Fallbacks
 from delivery.hours import Quiet
 from delivery.mailed import BLOCK_PAGE, PAGE
 from delivery.model import Read
@@ -29,7 +30,7 @@ from webhooks.mail import Letter, Link
 class Composing:
     """The composer of everything whose type begins with ``delivery``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each knows a part of what is told
         self,
         deliveries: Deliveries,
         deciding: Deciding,
@@ -37,6 +38,7 @@ class Composing:
         carriers: Carriers,
         waiting: Waiting,
         cars: CarPeople,
+        fallbacks: Fallbacks,
         *,
         public_url: str,
         speak: Speak = untranslated,
@@ -48,6 +50,7 @@ class Composing:
         self._carriers = carriers
         self._waiting = waiting
         self._cars = cars
+        self._fallbacks = fallbacks
         self._public_url = public_url
         self._speak = speak
 
@@ -81,7 +84,7 @@ class Composing:
         if brief.subscriber is None:
             return None
         if prefix_of(brief.subscriber) == "car":
-            data = carrier_view(read).model_dump(mode="json")
+            data = carrier_view(read, await self._fallbacks.told(read)).model_dump(mode="json")
         else:
             found = await self._for_a_system(brief, read, PersonId(brief.subscriber))
             if found is None:

@@ -12,6 +12,7 @@ from delivery.photos import Photos
 from delivery.place import Nearness, Point, distance, nearness, outside
 from delivery.ports import Car, Cars, Keys
 from delivery.problems import (
+    CarReachable,
     CarUnreachable,
     NoKey,
     NoSuchDelivery,
@@ -36,7 +37,7 @@ from spine.facts.delivery import (
 from spine.ids import CourierId, DeliveryId
 from spine.store import Saved
 
-Reason = Literal["car_not_there", "no_room", "too_big", "unsafe", "other"]
+Reason = Literal["car_not_there", "car_unreachable", "no_room", "too_big", "unsafe", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +170,15 @@ class CourierDesk:
         return await self._deliveries.change(delivery, decide)
 
     async def fail(self, device: Device, delivery: DeliveryId, reason: Reason) -> Read:
-        """It cannot be done. Not while an opening is on its way or the boot is open: shut it first."""
+        """It cannot be done. Not while an opening is on its way or the boot is open: shut it first.
+
+        ``car_unreachable`` is looked at: raises ``CarReachable`` where the car can be reached after all.
+        """
         now = self._deliveries.clock.now()
+        if reason == "car_unreachable" and not (before := await self.read(device, delivery)).over:
+            car = await self._car(before)
+            if car.online:
+                raise CarReachable("the car can be reached now")
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
             assigned(read, device)

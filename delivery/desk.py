@@ -15,6 +15,7 @@ from delivery.courier import CourierDesk
 from delivery.deciding import Deciding
 from delivery.due import Due
 from delivery.evidence import Evidence
+from delivery.fallback import Fallbacks
 from delivery.freshness import AwayFromNetwork
 from delivery.freshness import News as FreshNews
 from delivery.limits import DeliveryLimits
@@ -54,6 +55,7 @@ class Desk:
     carrier: CarrierDesk
     owner: OwnerDesk
     beforehand: Beforehand
+    fallbacks: Fallbacks
     courier: CourierDesk
     at_the_car: AtTheCar
     away: AwayFromNetwork
@@ -110,6 +112,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
     fresh, rules = FreshNews(deliveries, keys.fresh, tail), RuleBook(store)
     album = Photos(photos, largest=limits.photo_bytes)
     waiting = Waiting(deliveries, deciding, index)
+    fallbacks = Fallbacks(deliveries, people.cars)
     co_signing = CoSigning(deliveries, keys, cars)
     asking = Asking(
         deliveries, people.addresses, people.passkeys, people.carriers, people.couriers, co_signing
@@ -130,6 +133,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         carrier=CarrierDesk(deliveries, people.couriers, cars),
         owner=OwnerDesk(deliveries, people.cars, rules),
         beforehand=beforehand,
+        fallbacks=fallbacks,
         courier=CourierDesk(deliveries, cars, keys, album),
         at_the_car=AtTheCar(deliveries, cars, keys, commands, tail, rates, fresh),
         away=AwayFromNetwork(deliveries, cars, keys, rates, fresh),
@@ -146,6 +150,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
             people.carriers,
             waiting,
             people.cars,
+            fallbacks,
             public_url=public_url,
             speak=speak,
         ),

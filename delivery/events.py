@@ -127,6 +127,9 @@ def _for_carriers(name: str) -> dict[str, Any]:
         "times": {name.removeprefix("delivery."): "2030-05-06T09:00:00Z"},
         "photos": [],
         "ended": "delivered" if name == "delivery.ended" else None,
+        "fallback": {"to": "neighbour", "until": "2030-05-07T09:00:00Z"}
+        if name == "delivery.failed"
+        else None,
     }
 
 

@@ -11,7 +11,7 @@ from delivery.place import Point, area, middle
 from delivery.ports import Car
 from delivery.rules import Rules
 from delivery.states import ACTS, Act
-from delivery.views import CarOut, KeyOut, Out, car_out, key_out
+from delivery.views import CarOut, FallbackToldOut, KeyOut, Out, car_out, key_out
 from spine.ids import DeliveryId, KeyId, UnitId
 
 
@@ -29,6 +29,7 @@ class JobOut(Out):
     ``position``: of the car, or the middle of the agreed place where the car does not say; rounded to about a
     kilometre while ``sees`` is ``area``. ``zone``: by whose clock the window is told, the car's (IANA); null: by the
     phone's. ``unit``: whom the proof is for. ``can``: what its state takes now.
+    ``fallback``: the owner named another place; ``until`` is empty before the end, where the car cannot be reached.
     """
 
     id: DeliveryId
@@ -50,6 +51,7 @@ class JobOut(Out):
     arrived_m: int | None = None
     arrived_at: AwareDatetime | None = None
     can: tuple[Act, ...] = ()
+    fallback: FallbackToldOut | None = None
 
 
 _COURIERS = (
@@ -67,11 +69,12 @@ def job_view(
     limits: DeliveryLimits,
     *,
     zone: str | None = None,
+    fallback: FallbackToldOut | None = None,
 ) -> JobOut:
     """The job as the assigned courier may see it now. Whether it is this courier's was asked before."""
     body = read.body
     if read.over or read.state not in ACTS[Act.SEE]:
-        return JobOut(id=read.id, livemode=body.livemode, state=read.state, sees="over")
+        return JobOut(id=read.id, livemode=body.livemode, state=read.state, sees="over", fallback=fallback)
     exact = now >= body.window.start - limits.seen_ahead
     there = car.position or middle(body.place)
     arrival = body.arrival
@@ -95,4 +98,5 @@ def job_view(
         arrived_m=arrival.metres if arrival else None,
         arrived_at=arrival.at if arrival else None,
         can=tuple(act for act in _COURIERS if read.state in ACTS[act]),
+        fallback=fallback,
     )

@@ -93,6 +93,12 @@ class DeliveryLimits(BaseModel):
         default=10, ge=1, description="how often a minute receipts may be brought for one delivery"
     )
 
+    # the fallback
+    fallback_read_for: timedelta = Field(
+        default=timedelta(hours=24),
+        description="carrier and courier may read the fallback place this long after a delivery ended undone",
+    )
+
     # the question
     tokens_most: int = Field(
         default=12, ge=1, description="links of one question that are good at a time for one person"

@@ -7,7 +7,7 @@ from typing import Final
 
 from delivery.model import Read
 from delivery.notices import ALARMS
-from delivery.notifying import NoDevices, Notifying
+from delivery.notifying import Notifying
 from delivery.ports import CarPeople, Devices, Endpoints, Engine, Received, Subscribers
 from delivery.problems import NoSuchDelivery
 from delivery.prompts import Prompts, Told
@@ -32,6 +32,7 @@ from spine.ids import DeliveryId, EndpointId, PersonId, QuestionId, VehicleId, n
 from spine.queues import BacklogFull
 from spine.store import Saved
 from webhooks.messages import Outgoing, message_id
+from webhooks.web_push_beside import NoDevices
 
 log = logging.getLogger("trunkline.delivery")
 

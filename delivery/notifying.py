@@ -1,27 +1,15 @@
-"""Beside each mail about a delivery, the same for every browser that its person lets us notify: queued by ids only."""
+"""Beside each mail about a delivery, the same for every browser of its reader, and what ends a question there."""
 
-import logging
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from delivery.ports import Devices, Engine
-from spine.ids import PersonId, PushId
-from spine.queues import BacklogFull
+from spine.ids import PersonId
 from webhooks.messages import Outgoing, beside
-
-log = logging.getLogger("trunkline.delivery")
+from webhooks.web_push_beside import Beside
 
 OVER: Final = "delivery.over"
 """The type of what takes a question's place on a screen where it was shown, once nothing is asked any more."""
-
-
-class NoDevices:
-    """Nobody lets us notify anything."""
-
-    async def ids_of(self, person: PersonId) -> list[PushId]:  # noqa: ARG002
-        """None of theirs."""
-        return []
 
 
 class Notifying:
@@ -30,13 +18,11 @@ class Notifying:
     def __init__(self, engine: Engine, devices: Devices) -> None:
         self._engine = engine
         self._devices = devices
+        self._beside = Beside(engine, devices)
 
     async def as_well(self, mail: Outgoing) -> None:
         """What a person is mailed, to each of their devices too."""
-        if mail.person is None:
-            return
-        for device in await self._devices.ids_of(mail.person):
-            await self._put(replace(mail, id=beside(mail.id, device), device=device, interactive=True))
+        await self._beside.as_well(mail)
 
     async def withdraw(self, asked: str, person: PersonId) -> None:
         """The question of this mail (its message's id) is over: a device that has not shown it needs not."""
@@ -49,7 +35,7 @@ class Notifying:
         """Where that question may be on a screen, say that it is over; nobody else hears of it."""
         for device in await self._devices.ids_of(person):
             if await self._engine.begun(beside(asked, device)):
-                await self._put(
+                await self._beside.put(
                     Outgoing(
                         id=beside(asked, device, "over"),
                         type=OVER,
@@ -61,10 +47,3 @@ class Notifying:
                         interactive=True,
                     )
                 )
-
-    async def _put(self, message: Outgoing) -> None:
-        """A device whose queue is full is passed over: the mail goes, and the page shows it."""
-        try:
-            await self._engine.queue(message)
-        except BacklogFull:
-            log.warning("news.device_full", extra={"device": message.device, "type": message.type})

@@ -21,6 +21,7 @@ _FILES: Final = (
     "car.js",
     "car_access.js",
     "car_addresses.js",
+    "car_fallback.js",
     "car_leaving.js",
     "car_pairing.js",
     "car_people.js",

@@ -16,6 +16,7 @@ from spine.facts import Fact
 from spine.ids import CarrierId, CourierId, DeliveryId, EndpointId, KeyId, PersonId, PushId, UnitId, VehicleId
 from spine.store import Ack
 from webhooks.messages import Outgoing
+from webhooks.web_push_choice import Topic
 
 
 class Received(Protocol):
@@ -170,4 +171,4 @@ class Endpoints(Protocol):
 class Devices(Protocol):
     """The browsers that a person lets us notify (``webhooks.web_push_devices.Devices``)."""
 
-    async def ids_of(self, person: PersonId) -> Sequence[PushId]: ...
+    async def ids_of(self, person: PersonId, topic: Topic | None = None) -> Sequence[PushId]: ...

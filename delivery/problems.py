@@ -150,6 +150,13 @@ class CarUnreachable(Problem):
     try_again: ClassVar[bool] = True
 
 
+class CarReachable(Problem):
+    """It was said that the car cannot be reached, and it can: nothing was ended."""
+
+    code: ClassVar[str] = "car.reachable"
+    kind: ClassVar[Kind] = Kind.CONFLICT
+
+
 class TooFar(Problem):
     """The phone is too far from the car to open it."""
 

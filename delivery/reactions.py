@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from delivery import former, life
+from delivery import fallback, former, life
 from delivery.asking import Asking
 from delivery.beforehand import Beforehand
 from delivery.doubts import Doubts
@@ -257,7 +257,8 @@ class Reactions:
 
         stopped = frozenset({State.ASKED, State.OPENING}) | UNDER_WAY
         await self._end_all(OF_CAR, fact.vehicle, stopped, blocked, "car_released")
-        await self._beforehand.erase(fact.vehicle, also=(former.subject_of(fact.vehicle),))
+        also = (former.subject_of(fact.vehicle), fallback.subject_of(fact.vehicle))
+        await self._beforehand.erase(fact.vehicle, also=also)
 
     async def _end_all(
         self,

@@ -121,6 +121,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
     (frozenset({S.KEYED, S.EN_ROUTE, S.ARRIVED, S.CLOSED, S.UNSURE}), facts.DeliveryFailed, S.FAILED),
     (frozenset({S.ARRIVED, S.DELIVERED, S.FAILED}) | AT_THE_CAR, facts.PhotoTaken, None),
     (ENDS | AT_THE_CAR | {S.ARRIVED}, facts.PhotoSeen, None),
+    (frozenset({S.DECLINED, S.EXPIRED, S.REFUSED, S.FAILED}), facts.FallbackSeen, None),
     (ENDS, facts.CarrierDoubted, None),
     (frozenset({S.DECLINED}), facts.DeliveryDisowned, None),
     (ENDS | {S.UNSURE}, facts.DeliveryEnded, None),

@@ -43,8 +43,21 @@ class KeyOut(Out):
     dies_at: AwareDatetime | None = None
 
 
+FallbackKind = Literal["home", "neighbour", "parcel_shop"]
+
+
+class FallbackToldOut(Out):
+    """That an owner named another place for the parcel; where that is, is read at ``…/fallback``, until ``until``."""
+
+    to: FallbackKind
+    until: AwareDatetime | None
+
+
 class DeliveryOut(Out):
-    """A delivery as its carrier sees it. Nothing in it tells of the car before the owner has approved."""
+    """A delivery as its carrier sees it. Nothing in it tells of the car before the owner has approved.
+
+    ``fallback``: only of one that ended undone; never of an address that cannot be used.
+    """
 
     id: DeliveryId
     livemode: bool
@@ -64,6 +77,7 @@ class DeliveryOut(Out):
     times: Mapping[str, AwareDatetime]
     photos: tuple[str, ...]
     ended: str | None
+    fallback: FallbackToldOut | None
 
 
 def carrier_state(read: Read) -> str:
@@ -99,7 +113,7 @@ def carrier_type(kind: str, read: Read) -> str | None:
     return "delivery.declined" if kind in {"delivery.declined", "delivery.blocked"} else None
 
 
-def carrier_view(read: Read) -> DeliveryOut:
+def carrier_view(read: Read, fallback: FallbackToldOut | None = None) -> DeliveryOut:
     """Never a position, plate, vehicle, person, or what the owner wrote."""
     body = read.body
     approved = body.approval is not None
@@ -126,6 +140,7 @@ def carrier_view(read: Read) -> DeliveryOut:
         times=times,
         photos=tuple(photo.sha256 for photo in body.photos if not photo.gone),
         ended=carrier_state(read) if body.ended else None,
+        fallback=fallback,
     )
 
 

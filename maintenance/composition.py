@@ -26,6 +26,7 @@ from maintenance.garages import Garages
 from maintenance.intake import Intake
 from maintenance.limits import MaintenanceLimits
 from maintenance.news import News
+from maintenance.notices import Noticing, awake
 from maintenance.offers import Offers
 from maintenance.owner import OwnerCases
 from maintenance.owner_booking import OwnerBooking
@@ -81,12 +82,18 @@ class Maintenance:
     sweeping: Sweeping
     singing: Singing
 
-    def news(self, engine: ports.Engine, endpoints: ports.Endpoints, subscribers: ports.Subscribers) -> News:
+    def news(
+        self,
+        engine: ports.Engine,
+        endpoints: ports.Endpoints,
+        subscribers: ports.Subscribers,
+        devices: ports.Devices | None = None,
+    ) -> News:
         """Who hears of cases, and systems of appointments; apart, because the engine composes with ``composing``."""
-        return News(self.cases, self.people.cars, engine, endpoints, subscribers)
+        return News(self.cases, self.people.cars, engine, endpoints, subscribers, devices)
 
-    def composing(self, *, sender: str) -> Composer:
-        """Writes all of that, and the mails about appointments."""
+    def composing(self, *, sender: str, asleep: ports.Asleep = awake) -> Composer:
+        """Writes all of that, and the mails about appointments; ``asleep``: where it is to be a notification."""
         cases = Composing(
             self.cases, self.people.cars, self.people.persons, self.choosing, public_url=self.public_url
         )
@@ -96,12 +103,12 @@ class Maintenance:
             mail_of_a_visit = brief.type.startswith("appointment.") and brief.person is not None
             return await (visits if mail_of_a_visit else cases)(brief)
 
-        return compose
+        return Noticing(self.cases, compose, asleep, public_url=self.public_url)
 
-    def visit_news(self, engine: Engine) -> VisitNews:
+    def visit_news(self, engine: Engine, devices: ports.Devices | None = None) -> VisitNews:
         """The other half of bookings, and mails about appointments; for process `work`."""
-        limits = self.limits.garages
-        return VisitNews(self.appointing, self.booking, self.people.cars, engine, self.clock, limits)
+        limits, cars = self.limits.garages, self.people.cars
+        return VisitNews(self.appointing, self.booking, cars, engine, self.clock, limits, devices)
 
     def visit_composing(self, *, sender: str) -> VisitComposing:
         """Writes those mails. ``sender``: where letters come from, a mailbox with or without a name."""

@@ -6,7 +6,8 @@ from typing import Final
 
 from maintenance.events import KINDS, NOT_PROVED, type_of
 from maintenance.model import CaseBody, Read
-from maintenance.ports import Endpoints, Engine, Subscribers
+from maintenance.notices import topic_of
+from maintenance.ports import Devices, Endpoints, Engine, Subscribers
 from maintenance.service import Cases, NoSuchCase
 from people.cars import Cars as CarPeople
 from people.model import Role, RoleOnCar
@@ -16,6 +17,7 @@ from spine.ids import EndpointId, PersonId, named_after
 from spine.queues import BacklogFull
 from spine.readers import Received
 from webhooks.messages import Outgoing, message_id
+from webhooks.web_push_beside import Beside, NoDevices
 
 __all__ = ["GROUP", "KINDS", "News"]
 
@@ -40,12 +42,15 @@ class News:
         engine: Engine,
         endpoints: Endpoints,
         subscribers: Subscribers,
+        devices: Devices | None = None,
     ) -> None:
+        """``devices``: the browsers that people let us notify: they hear what is mailed."""
         self._cases = cases
         self._people = people
         self._engine = engine
         self._endpoints = endpoints
         self._subscribers = subscribers
+        self._beside = Beside(engine, devices or NoDevices())
 
     async def handle(self, received: Received) -> None:
         """One entry of the log."""
@@ -108,19 +113,19 @@ class News:
         to = person or endpoint
         if to is None:
             return
-        await self._engine.queue(
-            Outgoing(
-                id=message_id(fact.case, _what(type_, position), to),
-                type=type_,
-                at=fact.at,
-                expires_at=self._worth_until(fact.at, type_),
-                reference=_reference(fact, position),
-                person=person,
-                endpoint=endpoint,
-                interactive=read.body.severity == "critical" or type_ in URGENT,
-                order_key=read.id,
-            )
+        message = Outgoing(
+            id=message_id(fact.case, _what(type_, position), to),
+            type=type_,
+            at=fact.at,
+            expires_at=self._worth_until(fact.at, type_),
+            reference=_reference(fact, position),
+            person=person,
+            endpoint=endpoint,
+            interactive=read.body.severity == "critical" or type_ in URGENT,
+            order_key=read.id,
         )
+        await self._engine.queue(message)
+        await self._beside.as_well(message, topic_of(type_, read.body.severity))
 
     def _worth_until(self, at: datetime, type_: str) -> datetime:
         limits = self._cases.limits.cases

@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Protocol
 
 from people.model import PersonView
-from spine.ids import EndpointId, PersonId
+from spine.ids import EndpointId, PersonId, PushId, VehicleId
 from spine.store import Ack
 from webhooks.messages import Outgoing
+from webhooks.web_push_choice import Topic
 
 
 class Engine(Protocol):
@@ -28,6 +29,18 @@ class Endpoints(Protocol):
     """Where a subscriber hears of a type (``webhooks.endpoints.Endpoints``)."""
 
     async def for_subscriber(self, subscriber: str, type_: str) -> Sequence[EndpointId]: ...
+
+
+class Devices(Protocol):
+    """The browsers that a person lets us notify of this (``webhooks.web_push_devices.Devices``)."""
+
+    async def ids_of(self, person: PersonId, topic: Topic | None = None) -> Sequence[PushId]: ...
+
+
+class Asleep(Protocol):
+    """Whether the household of a car has its quiet hours at this moment."""
+
+    async def __call__(self, vehicle: VehicleId, now: datetime) -> bool: ...
 
 
 class Persons(Protocol):

@@ -8,6 +8,8 @@ from maintenance.appointing import Appointing
 from maintenance.booking import Booking
 from maintenance.garage_problems import NoSuchAppointment
 from maintenance.limits import GarageLimits
+from maintenance.notices import topic_of
+from maintenance.ports import Devices
 from maintenance.slots import garage_of
 from people.cars import Cars
 from spine.clock import Clock
@@ -17,6 +19,7 @@ from spine.ids import PersonId
 from spine.readers import Received
 from spine.store import Ack
 from webhooks.messages import Outgoing, message_id
+from webhooks.web_push_beside import Beside, NoDevices
 
 GROUP: Final = "appointments"
 KINDS: Final = frozenset(
@@ -46,13 +49,16 @@ class VisitNews:
         engine: Engine,
         clock: Clock,
         limits: GarageLimits,
+        devices: Devices | None = None,
     ) -> None:
+        """``devices``: the browsers that people let us notify: they hear what is mailed."""
         self._appointing = appointing
         self._booking = booking
         self._cars = cars
         self._engine = engine
         self._clock = clock
         self._limits = limits
+        self._beside = Beside(engine, devices or NoDevices())
 
     async def handle(self, received: Received) -> None:
         """One entry of the log."""
@@ -87,15 +93,16 @@ class VisitNews:
         until: datetime,
         more: Mapping[str, str] | None = None,
     ) -> None:
-        await self._engine.queue(
-            Outgoing(
-                id=message_id(fact.appointment, what, to),
-                type=fact.kind,
-                at=fact.at,
-                expires_at=until,
-                reference={"appointment": fact.appointment, "sequence": str(fact.sequence), **(more or {})},
-                person=to,  # a garage stands in the place of a person: the composer knows it by ``garage``
-                interactive=True,
-                order_key=fact.vehicle,
-            )
+        mail = Outgoing(
+            id=message_id(fact.appointment, what, to),
+            type=fact.kind,
+            at=fact.at,
+            expires_at=until,
+            reference={"appointment": fact.appointment, "sequence": str(fact.sequence), **(more or {})},
+            person=to,  # a garage stands in the place of a person: the composer knows it by ``garage``
+            interactive=True,
+            order_key=fact.vehicle,
         )
+        await self._engine.queue(mail)
+        if more is None:
+            await self._beside.as_well(mail, topic_of(fact.kind))

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from delivery import desk as delivery_desk
 from delivery.cars import StoredCars
+from delivery.rules import RuleBook
 from keys.issue import Keys
 from keys.signing import SigningKeys
 from maintenance import booking_links, garage_links
@@ -14,9 +16,10 @@ from maintenance.centers import Centers
 from maintenance.centers_composition import Abroad
 from maintenance.centers_reactions import OURS as AT_CENTERS
 from maintenance.code_table import kept
+from maintenance.ports import Asleep
 from people.service import People, build
 from spine.clock import Clock
-from spine.ids import PersonId
+from spine.ids import PersonId, VehicleId
 from spine.store import Store
 from spine.streams import Streams
 from spine.words import Words
@@ -137,7 +140,7 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
         return languages.words(view.language if view else "")
 
     operational = OperationalComposing(endpoints, mail_of, words_for)
-    of_cases = cared_for.composing(sender=settings.mail_from)
+    of_cases = cared_for.composing(sender=settings.mail_from, asleep=asleep(delivery.rules))
     composers: dict[str, Composer] = {
         "endpoint": operational,
         "message": operational,
@@ -181,6 +184,16 @@ async def services(base: Ground, *, signing: SigningKeys | None = None) -> Async
             )
         finally:
             await engine.close()
+
+
+def asleep(rules: RuleBook) -> Asleep:
+    """Whether a car's household sleeps, as the car's rules say: what packages beside `delivery` go by."""
+
+    async def asked(vehicle: VehicleId, now: datetime) -> bool:
+        quiet = (await rules.of(vehicle))[0].quiet
+        return quiet is not None and quiet.until(now) is not None
+
+    return asked
 
 
 def either(beginning: str, first: Composer, otherwise: Composer) -> Composer:

@@ -44,7 +44,8 @@ def readers(parts: Services) -> list[Reader]:
     authority = Pki.open(base.settings.pki_dir, base.settings.gateway)
     renewal = Renewals(base.store, base.clock, base.settings.gateway, authority, parts.commands)
     news = parts.delivery.news(parts.engine, parts.endpoints, parts.subscriptions, parts.devices)
-    case_news = parts.maintenance.news(parts.engine, parts.endpoints, parts.subscriptions)
+    case_news = parts.maintenance.news(parts.engine, parts.endpoints, parts.subscriptions, parts.devices)
+    visit_news = parts.maintenance.visit_news(parts.engine, parts.devices)
 
     def reader(group: str, handle: object, kinds: frozenset[str] | None = None) -> Reader:
         return Reader(
@@ -65,7 +66,7 @@ def readers(parts: Services) -> list[Reader]:
         reader(MAINTENANCE, parts.maintenance.reactions.handle, MAINTENANCE_KINDS),
         reader(CANARY, parts.maintenance.singing.handle, CANARY_KINDS),
         reader(CASE_NEWS, case_news.handle, CASE_NEWS_KINDS),
-        reader(APPOINTMENTS, parts.maintenance.visit_news(parts.engine).handle, APPOINTMENT_KINDS),
+        reader(APPOINTMENTS, visit_news.handle, APPOINTMENT_KINDS),
         reader(PEOPLE_GROUP, parts.people.reactions.react, PEOPLE_KINDS),
         reader("renewal", renewal.react, RENEWAL_KINDS),
         reader(CENTERS, parts.maintenance.centers.reactions(parts.engine).handle, CENTERS_KINDS),

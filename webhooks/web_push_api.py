@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from fastapi import APIRouter, Depends, Path, Response, status
+from fastapi import APIRouter, Depends, Header, Path, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from spine.clock import Clock
@@ -13,11 +13,13 @@ from spine.problems import Kind, Problem
 from webhooks.engine import Engine
 from webhooks.messages import Outgoing, message_id
 from webhooks.web_push import ENDPOINT_MOST, read_subscription
+from webhooks.web_push_choice import Choice
 from webhooks.web_push_devices import Device, Devices
 from webhooks.web_push_letters import LIFE, STARTED
 
 _BODY = "[0-9a-hjkmnp-tv-z]{16}"
 DevicePath = Annotated[PushId, Path(pattern=f"^psh_{_BODY}$", examples=["psh_5w8n2k7c4q9t1d6m"])]
+IfMatch = Annotated[str, Header(max_length=40, description="The ETag of the choice you read.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,20 @@ def routes(
     async def remove(me: who, device: DevicePath) -> None:
         """Its keys are erased and what waits for it is dropped."""
         await devices.remove(me.id, device)
+
+    @router.get("/owner/notifications", summary="What my browsers show beside deliveries")
+    async def choice(me: who, response: Response) -> Choice:
+        """Everything, until you choose otherwise."""
+        found = await devices.choice(me.id)
+        response.headers["ETag"] = found.etag
+        return found
+
+    @router.put("/owner/notifications", summary="Choose it")
+    async def choose(me: who, wanted: Choice, response: Response, if_match: IfMatch) -> Choice:
+        """For your browsers alone: what is not shown there is mailed. What is critical always comes."""
+        chosen = await devices.choose(me.id, wanted, session=me.session, if_match=if_match)
+        response.headers["ETag"] = chosen.etag
+        return chosen
 
     return router
 

@@ -21,6 +21,7 @@ from webhooks.messages import device_queue
 from webhooks.sealing import Seal
 from webhooks.standing import queues_of
 from webhooks.web_push import Subscription
+from webhooks.web_push_choice import Choice, ChoiceChanged, Topic
 
 _SPACE: Final = "push_started"
 _PER: Final = timedelta(days=1)
@@ -67,6 +68,7 @@ class _Book(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     devices: Mapping[PushId, _Kept] = {}
+    choice: Choice = Choice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ class Devices:
         made: list[PushId] = []
 
         def decide(saved: Mapping[str, Saved]) -> Change:
-            known = _read(saved[book]).devices
+            kept_so_far = _read(saved[book])
+            known = kept_so_far.devices
             again = next((each for each, one in known.items() if one.fingerprint == mark), None)
             if again is None and len(known) >= self._limits.push_devices_most:
                 raise TooManyDevices("end another device first")
@@ -131,7 +134,7 @@ class Devices:
                 made_at=known[again].made_at if again else now,
             )
             facts = [] if again else [PushStarted(at=now, device=device, person=person)]
-            return Change({book: _write({**known, device: kept})}, facts)
+            return Change({book: _write({**known, device: kept}, kept_so_far.choice)}, facts)
 
         outcome = await self._store.change([book], decide)
         device = made[0]
@@ -156,9 +159,41 @@ class Devices:
                 await self.end(person, one.id, "session_over")
         return sorted(living, key=lambda one: one.made_at)
 
-    async def ids_of(self, person: PersonId) -> Sequence[PushId]:
-        """Where news for this person may go; whether each still may is asked when it is sent."""
-        return list(_read(await self._load(person)).devices)
+    async def ids_of(self, person: PersonId, topic: Topic | None = None) -> Sequence[PushId]:
+        """Where news for this person may go; whether each still may is asked when it is sent.
+
+        ``topic``: nowhere, if the person does without such news; None: what cannot be turned off.
+        """
+        book = _read(await self._load(person))
+        return list(book.devices) if book.choice.wants(topic) else []
+
+    async def choice(self, person: PersonId) -> Choice:
+        """What the person wants to hear of; everything, where nothing was chosen."""
+        return _read(await self._load(person)).choice
+
+    async def choose(self, person: PersonId, choice: Choice, *, session: str, if_match: str) -> Choice:
+        """Hear of this from now on. The same again changes nothing, whatever ``if_match`` says.
+
+        Raises ``ChoiceChanged`` unless ``if_match`` is the present choice's ETag or ``*``, and ``DeviceUnknown``
+        where the session ended meanwhile: then it stays as it was.
+        """
+        book, before = _book_of(person), [choice]
+
+        def decide(saved: Mapping[str, Saved]) -> Change | None:
+            known = _read(saved[book])
+            before[:] = [known.choice]
+            if known.choice == choice:
+                return None
+            if if_match not in {"*", known.choice.etag}:
+                raise ChoiceChanged("read it again")
+            return Change({book: _write(known.devices, choice)})
+
+        await self._store.change([book], decide)
+        # After the commit: whoever is erased at this moment leaves no choice behind.
+        if not await self._alive(person, session):
+            await self._put_back(person, *before)
+            raise DeviceUnknown("this session is over")
+        return choice
 
     async def target(self, person: PersonId, device: PushId) -> Subscription | None:
         """For whom to seal; None where the device, or the session it was turned on in, has ended.
@@ -188,13 +223,12 @@ class Devices:
         now, book = self._clock.now(), _book_of(person)
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:
-            known = _read(saved[book]).devices
-            if device not in known:
+            known = _read(saved[book])
+            if device not in known.devices:
                 return None
-            rest = {each: one for each, one in known.items() if each != device}
-            return Change(
-                {book: _write(rest)}, [PushEnded(at=now, device=device, person=person, reason=reason)]
-            )
+            rest = {each: one for each, one in known.devices.items() if each != device}
+            ended = PushEnded(at=now, device=device, person=person, reason=reason)
+            return Change({book: _write(rest, known.choice)}, [ended])
 
         return (await self._store.change([book], decide)).changed
 
@@ -203,11 +237,21 @@ class Devices:
         for device in await self.ids_of(person):
             await self.end(person, device, "erased")
             await self.erase_queue(device)
+        await self._put_back(person, Choice())
 
     async def erase_queue(self, device: PushId) -> None:
         """Whatever waits for a device that has ended."""
         place = device_queue(device)
         await self._queues.purge(place.partition, place.address)
+
+    async def _put_back(self, person: PersonId, choice: Choice) -> None:
+        book = _book_of(person)
+
+        def decide(saved: Mapping[str, Saved]) -> Change | None:
+            known = _read(saved[book])
+            return None if known.choice == choice else Change({book: _write(known.devices, choice)})
+
+        await self._store.change([book], decide)
 
     async def _count(self, person: PersonId, now: datetime) -> None:
         wait = await self._rates.take(_SPACE, person, limit=self._limits.push_started_most, per=_PER, now=now)
@@ -236,8 +280,8 @@ def _read(saved: Saved) -> _Book:
     return _Book.model_validate_json(saved.body) if saved.version and not saved.ended else _Book()
 
 
-def _write(devices: Mapping[PushId, _Kept]) -> Write:
-    return Write("kept", _Book(devices=devices).model_dump_json())
+def _write(devices: Mapping[PushId, _Kept], choice: Choice) -> Write:
+    return Write("kept", _Book(devices=devices, choice=choice).model_dump_json())
 
 
 def _view(device: PushId, kept: _Kept) -> Device:

@@ -13,7 +13,13 @@ from jinja2 import Environment
 WORKER: Final = "/sw.js"
 """At the root, since a worker reaches no further than where its script lies."""
 SCRIPTS: Final[Mapping[str, str]] = {
-    f"/{name}": name for name in ("notifications.js", "notifications-device.js", "notifications-quiet.js")
+    f"/{name}": name
+    for name in (
+        "notifications.js",
+        "notifications-choice.js",
+        "notifications-device.js",
+        "notifications-quiet.js",
+    )
 }
 """Path of each script and its file in ``static``."""
 STYLES: Final[Mapping[str, str]] = {"/notifications.css": "notifications.css"}

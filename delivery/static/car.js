@@ -5,6 +5,7 @@ import { ask } from "/static/requests.js";
 import { t } from "/static/words.js";
 import { showAccess } from "/delivery/car-access.js";
 import { addresses } from "/delivery/car-addresses.js";
+import { fallback } from "/delivery/car-fallback.js";
 import { leaving } from "/delivery/car-leaving.js";
 import { people } from "/delivery/car-people.js";
 import { rulesOf } from "/delivery/car-rules.js";
@@ -36,6 +37,7 @@ async function begin() {
     parts.push(
       addresses(by("addresses"), path),
       beforehand(by("beforehand"), vehicle, mine),
+      fallback(by("fallback"), path),
       rulesOf(by("rules"), path, named, mine, () => showAccess(vehicle, mine)),
     );
   leaving(by("leave"), path, me.id, owns);

@@ -66,6 +66,8 @@ export class Acts {
     return [
       ["bluetooth", bluetooth && here && key && away && act !== "nearby"],
       ["anyway", act === "set_out" && this.#screen.local.asleep],
+      // The service says so only of a car that cannot be reached now; by Bluetooth this phone could open it all the same.
+      ["instead", act === "set_out" && !bluetooth && Boolean(job.fallback)],
       ["flash", can.has("flash")],
       ["photo", can.has("photo") && act !== "photo" && act !== "open" && !queued.has("photo")],
       ["done", can.has("done") && act !== "done" && !queued.has("done")],
@@ -103,6 +105,12 @@ export class Acts {
         return this.#button(t("Connect to the car by Bluetooth"), "quiet big", "bluetooth", () => this.#connect());
       case "anyway":
         return this.#button(t("Set out all the same"), "quiet big", "anyway", () => this.#setOut(true));
+      case "instead": {
+        const instead = element("button", { type: "button", className: "quiet big", "data-act": "instead" }, t("Take it to the place that the owner named"));
+        const question = t("The car cannot be reached now. End this job, and take the parcel to the place that the owner named?");
+        twoTaps(instead, { question, yes: t("Yes, end it"), no: t("No") }, () => this.#takeInstead());
+        return instead;
+      }
       case "flash":
         return this.#button(t("Flash the lights"), "quiet big", "flash", () => this.#simply("flash"));
       case "photo":
@@ -280,6 +288,11 @@ export class Acts {
     const reason = new FormData(by("fail")).get("reason");
     await this.#do(() => later(this.#now.job.id, "fail", { json: { reason } }));
     by("failing").open = false;
+  }
+
+  /** Not by the outbox: the service looks whether the car can be reached, and says only then where the place is. */
+  #takeInstead() {
+    return this.#do(() => this.#screen.ask("fail", { reason: "car_unreachable" }));
   }
 
   async #scanned() {

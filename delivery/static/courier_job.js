@@ -1,5 +1,6 @@
 // One job on one screen: how it stands, the one thing to do now, and the few others that fit the moment.
 import { AT_WORK, step } from "/courier/steps.js";
+import { Instead } from "/courier/instead.js";
 import { call, jobPath, link } from "/courier/api.js";
 import { Acts } from "/courier/acts.js";
 import { showCar } from "/courier/car.js";
@@ -29,6 +30,7 @@ export class JobScreen {
   #job = null;
   #acts;
   #challenges;
+  #instead;
   #silent = "";
   #draws = 0;
 
@@ -44,6 +46,7 @@ export class JobScreen {
       this.draw();
     });
     this.#acts = new Acts(this, this.#challenges);
+    this.#instead = new Instead(id);
     this.heard = (event) => event.job && event.job.id === id && this.take(event.job);
     outbox.addEventListener("change", this.heard);
     outbox.addEventListener("change", this.draw);
@@ -165,6 +168,7 @@ export class JobScreen {
     by("stands").className = `stands ${shown.tone}`;
     for (const [id, text] of [["state", shown.title], ["next", shown.next]]) if (by(id).textContent !== text) by(id).textContent = text;
     showCar(job, this.#spot, this.local.checked);
+    this.#instead.show(job);
     by("contents").hidden = job.sees === "over" || job.parcels.length === 0;
     by("failing").hidden = !job.can.includes("fail") || queued.has("fail");
     if (items.some((item) => item.refused === "courier.reason_needed")) this.#acts.askWhy();

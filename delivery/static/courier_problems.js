@@ -16,6 +16,7 @@ const PROBLEMS = {
   "key.not_signed_yet": t("The key is being made. Wait a moment, then try again."),
   "car.out_of_place": t("The car does not stand where its owner said. The owner has been told; do not drive yet."),
   "car.unreachable": t("The car cannot be reached now: it sleeps or has no network."),
+  "car.reachable": t("The car can be reached now. You can set out."),
   "car.silent": t("The car does not answer. Nothing was opened."),
   "key.no_news": t("The service was too slow. Nothing was opened. Try again."),
   "courier.too_far": t("You are more than 250 metres from the car. Go nearer, then try again."),

@@ -30,7 +30,10 @@ export function step(job, { queued, taken, again, wanted, key, nearby }) {
 }
 
 function told(job, queued, taken, again, key, nearby) {
-  if (job.sees === "over") return [...(OVER[job.state] || (() => [t("Over"), t("There is nothing more to do here."), ""]))(), ""];
+  if (job.sees === "over") {
+    const [title, next, tone] = (OVER[job.state] || (() => [t("Over"), t("There is nothing more to do here."), ""]))();
+    return [title, job.fallback ? t("The owner named another place for the parcel: take it there.") : next, tone, ""];
+  }
   if (queued.has("fail")) return [t("Cannot be done"), t("This waits to be sent. You may go on."), "wait", ""];
   if (queued.has("done")) return [t("Done"), t("This waits to be sent. You may go on."), "wait", ""];
   const here = job.state === "arrived" || (job.state === "en_route" && queued.has("arrived"));

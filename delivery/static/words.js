@@ -22,6 +22,7 @@ const REFUSALS = {
 };
 const FAILURES = {
   car_not_there: t("The courier did not find the car."),
+  car_unreachable: t("The car could not be reached, so the courier did not set out."),
   no_room: t("There was no room in the boot."),
   too_big: t("The parcel is too big for the boot."),
   unsafe: t("The courier did not feel safe there."),
@@ -51,6 +52,7 @@ const HAPPENED = {
   left_open: t("Lid still up"),
   failed: t("The courier could not do it"),
   photo: t("Photo by the courier"),
+  fallback_seen: t("The fallback place was read by the carrier"),
   extended: t("More time given"),
   place_changed: t("Place changed"),
   out_of_place: t("Car not where it was expected"),

@@ -38,6 +38,7 @@ async function car(role) {
     people: () => ask("GET", `${path}/people`),
     addresses: () => ask("GET", `${path}/addresses`),
     rules: () => ask("GET", `${path}/rules`),
+    fallback: () => ask("GET", `${path}/fallback`),
     standing: () => ask("GET", `${path}/standing`),
     barred: () => ask("GET", `${path}/barred`),
     passkeys_in_it: () => ask("GET", `${path}/pairing`),
@@ -59,6 +60,7 @@ export async function exported() {
     devices: () => ask("GET", "/v1/me/devices"),
     sessions: () => ask("GET", "/v1/sessions"),
     notified: () => ask("GET", "/v1/owner/push-subscriptions"),
+    notified_of: () => ask("GET", "/v1/owner/notifications"),
     events: () => all("/v1/events"),
   });
   return { written_at: new Date().toISOString(), ...mine, cars: await Promise.all(cars.map(car)) };

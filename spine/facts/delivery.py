@@ -135,7 +135,7 @@ class DeliveryLeftOpen(_Delivery):
 
 class DeliveryFailed(_Delivery):
     kind: Literal["delivery.failed"] = "delivery.failed"
-    reason: Literal["car_not_there", "no_room", "too_big", "unsafe", "not_lifted", "other"]
+    reason: Literal["car_not_there", "car_unreachable", "no_room", "too_big", "unsafe", "not_lifted", "other"]
 
 
 class DeliveryRescheduled(_Delivery):
@@ -193,6 +193,13 @@ class PhotoSeen(_Delivery):
     by: str
 
 
+class FallbackSeen(_Delivery):
+    """Where the parcel may go instead was read for the first time, and by whom; where that is stands nowhere here."""
+
+    kind: Literal["delivery.fallback_seen"] = "delivery.fallback_seen"
+    by: str
+
+
 class CarrierDoubted(_Delivery):
     """This carrier's deliveries into this car ended unopened too often after the place was shown."""
 
@@ -238,6 +245,7 @@ DeliveryFact = (
     | OutOfPlace
     | KeyWantedAgain
     | PhotoSeen
+    | FallbackSeen
     | CarrierDoubted
     | DeliveryEnded
 )

@@ -303,9 +303,28 @@ async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothi
     await page.keyboard.up("Space")
     await expect(page.locator("#state")).to_have_text("Done")
 
+    place = {"to": "neighbour", "line": "Jansen, Kade 2", "when_declined": False}
+    path, ada = f"/v1/owner/cars/{cast.vehicle}/fallback", cast.owner
+    await ada.api.call("PUT", path, {"place": place}, token=ada.token, headers={"If-Match": "*"})
     other = await job_of(cast, courier, "no room")
+
+    async def unreachable(route: Route) -> None:
+        """The job as the service tells it of a car that sleeps."""
+        answer = await route.fetch()
+        job = await answer.json()
+        job["car"]["reach"], job["fallback"] = "asleep", {"to": "neighbour", "until": None}
+        await route.fulfill(response=answer, json=job)
+
+    await page.route(f"**/jobs/{other}", unreachable)
     await page.goto(f"{web.url}/courier#{other}")
     await expect(page.locator("#state")).to_have_text("Ready")
+    web.foresee(f"/v1/courier/jobs/{other}/fail", "409")
+    await page.get_by_role("button", name="Take it to the place that the owner named").click()
+    assert await faults(page) + await small(page) == []
+    await page.get_by_role("button", name="Yes, end it").click()
+    await expect(page.locator("#said")).to_have_text("The car can be reached now. You can set out.")
+    await expect(page.locator("#instead")).to_be_hidden()
+    await page.unroute(f"**/jobs/{other}")
     await page.locator("#failing summary").focus()
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
@@ -314,7 +333,14 @@ async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothi
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await expect(page.locator("#state")).to_have_text("Not delivered")
-    assert (await cast.carrier.view(other))["failure"] == "no_room"
+    await expect(page.locator("#instead-line")).to_have_text("Jansen, Kade 2")
+    await expect(page.locator("#next")).to_have_text(
+        "The owner named another place for the parcel: take it there."
+    )
+    assert await faults(page) == []
+    view = await cast.carrier.view(other)
+    assert (view["failure"], view["fallback"]["to"]) == ("no_room", "neighbour")
+    await ada.api.call("PUT", path, {"place": None}, token=ada.token, headers={"If-Match": "*"})
 
 
 async def test_a_car_without_network_is_opened_over_bluetooth_by_a_phone_without_network(

@@ -158,6 +158,12 @@ async def test_a_notification_from_the_button_to_the_decided_page(cast: Cast, we
         await until(ended, "the device that is gone has ended")
         await page.get_by_role("button", name="Turn on in this browser").click()
         await expect(page.locator("#devices li")).to_have_count(1)
+        visits = page.get_by_label("Visits to a garage: booked, moved, cancelled")
+        await expect(visits).to_be_checked()
+        await visits.press("Space")
+        await expect(page.locator("#chosen")).to_have_text("Kept.")
+        chosen = await page.evaluate("async () => (await fetch('/v1/owner/notifications')).json()")
+        assert chosen == {"faults": True, "visits": False, "mended": True}
         quiet = page.locator(f"#on-{cast.vehicle}")
         await quiet.check()
         await expect(page.locator("#kept")).to_have_text("Quiet hours are set.")

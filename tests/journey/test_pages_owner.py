@@ -94,6 +94,19 @@ async def test_a_car_s_page_shows_and_changes_all_of_it(stand: Stand, cast: Cast
     assert address not in {one["text"] for one in mine["data"]}
     await expect(car.get_by_text(address, exact=True)).to_have_count(0)
 
+    instead = page.get_by_role("region", name="When the car cannot take it")
+    await instead.get_by_text("Name a place").click()
+    await instead.get_by_label("Where to").select_option("To a neighbour")
+    await instead.get_by_label("Name, street and number").fill("Jansen, Kade 2")
+    await instead.get_by_role("button", name="Keep this place").click()
+    await expect(instead.locator(".said")).to_have_text("Kept.")
+    await expect(instead).to_contain_text("To a neighbour")
+    await expect(instead).to_contain_text("Jansen, Kade 2")
+    assert await faults(page) == []
+    await instead.get_by_text("Change it").click()
+    await instead.get_by_role("button", name="No place any more").click()
+    await expect(instead).to_contain_text("No place is named: the carrier takes such a parcel back.")
+
     rules = page.get_by_role("region", name="How it is found, and what may be asked")
     await rules.get_by_text("Name, colour and plate").click()
     await rules.get_by_label("What you call it").fill("The old Volvo")

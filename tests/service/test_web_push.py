@@ -507,6 +507,25 @@ async def test_a_forged_subscription_and_one_too_many_are_refused(
     assert len((await ada.ask("GET", PATH)).json()["data"]) == most
 
 
+async def test_what_is_shown_is_chosen_over_http(household: Household, http: httpx.AsyncClient) -> None:
+    ada, path = await client(household, http, household.home.owner), "/owner/notifications"
+    first = await ada.ask("GET", path)
+    everything = {"faults": True, "visits": True, "mended": True}
+    assert first.json() == everything
+    wanted = {**everything, "visits": False}
+    kept = await ada.ask("PUT", path, wanted, **{"If-Match": first.headers["ETag"]})
+    assert (kept.status_code, kept.json()) == (200, wanted)
+    assert (await ada.ask("GET", path)).headers["ETag"] == kept.headers["ETag"] != first.headers["ETag"]
+    stale = await ada.ask("PUT", path, everything, **{"If-Match": first.headers["ETag"]})
+    assert (stale.status_code, stale.json()["code"]) == (409, "push.choice_changed")
+    for odd in ({**wanted, "critical": False}, {"visits": "perhaps"}, [], None):
+        assert (await ada.ask("PUT", path, odd, **{"If-Match": "*"})).status_code == 422
+    assert (await ada.ask("PUT", path, wanted)).status_code == 422, "blind writes are not taken"
+    ben = await client(household, http, await second(household.home))
+    assert (await ben.ask("GET", path)).json() == everything, "each person's own"
+    assert (await http.get(f"/v1{path}")).status_code == 401
+
+
 async def test_another_site_turns_nothing_on(household: Household, http: httpx.AsyncClient) -> None:
     token, _ = await household.home.people.people.sessions.make(household.home.owner, now=household.home.now)
     cookie = household.home.people.people.access.cookie

@@ -39,6 +39,7 @@ const WORDS = {
   "people.not_now": t("This cannot be done now. Nothing was changed. Reload this page to see how it stands."),
   "photo.not_found": t("This photo is not kept any more."),
   "rules.changed": t("Somebody changed these settings since you looked. Nothing was changed now. Reload this page to see them."),
+  "push.choice_changed": t("Somebody changed these settings since you looked. Nothing was changed now. Reload this page to see them."),
   "standing.not_found": t("That is not there any more. Reload this page."),
   "standing.too_many": t("There is no room for one more. Take back one that you do not need."),
 };

@@ -1,9 +1,10 @@
-// The page of notifications: on or off in this browser, every device that is notified, quiet hours.
+// The page of notifications: on or off in this browser, every device that is notified, what is shown, quiet hours.
 import { during, element, say } from "/static/controls.js";
 import { ask } from "/static/requests.js";
 import { moment } from "/static/times.js";
 import { t } from "/static/words.js";
 import { able, fingerprint, permission, subscribed, turnOff, turnOn } from "/notifications-device.js";
+import { showChoice } from "/notifications-choice.js";
 import { showQuiet } from "/notifications-quiet.js";
 
 const by = (id) => document.getElementById(id);
@@ -66,7 +67,7 @@ toggle.addEventListener("click", () =>
 );
 
 async function begin() {
-  await look();
+  await Promise.all([look(), showChoice(by("choice"), by("chosen"))]);
   const { data: cars } = await ask("GET", "/v1/owner/cars");
   by("quiet").hidden = !(await showQuiet(by("cars"), cars, by("kept")));
 }
