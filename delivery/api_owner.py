@@ -118,7 +118,7 @@ def _looking(desk: Desk) -> APIRouter:
 
     @router.get(
         "/deliveries/{delivery}/events", response_class=StreamingResponse, summary="Its facts as they happen",
-        responses={200: {"content": {"text/event-stream": {}}}, **problems(401, 404, 422)},
+        responses={200: {"content": {"text/event-stream": {}}}, **problems(401, 404, 422, 429)},
     )  # fmt: skip
     async def events(me: Me, delivery: DeliveryPath, last_event_id: LastEventId = None) -> StreamingResponse:
         async def still() -> Read:
@@ -128,7 +128,9 @@ def _looking(desk: Desk) -> APIRouter:
         def name(kind: str, _: Read) -> str | None:
             return kind if kind in SEEN_BY_OWNERS else None
 
-        return stream(desk, await still(), Audience(name, lambda read: read.state, still), last_event_id)
+        return stream(
+            desk, await still(), Audience(me.id, name, lambda read: read.state, still), last_event_id
+        )
 
     @router.get(
         "/deliveries/{delivery}/evidence", responses=problems(401, 404, 409, 422),

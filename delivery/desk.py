@@ -32,6 +32,7 @@ from people.service import People
 from spine.clock import Clock
 from spine.index import Index
 from spine.log import Log, Tail
+from spine.open_streams import OpenStreams
 from spine.rates import Rates
 from spine.store import Store
 from vehicle_gateway.commands import Commands
@@ -64,6 +65,7 @@ class Desk:
     due: Due
     composing: Composing
     evidence: Evidence
+    streams: OpenStreams
 
     def news(
         self,
@@ -148,4 +150,5 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
             authorities=authorities,
             jwks=jwks,
         ),
+        streams=OpenStreams(each=limits.streams_each, total=limits.streams_open),
     )

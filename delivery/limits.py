@@ -171,6 +171,12 @@ class DeliveryLimits(BaseModel):
         default=timedelta(minutes=10),
         description="a stream ends after this; the client comes back with its cursor",
     )
+    streams_each: int = Field(
+        default=32, ge=1, description="streams of deliveries open at once, per listener and process"
+    )
+    streams_open: int = Field(
+        default=512, ge=1, description="streams of deliveries open at once, per process"
+    )
 
     # the test carrier
     test_step: timedelta = Field(

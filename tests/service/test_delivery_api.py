@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from delivery.streams import Audience, stream
 from delivery.views import carrier_state, carrier_type
 from spine.expiring import Expiring
 from spine.facts.vehicle import CommandCreated
+from spine.open_streams import OpenStreams, TooManyStreams
 from tests.people_signing import ORIGIN
 from tests.service.delivery_house import CAR, HERE, HOUR, SPOT, DeliveryHouse, home, house_of_people
 from tests.unit.test_delivery_photos import BARE, FULL
@@ -329,7 +331,7 @@ async def collect(home: DeliveryHouse, delivery: Any, after: str | None, count: 
     async def still() -> Any:
         return await home.desk.carrier.read(home.carrier, delivery)
 
-    response = stream(home.desk, await still(), Audience(carrier_type, carrier_state, still), after)
+    response = stream(home.desk, await still(), Audience("one", carrier_type, carrier_state, still), after)
     events: list[dict[str, str]] = []
     async with asyncio.timeout(5):
         async for text in response.body_iterator:
@@ -366,10 +368,27 @@ async def test_a_stream_says_nothing_before_the_approval_and_beats(home: Deliver
     async def still() -> Any:
         return await home.desk.carrier.read(home.carrier, delivery)
 
-    response = stream(home.desk, await still(), Audience(carrier_type, carrier_state, still), None)
+    response = stream(home.desk, await still(), Audience("one", carrier_type, carrier_state, still), None)
     texts = [str(text) async for text in response.body_iterator]
     assert texts.count(": still here\n\n") >= 3
     assert not [text for text in texts if "event:" in text]
+
+
+async def test_a_listener_has_only_so_many_streams(home: DeliveryHouse) -> None:
+    delivery = await home.asked()
+
+    async def still() -> Any:
+        return await home.desk.carrier.read(home.carrier, delivery)
+
+    home.desk = replace(home.desk, streams=OpenStreams(each=1, total=2))
+    read, audience = await still(), Audience("one", carrier_type, carrier_state, still)
+    first = stream(home.desk, read, audience, None).body_iterator
+    await anext(first)
+    with pytest.raises(TooManyStreams):
+        stream(home.desk, read, audience, None)
+    stream(home.desk, read, replace(audience, id="another"), None)
+    await first.aclose()  # type: ignore[attr-defined]
+    stream(home.desk, read, audience, None)
 
 
 async def test_a_stream_ends_with_the_right_to_see(home: DeliveryHouse) -> None:
@@ -379,7 +398,7 @@ async def test_a_stream_ends_with_the_right_to_see(home: DeliveryHouse) -> None:
         return (await home.desk.owner.read(home.owner, delivery))[0]
 
     response = stream(
-        home.desk, await still(), Audience(lambda kind, _: kind, lambda one: one.state, still), None
+        home.desk, await still(), Audience("one", lambda kind, _: kind, lambda one: one.state, still), None
     )
     await home.people.people.cars.release(CAR, by=home.owner, now=home.now)
     async with asyncio.timeout(5):
