@@ -144,7 +144,7 @@ def _following(desk: Desk) -> APIRouter:
         return evidence_file(delivery, await desk.evidence.file(await desk.carrier.read(me.id, delivery)))
 
     @router.get(
-        "/deliveries/{delivery}/photos/{sha256}", responses=problems(401, 403, 404, 422), summary="A photo",
+        "/deliveries/{delivery}/photos/{sha256}", responses=problems(401, 403, 404, 422, 429), summary="A photo",
         response_class=Response,
     )  # fmt: skip
     async def seen(me: Reader, delivery: DeliveryPath, sha256: PhotoPath) -> Response:

@@ -141,7 +141,7 @@ def _looking(desk: Desk) -> APIRouter:
         return evidence_file(delivery, await desk.evidence.file((await desk.owner.read(me.id, delivery))[0]))
 
     @router.get(
-        "/deliveries/{delivery}/photos/{sha256}", responses=problems(401, 404, 422), summary="A photo",
+        "/deliveries/{delivery}/photos/{sha256}", responses=problems(401, 404, 422, 429), summary="A photo",
         response_class=Response,
     )  # fmt: skip
     async def seen(me: Me, delivery: DeliveryPath, sha256: PhotoPath) -> Response:

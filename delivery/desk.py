@@ -48,6 +48,7 @@ class Desk:
     cars: Cars
     index: Index
     tail: Tail
+    rates: Rates
     rules: RuleBook
     photos: Photos
     placing: Placing
@@ -124,6 +125,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         cars=cars,
         index=index,
         tail=tail,
+        rates=rates,
         rules=rules,
         photos=album,
         placing=Placing(deliveries, partitions=store.house.partitions),

@@ -325,6 +325,35 @@ async def test_cancel_assign_reschedule_and_fail_over_http(web: Web) -> None:
     ).status_code == 409
 
 
+async def test_photos_fill_neither_disk_nor_log(web: Web) -> None:
+    home = web.home
+    delivery = await home.opened()
+    home.desk.deliveries.limits = home.desk.deliveries.limits.model_copy(
+        update={"photos_most": 2, "photo_tries_most": 6, "photo_looks_most": 3}
+    )
+    path = f"/courier/jobs/{delivery}/photo"
+
+    async def send(number: int) -> tuple[int, str]:
+        data = BARE.replace(bytes(20), bytes([number]) * 20)
+        answer = await web.call("POST", path, data, by=web.courier, Content_Type="image/jpeg")
+        return answer.status_code, answer.json().get("code", "")
+
+    assert [await send(number) for number in (1, 2, 3, 4, 2)] == [
+        (200, ""), (200, ""), (409, "photo.too_many"), (409, "photo.too_many"), (200, ""),
+    ]  # fmt: skip
+    read = await home.desk.courier.read(home.device, delivery)
+    kept = {photo.sha256 for photo in read.body.photos}
+    assert {one.name for one in home.desk.photos._directory.iterdir()} == kept, "what is refused is not kept"
+    assert (await send(5))[0] == 409
+    assert await send(5) == (429, "rate.limited")
+    looks = [
+        (await web.call("GET", f"/owner/deliveries/{delivery}/photos/{min(kept)}", by=web.owner)).status_code
+        for _ in range(5)
+    ]
+    assert looks == [200, 200, 200, 429, 429]
+    assert (await home.kinds(delivery)).count("delivery.photo_seen") == 3
+
+
 async def collect(home: DeliveryHouse, delivery: Any, after: str | None, count: int) -> list[dict[str, str]]:
     """Events of a carrier's stream: id and data."""
 

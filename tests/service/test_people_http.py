@@ -79,6 +79,31 @@ async def test_a_browser_gets_a_cookie_that_only_our_pages_can_use(
     ).status_code == 204
 
 
+async def test_whoever_signs_in_where_somebody_else_was_signs_them_out_there(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    async def sign_in(email: str, there: str = "") -> str:
+        token = await link(house_of_people, http, email)
+        http.cookies.clear()
+        headers = {**OURS, "Cookie": f"tl_session={there}"} if there else OURS
+        made = await http.post("/v1/session", json={"token": token}, headers=headers)
+        assert made.status_code == 201
+        http.cookies.clear()
+        return made.cookies["tl_session"]
+
+    async def known(session: str) -> int:
+        return (await http.get("/v1/me", headers=bearer(session))).status_code
+
+    ada, elsewhere = await sign_in("ada@example.org"), await sign_in("ada@example.org")
+    again = await sign_in("ada@example.org", there=ada)
+    assert await known(ada) == 200, "the same person: what this browser is notified by goes on"
+    bob = await sign_in("bob@example.org", there=again)
+    assert await known(again) == 401
+    assert [await known(one) for one in (ada, elsewhere, bob)] == [200, 200, 200]
+    await sign_in("cyd@example.org", there=f"{bob[:-1]}_")
+    assert await known(bob) == 200, "no session was there"
+
+
 async def test_with_tls_the_cookie_is_bound_to_the_host(house_of_people: PeopleHouse) -> None:
     from people.access import Access
 
