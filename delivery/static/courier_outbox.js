@@ -92,8 +92,13 @@ async function inOrder() {
   return true;
 }
 
+/** Nothing of it can be sent any more: each says why, and what it held (pictures, places) goes. */
+export async function giveUp(code) {
+  for (const item of await waiting()) if (!item.refused) await refuse(item, code);
+}
+
 async function refuse(item, code) {
-  if (await get("outbox", item.n)) await put("outbox", { ...item, refused: code, bytes: undefined });
+  if (await get("outbox", item.n)) await put("outbox", { ...item, refused: code, json: undefined, bytes: undefined });
   tell();
 }
 
