@@ -144,7 +144,7 @@ def _following(desk: Desk) -> APIRouter:
 
     @router.get(
         "/deliveries/{delivery}/events", response_class=StreamingResponse, summary="Its facts as they happen",
-        responses={200: {"content": {"text/event-stream": {}}}, **problems(401, 403, 404, 422)},
+        responses={200: {"content": {"text/event-stream": {}}}, **problems(401, 403, 404, 422, 429)},
     )  # fmt: skip
     async def events(
         me: Reader, delivery: DeliveryPath, last_event_id: LastEventId = None
@@ -153,7 +153,7 @@ def _following(desk: Desk) -> APIRouter:
             await access.check_still(me)
             return await desk.carrier.read(me.id, delivery)
 
-        return stream(desk, await still(), Audience(carrier_type, carrier_state, still), last_event_id)
+        return stream(desk, await still(), Audience(me.id, carrier_type, carrier_state, still), last_event_id)
 
     @router.get(
         "/deliveries/{delivery}/evidence", responses=problems(401, 403, 404, 409, 422),
@@ -164,7 +164,7 @@ def _following(desk: Desk) -> APIRouter:
         return evidence_file(delivery, await desk.evidence.file(await desk.carrier.read(me.id, delivery)))
 
     @router.get(
-        "/deliveries/{delivery}/photos/{sha256}", responses=problems(401, 403, 404, 422), summary="A photo",
+        "/deliveries/{delivery}/photos/{sha256}", responses=problems(401, 403, 404, 422, 429), summary="A photo",
         response_class=Response,
     )  # fmt: skip
     async def seen(me: Reader, delivery: DeliveryPath, sha256: PhotoPath) -> Response:

@@ -14,6 +14,7 @@ from delivery.desk import Desk
 from delivery.jobs import JobOut, job_view
 from delivery.lists import OF_COURIER
 from delivery.model import Read
+from delivery.pace import slowly
 from delivery.place import Point
 from delivery.ports import Car
 from delivery.problems import NoSuchDelivery
@@ -253,7 +254,7 @@ def _car(desk: Desk) -> APIRouter:
 def _after(desk: Desk) -> APIRouter:
     router, idempotency = APIRouter(), desk.people.idempotency
     Me = Annotated[CourierPrincipal, Depends(desk.people.access.courier())]  # noqa: N806 - a type
-    said = problems(401, 403, 404, 409, 413, 422)
+    said = problems(401, 403, 404, 409, 413, 422, 429)
     picture = {"schema": {"type": "string", "format": "binary"}}
     pictures = {"required": True, "content": {"image/jpeg": picture, "image/png": picture}}
 
@@ -262,9 +263,11 @@ def _after(desk: Desk) -> APIRouter:
         openapi_extra={"requestBody": pictures},
     )  # fmt: skip
     async def photo(me: Me, delivery: DeliveryPath, request: Request, asked: Idempotent) -> Response:
-        """The body is the picture, JPEG or PNG, at most 1 MB. Its metadata is not kept."""
+        """The body is the picture, JPEG or PNG, at most 1 MB and 50 megapixels. Its metadata is not kept."""
 
         async def work(_: str) -> JobOut:
+            most = desk.deliveries.limits.photo_tries_most
+            await slowly(desk.rates, "photo", me.id, most, desk.deliveries.clock.now())
             return await _job(
                 desk, await desk.courier.photograph(_device(me), delivery, await request.body())
             )

@@ -115,7 +115,7 @@ def _looking(desk: Desk) -> APIRouter:
 
     @router.get(
         "/deliveries/{delivery}/events", response_class=StreamingResponse, summary="Its facts as they happen",
-        responses={200: {"content": {"text/event-stream": {}}}, **problems(401, 404, 422)},
+        responses={200: {"content": {"text/event-stream": {}}}, **problems(401, 404, 422, 429)},
     )  # fmt: skip
     async def events(me: Me, delivery: DeliveryPath, last_event_id: LastEventId = None) -> StreamingResponse:
         async def still() -> Read:
@@ -125,7 +125,9 @@ def _looking(desk: Desk) -> APIRouter:
         def name(kind: str, _: Read) -> str | None:
             return kind if kind in SEEN_BY_OWNERS else None
 
-        return stream(desk, await still(), Audience(name, lambda read: read.state, still), last_event_id)
+        return stream(
+            desk, await still(), Audience(me.id, name, lambda read: read.state, still), last_event_id
+        )
 
     @router.get(
         "/deliveries/{delivery}/evidence", responses=problems(401, 404, 409, 422),
@@ -136,7 +138,7 @@ def _looking(desk: Desk) -> APIRouter:
         return evidence_file(delivery, await desk.evidence.file((await desk.owner.read(me.id, delivery))[0]))
 
     @router.get(
-        "/deliveries/{delivery}/photos/{sha256}", responses=problems(401, 404, 422), summary="A photo",
+        "/deliveries/{delivery}/photos/{sha256}", responses=problems(401, 404, 422, 429), summary="A photo",
         response_class=Response,
     )  # fmt: skip
     async def seen(me: Me, delivery: DeliveryPath, sha256: PhotoPath) -> Response:

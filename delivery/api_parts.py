@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from delivery.desk import Desk
 from delivery.limits import DeliveryLimits
 from delivery.model import Read
+from delivery.pace import slowly
 from delivery.photos import NoSuchPhoto
 from delivery.service import Turn, told
 from delivery.views import FallbackKind, Out
@@ -41,12 +42,13 @@ def seconds(prefer: str | None, limits: DeliveryLimits) -> float:
 
 
 async def photo(desk: Desk, read: Read, sha256: str, *, by: str) -> Response:
-    """A photo of this delivery; that ``by`` looked at it is a fact. Raises ``NoSuchPhoto``."""
+    """A photo of this delivery; that ``by`` looked at it is a fact. Raises ``NoSuchPhoto``, ``TooOften``."""
     kept: Mapping[str, str] = {one.sha256: one.media for one in read.body.photos if not one.gone}
     if sha256 not in kept:
         raise NoSuchPhoto("this delivery has no such photo (any more)")
+    now, most = desk.deliveries.clock.now(), desk.deliveries.limits.photo_looks_most
+    await slowly(desk.rates, "photo_look", f"{by} {read.id}", most, now)
     content = await desk.photos.read(sha256)
-    now = desk.deliveries.clock.now()
 
     def decide(here: Read, _: Mapping[str, Saved]) -> Turn:
         return Turn(here.body, [told(PhotoSeen, here, now, sha256=sha256, by=by)])

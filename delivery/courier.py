@@ -1,5 +1,6 @@
 """What a courier does: see the jobs, set out, arrive, photograph, fail, say done, ask for another key."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import Literal
 from delivery.life import settling
 from delivery.limits import DeliveryLimits
 from delivery.model import Arrival, Photo, Read
-from delivery.photos import Photos
+from delivery.photos import Photos, named
 from delivery.place import Nearness, Point, distance, nearness, outside
 from delivery.ports import Car, Cars, Keys
 from delivery.problems import (
@@ -137,6 +138,9 @@ class CourierDesk:
         """
         before = await self.read(device, delivery)
         before.require(Act.PHOTO)
+        known, most = {photo.sha256 for photo in before.body.photos}, self._deliveries.limits.photos_most
+        if len(known) >= most and await asyncio.to_thread(named, data) not in known:
+            raise TooManyPhotos(f"at most {most}")  # before its file would lie there, which nobody deletes
         sha256, media = await self._photos.keep(data)
         now = self._deliveries.clock.now()
 
@@ -146,8 +150,8 @@ class CourierDesk:
             if any(photo.sha256 == sha256 for photo in have):
                 return None
             read.require(Act.PHOTO)
-            if len(have) >= self._deliveries.limits.photos_most:
-                raise TooManyPhotos(f"at most {self._deliveries.limits.photos_most}")
+            if len(have) >= most:
+                raise TooManyPhotos(f"at most {most}")
             at_work = read.state in {State.OPEN, State.LEFT_OPEN, State.CLOSED}
             photo = Photo(sha256=sha256, media=media, at=now)
             body = read.body.but(photos=(*have, photo), done=read.body.done or at_work)

@@ -33,6 +33,7 @@ from people.service import People
 from spine.clock import Clock
 from spine.index import Index
 from spine.log import Log, Tail
+from spine.open_streams import OpenStreams
 from spine.rates import Rates
 from spine.store import Store
 from spine.words import Speak, untranslated
@@ -49,6 +50,7 @@ class Desk:
     cars: Cars
     index: Index
     tail: Tail
+    rates: Rates
     rules: RuleBook
     photos: Photos
     placing: Placing
@@ -67,6 +69,7 @@ class Desk:
     due: Due
     composing: Composing
     evidence: Evidence
+    streams: OpenStreams
 
     def news(
         self,
@@ -127,6 +130,7 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
         cars=cars,
         index=index,
         tail=tail,
+        rates=rates,
         rules=rules,
         photos=album,
         placing=Placing(deliveries, partitions=store.house.partitions),
@@ -162,4 +166,5 @@ def build(  # noqa: PLR0913 - each is one thing below that deliveries stand on
             authorities=authorities,
             jwks=jwks,
         ),
+        streams=OpenStreams(each=limits.streams_each, total=limits.streams_open),
     )

@@ -149,6 +149,10 @@ class DeliveryLimits(BaseModel):
     # photos and what is remembered
     photo_bytes: int = Field(default=1_048_576, ge=1, description="largest photo")
     photos_most: int = Field(default=5, ge=1, description="photos of one delivery")
+    photo_tries_most: int = Field(default=20, ge=1, description="photos that a courier may send in a minute")
+    photo_looks_most: int = Field(
+        default=30, ge=1, description="looks at photos of one delivery in a minute, each of which is recorded"
+    )
     personal_kept: timedelta = Field(
         default=timedelta(days=30),
         description="place, positions, names and photos are erased this long after the end",
@@ -176,6 +180,12 @@ class DeliveryLimits(BaseModel):
     stream_life: timedelta = Field(
         default=timedelta(minutes=10),
         description="a stream ends after this; the client comes back with its cursor",
+    )
+    streams_each: int = Field(
+        default=32, ge=1, description="streams of deliveries open at once, per listener and process"
+    )
+    streams_open: int = Field(
+        default=512, ge=1, description="streams of deliveries open at once, per process"
     )
 
     # the test carrier

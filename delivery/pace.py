@@ -1,10 +1,9 @@
-"""How often a courier may ask something of one delivery's car in a minute."""
+"""How often something may be asked in a minute: of one delivery's car, or by one reader or courier."""
 
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from delivery.problems import TooOften
-from spine.ids import DeliveryId
 
 _MINUTE: Final = timedelta(minutes=1)
 
@@ -15,8 +14,8 @@ class Rates(Protocol):
     async def take(self, space: str, id: str, *, limit: int, per: timedelta, now: datetime) -> int: ...  # noqa: A002
 
 
-async def slowly(rates: Rates, what: str, delivery: DeliveryId, most: int, now: datetime) -> None:
-    """Count one more ``what``. Raises ``TooOften`` after ``most`` in a minute."""
-    seconds = await rates.take(what, delivery, limit=most, per=_MINUTE, now=now)
+async def slowly(rates: Rates, what: str, whose: str, most: int, now: datetime) -> None:
+    """Count one more ``what`` of ``whose`` (an id, or several). Raises ``TooOften`` after ``most`` in a minute."""
+    seconds = await rates.take(what, whose, limit=most, per=_MINUTE, now=now)
     if seconds:
         raise TooOften(f"at most {most} a minute", retry_after=seconds)

@@ -21,6 +21,8 @@ _NAME: Final = re.compile(r"^[0-9a-f]{64}$")
 _JPEG_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
 _JPEG_TABLES: Final = frozenset({0xC4, 0xDB, 0xDD})
 _LONGEST_SIDE: Final = 16_384
+_MOST_PIXELS: Final = 50_000_000
+"""What a browser that shows it has to unpack: a megabyte of PNG can hold a side's worth squared, a gigabyte."""
 
 
 class PhotoUnfit(Problem):
@@ -58,6 +60,11 @@ def stripped(data: bytes) -> tuple[Media, bytes]:
     except (IndexError, struct.error) as cause:
         raise PhotoUnfit("the file ends too early") from cause
     raise PhotoUnfit("only JPEG and PNG")
+
+
+def named(data: bytes) -> str:
+    """The name under which it would be kept. Raises ``PhotoUnfit``."""
+    return sha256(stripped(data)[1]).hexdigest()
 
 
 def _jpeg(data: bytes) -> Iterator[bytes]:
@@ -141,6 +148,8 @@ def _png(data: bytes) -> Iterator[bytes]:
 def _sides(one: int, other: int) -> None:
     if not (0 < one <= _LONGEST_SIDE and 0 < other <= _LONGEST_SIDE):
         raise PhotoUnfit("too many pixels on a side")
+    if one * other > _MOST_PIXELS:
+        raise PhotoUnfit("too many pixels")
 
 
 class Photos:
@@ -155,7 +164,7 @@ class Photos:
         """Strip and save; the file is on disk when this returns. Gives its SHA-256 and media type."""
         if len(data) > self._largest:
             raise PhotoTooLarge(f"at most {self._largest} bytes")
-        media, picture = stripped(data)
+        media, picture = await asyncio.to_thread(stripped, data)  # a hostile one takes a while
         name = sha256(picture).hexdigest()
         await asyncio.to_thread(self._save, name, picture)
         return name, media

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -31,12 +31,13 @@ LastEventId = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who listens: what an event is called for them, the state as they read it, and whether they still may.
+    """Who listens (``id``): what an event is called for them, the state as they read it, and whether they still may.
 
     ``still`` reads the delivery again as this reader, before anything is sent; it raises once the reader may
     not see it any more, and the stream ends.
     """
 
+    id: str
     name: Name
     state: Callable[[Read], str]
     still: Callable[[], Awaitable[Read]]
@@ -45,16 +46,17 @@ class Audience:
 def stream(desk: Desk, read: Read, audience: Audience, after: str | None) -> StreamingResponse:
     """Events ``delivery`` with ``{type, at, delivery, state}``; ``id`` is the position in the log.
 
-    Without a cursor it begins with the order.
+    Without a cursor it begins with the order. Raises ``TooManyStreams``.
     """
+    desk.streams.check(audience.id)
     return StreamingResponse(
-        _events(desk, read, audience, after),
+        desk.streams.counted(audience.id, _events(desk, read, audience, after)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(desk: Desk, read: Read, audience: Audience, after: str | None) -> AsyncIterator[str]:
+async def _events(desk: Desk, read: Read, audience: Audience, after: str | None) -> AsyncGenerator[str, None]:
     limits = desk.deliveries.limits
     position = after if after and _POSITION.match(after) else read.body.begins()
     loop = asyncio.get_running_loop()

@@ -12,6 +12,7 @@ from people.access import PersonPrincipal
 from people.agents import AgentPrincipal, NotAnAgent
 from people.api_parts import problems
 from people.problems import PasskeyNeeded
+from spine.open_streams import OpenStreams
 
 LastEventId = Annotated[
     str | None,
@@ -24,6 +25,7 @@ LastEventId = Annotated[
 def routes(desk: Desk, signals: Signals) -> APIRouter:
     """To be mounted under ``/v1``."""
     people, clock, shift = desk.people, desk.cases.clock, desk.limits.shift
+    streams = OpenStreams(each=desk.limits.signal_streams_each, total=desk.limits.signal_streams_open)
     at_desk = people.agents.at_desk(people.access, clock, shift)
     router = APIRouter(prefix="/desk", tags=["desk"])
     Me = Annotated[AgentPrincipal, Depends(at_desk)]  # noqa: N806 - a type
@@ -32,7 +34,7 @@ def routes(desk: Desk, signals: Signals) -> APIRouter:
     @router.get(
         "/signals",
         response_class=StreamingResponse,
-        responses={200: {"content": {"text/event-stream": {}}}, **problems(401, 403, 422)},
+        responses={200: {"content": {"text/event-stream": {}}}, **problems(401, 403, 422, 429)},
         summary="When to look again",
     )
     async def listen(me: Me, person: Person, last_event_id: LastEventId = None) -> StreamingResponse:
@@ -45,8 +47,9 @@ def routes(desk: Desk, signals: Signals) -> APIRouter:
             if person.passkey_at is None or not timedelta() <= clock.now() - person.passkey_at <= shift:
                 raise PasskeyNeeded(int(shift.total_seconds()))
 
+        streams.check(me.id)
         return StreamingResponse(
-            signals.events(last_event_id, still),
+            streams.counted(me.id, signals.events(last_event_id, still)),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 from maintenance.desk_index import DESK, QUEUE, places
@@ -15,6 +16,8 @@ from spine.index import Index
 from spine.log import Entry, Lagged, Tail
 from spine.problems import Problem
 from spine.valkey import StoreDown
+
+log = logging.getLogger("trunkline.maintenance")
 
 EVENT: Final = "desk"
 _ONLY_LOOKED: Final = (f.CaseSeen, f.CaseActed)
@@ -53,7 +56,9 @@ class Signals:
         """Of what was signalled so far."""
         return f"{self._name}-{self._count}"
 
-    async def events(self, after: str | None, still: Callable[[], Awaitable[object]]) -> AsyncIterator[str]:
+    async def events(
+        self, after: str | None, still: Callable[[], Awaitable[object]]
+    ) -> AsyncGenerator[str, None]:
         """Server-sent events for one listener, for ``signal_life``; at once where ``after`` is not the cursor.
 
         ``still`` raises once the listener may not hear any more, and the stream ends.
@@ -100,9 +105,15 @@ class Signals:
         changed.set()
 
     async def _follow(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._read(), name="desk-signals-read")
-            tasks.create_task(self._tell(), name="desk-signals-tell")
+        """Whatever goes wrong, it begins anew, and its first signal sends everybody to look."""
+        while True:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._read(), name="desk-signals-read")
+                    tasks.create_task(self._tell(), name="desk-signals-tell")
+            except ExceptionGroup:
+                log.exception("the desk's signals stopped and begin anew")
+            await asyncio.sleep(self._limits.signal_patience.total_seconds())
 
     async def _read(self) -> None:
         while True:

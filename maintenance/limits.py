@@ -187,6 +187,12 @@ class DeskLimits(_Limits):
         default=timedelta(minutes=10),
         description="a stream of signals ends after this; the page comes back by itself",
     )
+    signal_streams_each: int = Field(
+        default=8, ge=1, description="streams of signals open at once, per agent and process"
+    )
+    signal_streams_open: int = Field(
+        default=256, ge=1, description="streams of signals open at once, per process"
+    )
 
 
 class GarageLimits(_Limits):

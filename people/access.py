@@ -14,6 +14,7 @@ from people.oauth import CarrierPrincipal, CarrierTokens
 from people.operators import OperatorPrincipal, Operators
 from people.problems import CrossSite, OrdersStopped, ScopeMissing, Unauthenticated
 from people.sessions import Sessions, SessionView, shown
+from people.sign_in import Doorkeeper
 from people.tokens import Bearer, Token, read
 from spine.clock import Clock
 from spine.ids import PersonId
@@ -47,6 +48,7 @@ class Access:
         carriers: CarrierTokens,
         couriers: CourierTokens,
         operators: Operators,
+        doorkeeper: Doorkeeper,
         clock: Clock,
         origin: str,
     ) -> None:
@@ -54,6 +56,7 @@ class Access:
         self._carriers = carriers
         self._couriers = couriers
         self._operators = operators
+        self._doorkeeper = doorkeeper
         self._clock = clock
         self._origin = origin
         self.secure = origin.startswith("https://")
@@ -125,7 +128,8 @@ class Access:
     def owner(self) -> Callable[..., Awaitable[PersonPrincipal]]:
         """A person in a session: bearer token, or cookie (then unsafe methods only from our own pages).
 
-        Raises ``CrossSite`` (403). What the person may do on which car is asked of ``people.cars``.
+        Raises ``CrossSite`` (403), and ``TooMany`` (429) for what changes something too often.
+        What the person may do on which car is asked of ``people.cars``.
         """
         bearer = HTTPBearer(scheme_name="session", description="Token of /v1/session.", auto_error=False)
         cookie = APIKeyCookie(name=self.cookie, scheme_name="session_cookie", auto_error=False)
@@ -143,6 +147,8 @@ class Access:
             session = None if token is None else await self._sessions.find(token, now=self._clock.now())
             if session is None:
                 raise Unauthenticated("This session is over.", presented=True)
+            if request.method not in _SAFE:
+                await self._doorkeeper.acts(session.id, now=self._clock.now())
             return _principal(session)
 
         return principal

@@ -14,6 +14,7 @@ from people.passkeys import ApprovesBy
 from people.problems import NotFound
 from people.service import People
 from people.sign_in import SignedIn
+from people.tokens import read
 from spine.ids import PersonId
 from spine.words import ASKED, Language
 
@@ -178,12 +179,26 @@ def _device(
     return (lambda _: presented) if remember or presented else None
 
 
+async def _end_anothers(people: People, request: Request, person: PersonId) -> None:
+    """Whoever was signed in here before is signed out: what is bound to that session (notifications) ends with it.
+
+    A session of the same person goes on, because this browser may be notified by it.
+    """
+    former = read(request.cookies.get(people.access.cookie, ""))
+    if former is None:
+        return
+    found = await people.sessions.find(former, now=people.clock.now())
+    if found is not None and found.person != person:
+        await people.sessions.revoke(found.person, found.id, now=people.clock.now())
+
+
 async def _made(people: People, request: Request, response: Response, made: SignedIn) -> SessionMade:
     """The answer to a sign-in; a browser's secrets go into cookies, and mails speak its language until one is chosen."""
     access, limits, session = people.access, people.limits, made.session
     await people.persons.speaks(session.person, ASKED.get(), chosen=False)
     browser = _in_a_browser(request)
     if browser:
+        await _end_anothers(people, request, session.person)
         cookies = [(access.cookie, made.token.text, limits.session_life)]
         if made.device is not None:
             cookies.append((access.device_cookie(session.person), made.device, limits.device_life))

@@ -34,6 +34,10 @@ class PeopleLimits(BaseModel):
         60, ge=1, description="Links, codes and assertions tried by one network address in ten minutes."
     )
 
+    acts_per_session: int = Field(
+        300, ge=1, description="What one session of a person may change in a minute, all routes together."
+    )
+
     passkeys_per_person: int = Field(10, ge=2, le=50, description="Passkeys of one person.")
     passkey_challenge_life: timedelta = Field(
         timedelta(minutes=5), description="How long a passkey may take to answer what it was asked."

@@ -138,7 +138,7 @@ def build(
         courier_tokens=courier_tokens,
         operators=operators,
         agents=Agents(store, persons),
-        access=Access(sessions, carrier_tokens, courier_tokens, operators, clock, origin),
+        access=Access(sessions, carrier_tokens, courier_tokens, operators, doorkeeper, clock, origin),
         idempotency=Idempotency(expiring, pseudonyms, limits),
         reactions=Reactions(
             persons=persons,

@@ -18,6 +18,7 @@ from spine.ids import PersonId, new_id, partition_of
 from spine.rates import Rates
 
 _HOUR: Final = timedelta(hours=1)
+_MINUTE: Final = timedelta(minutes=1)
 _TEN_MINUTES: Final = timedelta(minutes=10)
 
 
@@ -46,6 +47,17 @@ class Doorkeeper:
     async def asks(self, client: str, *, now: datetime) -> None:
         """One more sign-in mail asked for from a network address. Raises ``TooMany``."""
         await self._count("sign_in_client", client, self._limits.sign_ins_per_client, _HOUR, now)
+
+    async def acts(self, session: str, *, now: datetime) -> None:
+        """One more change from a person's session: whoever stole one fills nothing with it, nor stops another.
+
+        Raises ``TooMany``.
+        """
+        wait = await self._rates.take(
+            "acts", session, limit=self._limits.acts_per_session, per=_MINUTE, now=now
+        )
+        if wait:
+            raise TooMany("Too much at once.", retry_after=wait)
 
     async def mails(self, email: str, *, now: datetime) -> bool:
         """Whether an e-mail address may get one more sign-in mail."""

@@ -51,6 +51,10 @@ _OPS: Final = frozenset({"challenge", "flash", "lock"})
 _TOLD: Final = ("code", "op", "presence", "how", "value", "final", "delivery", "severity", "system")
 
 
+_Queue = asyncio.Queue[tuple[int, str, Any] | None]
+"""None: nothing comes any more."""
+
+
 class News:
     """One demo's. Facts and letters name nobody else's car: a demo has one."""
 
@@ -63,7 +67,7 @@ class News:
         self._read = set(mail.glob("*.eml"))
         self._said: deque[tuple[int, str, Any]] = deque(maxlen=_KEPT)
         self._count = 0
-        self._listeners: set[asyncio.Queue[tuple[int, str, Any]]] = set()
+        self._listeners: set[_Queue] = set()
         self._watched = asyncio.Event()
         self.car: Mapping[str, Any] = {}
         self.scene: dict[str, Any] = {"delivery": None, "parcel": "none"}
@@ -93,7 +97,7 @@ class News:
     @asynccontextmanager
     async def listen(self, after: int) -> AsyncIterator[AsyncIterator[bytes]]:
         """Server-sent events from behind ``after`` on, beginning with how everything stands."""
-        queue: asyncio.Queue[tuple[int, str, Any]] = asyncio.Queue(_QUEUE)
+        queue: _Queue = asyncio.Queue(_QUEUE)
         before = [item for item in self._said if item[0] > after or after > self._count]
         self._listeners.add(queue)
         self._watched.set()
@@ -104,9 +108,7 @@ class News:
             if not self._listeners:
                 self._watched.clear()
 
-    async def _events(
-        self, before: list[tuple[int, str, Any]], queue: asyncio.Queue[tuple[int, str, Any]]
-    ) -> AsyncIterator[bytes]:
+    async def _events(self, before: list[tuple[int, str, Any]], queue: _Queue) -> AsyncIterator[bytes]:
         for name, data in (("car", self.car), ("scene", self.scene)):
             yield event(0, name, data)
         for item in before:
@@ -115,16 +117,23 @@ class News:
         while True:
             try:
                 async with asyncio.timeout(_BEAT):
-                    item = await queue.get()
+                    newest = await queue.get()
             except TimeoutError:
                 yield b": still here\n\n"
             else:
-                yield event(*item)
+                if newest is None:
+                    return
+                yield event(*newest)
 
     def _offer(self, item: tuple[int, str, Any]) -> None:
-        for queue in self._listeners:
-            with contextlib.suppress(asyncio.QueueFull):
+        for queue in tuple(self._listeners):
+            try:
                 queue.put_nowait(item)
+            except asyncio.QueueFull:  # it comes back, and is told how everything stands
+                self._listeners.discard(queue)
+                while not queue.empty():
+                    queue.get_nowait()
+                queue.put_nowait(None)
 
     async def _facts(self, tail: Tail) -> None:
         while True:
@@ -157,7 +166,7 @@ class News:
         """Ask the unit how its car is, and tell what changed."""
         try:
             state = _seen(await ask(self._unit, {}))
-        except (NotRunning, OSError, ValueError):
+        except (NotRunning, OSError, ValueError, KeyError):  # away, or not whole yet
             state = {**self.car, "running": False}
         if state != self.car:
             self.car = state
@@ -166,14 +175,20 @@ class News:
     async def _look_for_mail(self) -> None:
         while True:
             await self._watched.wait()
-            for path in sorted(
-                set(self._mail.glob("*.eml")) - self._read, key=lambda one: one.stat().st_mtime_ns
-            ):
-                self._read.add(path)
-                letter = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-                if letter["To"] == self._address:
-                    self.say("mail", _letter(letter))
+            self.look_for_mail()
             await asyncio.sleep(_MAIL_EVERY)
+
+    def look_for_mail(self) -> None:
+        """Tell of the letters that came, the oldest first; one that is gone again is passed over."""
+        found = []
+        for path in set(self._mail.glob("*.eml")) - self._read:
+            self._read.add(path)
+            with contextlib.suppress(OSError):
+                found.append((path.stat().st_mtime_ns, path.read_bytes()))
+        for _, data in sorted(found):
+            letter = email.message_from_bytes(data, policy=email.policy.default)
+            if letter["To"] == self._address:
+                self.say("mail", _letter(letter))
 
 
 def event(number: int, name: str, data: Any) -> bytes:  # noqa: ANN401 - JSON
@@ -207,4 +222,5 @@ def _letter(letter: EmailMessage) -> dict[str, Any]:
     found = _LINK.search(text)
     link = "" if found is None else found[0]
     to = urlsplit(link)
-    return {"subject": str(letter["Subject"]), "to": f"{to.path}#{to.fragment}" if link else ""}
+    ours = to.path[:1] == "/" and to.path[1:2] not in {"/", "\\"}  # else it would name another host
+    return {"subject": str(letter["Subject"]), "to": f"{to.path}#{to.fragment}" if ours else ""}

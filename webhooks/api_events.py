@@ -1,16 +1,16 @@
 """Events over HTTP: a subscriber reads its stream page by page or follows it live; the catalogue for everybody."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from spine.problems import Kind, Problem
+from spine.open_streams import OpenStreams
+from spine.problems import Problem
 from spine.streams import checked
 from webhooks.catalogue import Catalogue, EventType, Hearer
 from webhooks.limits import WebhooksLimits
@@ -19,14 +19,6 @@ from webhooks.subscriptions import Subscriptions
 _PAGE_MOST: Final = 100
 _TYPE: Final = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*(\.\*)?$"
 _PUBLIC: Final = {"Cache-Control": "public, max-age=300"}
-
-
-class TooManyStreams(Problem):
-    """As many streams as may be are open already."""
-
-    code: ClassVar[str] = "events.too_many_streams"
-    kind: ClassVar[Kind] = Kind.TOO_MANY
-    try_again: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,30 +144,22 @@ class _Live:
     def __init__(self, subscriptions: Subscriptions, limits: WebhooksLimits) -> None:
         self._subscriptions = subscriptions
         self._limits = limits
-        self._open: Counter[str] = Counter()
+        self._open = OpenStreams(each=limits.streams_each, total=limits.streams_open)
 
     async def begin(self, me: Listener, after: str | None, types: Sequence[str]) -> AsyncIterator[str]:
         """Check everything that can be refused, before the answer begins.
 
         Raises ``TooManyStreams`` and what ``Subscriptions.page`` raises.
         """
-        if self._is_full(me):
-            raise TooManyStreams("Close another stream of events first.", retry_after=5)
+        self._open.check(me.subscriber)
         if after is None:
             position = await self._subscriptions.last(me.subscriber)
         else:
             position = checked(after)
             await self._subscriptions.page(me.subscriber, after=position, limit=1, types=["none"])
-        return self._frames(me, position, types)
+        return self._open.counted(me.subscriber, self._frames(me, position, types))
 
-    def _is_full(self, me: Listener) -> bool:
-        each, total = self._limits.streams_each, self._limits.streams_open
-        return self._open[me.subscriber] >= each or self._open.total() >= total
-
-    async def _frames(self, me: Listener, position: str, types: Sequence[str]) -> AsyncIterator[str]:
-        if self._is_full(me):  # many began at once: none of them was open yet when they were let in
-            return
-        self._open[me.subscriber] += 1
+    async def _frames(self, me: Listener, position: str, types: Sequence[str]) -> AsyncGenerator[str, None]:
         try:
             line = await self._subscriptions.listen(me.subscriber)
             try:
@@ -186,9 +170,6 @@ class _Live:
                 await line.close()
         except Problem:
             return  # the client comes again and is told why
-        finally:
-            self._open[me.subscriber] -= 1
-            self._open += Counter()  # whoever has none open is forgotten
 
     async def _follow(
         self, me: Listener, position: str, types: Sequence[str], wait: Callable[..., Awaitable[list[Any]]]

@@ -44,13 +44,28 @@ async function begin() {
   await Promise.all(parts);
   by("car").hidden = false;
   say(by("said"), "");
-  follow("/v1/events/stream", () => showAccess(vehicle, mine), by("live"));
+  follow("/v1/events/stream", () => again(mine), by("live"));
+}
+
+/** Who has another role by now sees the page anew; who has none, or is signed out, sees nothing of the car any more. */
+async function again(mine) {
+  try {
+    const now = await ask("GET", path);
+    if (now.role !== mine.role || now.may_approve !== mine.may_approve) location.reload();
+    await showAccess(vehicle, mine);
+  } catch (problem) {
+    if ([401, 403, 404].includes(problem.status)) over(problem);
+    throw problem;
+  }
+}
+
+function over(problem) {
+  by("car").hidden = true;
+  say(by("said"), problem.message, "bad");
+  by("sign-in").hidden = problem.status !== 401;
 }
 
 by("enter").addEventListener("click", () => {
   localStorage.setItem("back", JSON.stringify({ to: location.pathname, at: Date.now() }));
 });
-begin().catch((problem) => {
-  say(by("said"), problem.message, "bad");
-  by("sign-in").hidden = problem.status !== 401;
-});
+begin().catch(over);

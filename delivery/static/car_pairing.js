@@ -16,6 +16,7 @@ const UNFIT = {
 };
 let drawn = "";
 let file = "";
+let timer = 0;
 
 /** How the car stands: [title, next, tone]. */
 function standing({ said: heard, required, others, passkeys }) {
@@ -75,6 +76,16 @@ async function look() {
   show(await ask("GET", path));
 }
 
+/** The session is over, or the car is the reader's no more: nothing of it stays on the screen. */
+function over(problem) {
+  if (![401, 403, 404].includes(problem.status)) return;
+  clearInterval(timer);
+  by("pairing").hidden = true;
+  by("document").hidden = true;
+  say(said, problem.message, "bad");
+  by("sign-in").hidden = problem.status !== 401;
+}
+
 by("enter").addEventListener("click", () => {
   localStorage.setItem("back", JSON.stringify({ to: location.pathname, at: Date.now() }));
 });
@@ -82,7 +93,7 @@ look().then(
   () => {
     say(said, "");
     // The car says it by a signed receipt of its own; no event of a delivery tells of that.
-    setInterval(() => document.visibilityState === "visible" && look().catch(() => undefined), LOOK_MS);
+    timer = setInterval(() => document.visibilityState === "visible" && look().catch(over), LOOK_MS);
   },
   (problem) => {
     say(said, problem.message, "bad");

@@ -10,7 +10,7 @@ let whose = "";
 let ends = 0;
 let signing = null;
 
-/** `online`: whether the last request reached the service; a browser's own idea of it is often wrong. */
+/** Tells `change`, and `unknown` where this phone is enrolled no more. `online`: whether the last request reached the service; a browser's own idea of it is often wrong. */
 export const link = Object.assign(new EventTarget(), { online: navigator.onLine, heard: null });
 
 function heard(online) {
@@ -78,15 +78,18 @@ export async function signedIn({ patience } = {}) {
 }
 
 async function signIn({ patience, again = true }) {
+  const who = (await device())?.courier || "";
+  if (!who) throw new Refused(explain("device.unknown"), { status: 401, code: "device.unknown" }); // or not yet
   try {
-    const who = (await device())?.courier || "";
     const made = await send("POST", "/v1/courier/session", { json: { assertion: await assertion() }, patience });
     token = made.token;
     whose = who;
     ends = Date.now() + made.expires_in * 1000 - RENEW_MS;
   } catch (problem) {
     if (problem.status !== 401) throw problem;
-    if (problem.clock && again) return signIn({ patience, again: false });
+    // Once more, with the clock as it is known now, before the phone gives up what it keeps.
+    if (again) return signIn({ patience, again: false });
+    link.dispatchEvent(new Event("unknown"));
     throw new Refused(explain("device.unknown"), { status: 401, code: "device.unknown" });
   }
 }

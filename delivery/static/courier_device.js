@@ -50,7 +50,7 @@ export async function enrolment(code) {
   if (!kept || kept.tried !== hash) {
     const keys = await crypto.subtle.generateKey(CURVE, false, ["sign"]);
     const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", keys.publicKey);
-    kept = { keys, jwk: { kty, crv, x, y }, tried: hash, before: kept && kept.courier ? kept : null };
+    kept = { keys, jwk: { kty, crv, x, y }, tried: hash, before: kept?.courier ? kept : kept?.before || null };
     await put("device", kept, "this");
   }
   const aud = `${location.origin}/v1/courier/enrolment`;

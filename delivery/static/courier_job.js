@@ -138,6 +138,12 @@ export class JobScreen {
         };
       await this.take(job);
     } catch (problem) {
+      if (problem.status === 404 && this.#job) {
+        // Somebody else's now, or nobody's: where the car stands and how it looks is not this courier's to see any more.
+        this.#job = { ...this.#job, sees: "over", state: "gone", parcels: [], can: [] };
+        this.nearby?.close();
+        await this.draw();
+      }
       if (problem.status === 404 || !this.#job) say(by("said"), problem.message, "bad");
     }
     if (this.#gone) return;

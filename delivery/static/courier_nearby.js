@@ -12,6 +12,9 @@ const MOST = 64;
 const BY_NEWER_TRUST = new Set(["refused", "stale_trust"]);
 const SHUT = new Set(["locked", "not_lifted"]);
 
+/** What radio says is anybody's: a code that may be shown, or the one for what is none. */
+const coded = (no) => (typeof no === "string" && /^[a-z_]{1,40}$/.test(no) ? no : "internal");
+
 async function perhaps(work) {
   try {
     return await work();
@@ -22,7 +25,7 @@ async function perhaps(work) {
 
 async function present(link, delivery, token, until) {
   const asked = await link.ask({ challenge: { link: "phone" } }, PATIENCE_MS);
-  if (!asked.ok) return { outcome: "refused", code: String(asked.no) };
+  if (!asked.ok) return { outcome: "refused", code: coded(asked.no) };
   const { challenge, fresh } = asked.ok;
   const news = fresh === true && (await perhaps(() => call("POST", jobPath(delivery, "fresh"), { json: { challenge }, wait: 3, patience: NEWS_MS })));
   const proof = await possession(token, challenge);
@@ -34,7 +37,7 @@ async function present(link, delivery, token, until) {
     return { outcome: "unsure" };
   }
   if (said.ok) return { outcome: "opened" };
-  return said.no === "may_have_opened" ? { outcome: "unsure" } : { outcome: "refused", code: String(said.no) };
+  return said.no === "may_have_opened" ? { outcome: "unsure" } : { outcome: "refused", code: coded(said.no) };
 }
 
 /**
@@ -43,6 +46,7 @@ async function present(link, delivery, token, until) {
  */
 export async function openNearby(link, delivery, token) {
   const until = Date.now() + PATIENCE_MS;
+  if (!link) return { outcome: "not_sent", words: t("The car has gone away.") };
   try {
     const first = await present(link, delivery, token, until);
     if (first.outcome !== "refused" || !BY_NEWER_TRUST.has(first.code)) return first;
@@ -66,8 +70,8 @@ export async function receipts(link, told) {
     const said = await perhaps(() => link.ask({ receipts: { after } }));
     const found = said?.ok?.receipts;
     if (!Array.isArray(found)) return;
-    const read = found.map(claims);
-    if (read.some(({ n }) => !Number.isSafeInteger(n) || n <= after)) return;
+    const read = await perhaps(() => found.map((one) => ({ ...claims(one) })));
+    if (!read || read.some(({ n }) => !Number.isSafeInteger(n) || n <= after)) return;
     if (found.length) {
       [after, count] = [Math.max(...read.map(({ n }) => n)), count + found.length];
       const outs = read.map(({ out }) => String(out));

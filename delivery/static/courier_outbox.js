@@ -72,7 +72,8 @@ function comesLater({ reached, status, code }) {
 async function inOrder() {
   for (const item of await waiting()) {
     if (item.refused || !(await get("outbox", item.n))) continue; // gone: the phone is somebody else's by now
-    if (item.what === "arrived" && Date.now() - item.at > ARRIVED_MS) {
+    if (item.what === "arrived" && Math.abs(Date.now() - item.at) > ARRIVED_MS) {
+      // Also where the clock was set back since: how old it is cannot be told.
       await refuse(item, "courier.arrive_first");
       continue;
     }
@@ -92,8 +93,13 @@ async function inOrder() {
   return true;
 }
 
+/** Nothing of it can be sent any more: each says why, and what it held (pictures, places) goes. */
+export async function giveUp(code) {
+  for (const item of await waiting()) if (!item.refused) await refuse(item, code);
+}
+
 async function refuse(item, code) {
-  if (await get("outbox", item.n)) await put("outbox", { ...item, refused: code, bytes: undefined });
+  if (await get("outbox", item.n)) await put("outbox", { ...item, refused: code, json: undefined, bytes: undefined });
   tell();
 }
 

@@ -3,6 +3,8 @@ import { t } from "/static/words.js";
 
 const LONGEST_PX = 1_600;
 const MOST_BYTES = 1_000_000;
+/** More than any camera makes: what would only be unpacked until the phone has no memory left. */
+const LONGEST_FILE = 64_000_000;
 const QUALITY = 0.82;
 
 function drawn(picture, longest) {
@@ -20,6 +22,7 @@ const jpeg = (canvas, quality) => new Promise((done) => canvas.toBlob(done, "ima
 export async function reencoded(file) {
   let picture;
   try {
+    if (file.size > LONGEST_FILE) throw new RangeError(`${file.size} bytes`);
     picture = await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
     throw new Error(t("This picture cannot be read. Take another one."));

@@ -54,10 +54,10 @@ const CAR = {
 
 /** A refusal of the service in words. */
 export function explain(code, status = 0) {
-  if (PROBLEMS[code]) return PROBLEMS[code];
+  if (Object.hasOwn(PROBLEMS, code)) return PROBLEMS[code];
   if (status >= 500) return t("Something broke on our side. Try again.");
   return t("That did not work. Try again, or ask your dispatch.");
 }
 
 /** A code of the car in words; empty for one that is not known. */
-export const carWords = (code) => CAR[code] || "";
+export const carWords = (code) => (Object.hasOwn(CAR, code) ? CAR[code] : "");

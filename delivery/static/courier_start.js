@@ -4,7 +4,8 @@ import { device } from "/courier/device.js";
 import { codeIn, showEnrol } from "/courier/enrol.js";
 import { JobScreen } from "/courier/job.js";
 import { drawList, lookAtList } from "/courier/list.js";
-import { dismiss, outbox, refusal, sendAll, waiting } from "/courier/outbox.js";
+import { dismiss, giveUp, outbox, refusal, sendAll, waiting } from "/courier/outbox.js";
+import { explain } from "/courier/problems.js";
 import { keepShell } from "/courier/shell.js";
 import { clear } from "/courier/store.js";
 import { element, say } from "/static/controls.js";
@@ -39,14 +40,16 @@ async function look() {
     await lookAtList();
     say(by("list-said"), "");
   } catch (problem) {
-    if (problem.code === "device.unknown") {
-      // Whoever has the phone now has no job any more: plates, places and keys go from it at once.
-      await Promise.all([clear("jobs"), clear("keys")]);
-      return enrol("", problem.message);
-    }
+    if (problem.code === "device.unknown") return; // see `removed`
     say(by("list-said"), problem.message, "bad");
   }
   if (!by("list").hidden) timer = setTimeout(look, LIST_MS);
+}
+
+/** Whoever has the phone now has no job any more: plates, places and keys go from it at once, whatever is shown. */
+async function removed() {
+  if (by("enrol").hidden) await enrol("", explain("device.unknown"));
+  await Promise.all([clear("jobs"), clear("keys"), giveUp("device.unknown")]);
 }
 
 async function enrol(code, words = "") {
@@ -55,8 +58,16 @@ async function enrol(code, words = "") {
   if (words) say(by("enrol-said"), words, "bad");
 }
 
+function hash() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return ""; // nothing that a page of ours links to
+  }
+}
+
 async function route() {
-  const at = decodeURIComponent(location.hash.slice(1));
+  const at = hash();
   const code = codeIn(at);
   // A code is a secret for ten minutes: it leaves the address bar at once.
   if (code) history.replaceState(null, "", location.pathname);
@@ -98,6 +109,7 @@ function refusedItem(item) {
 }
 
 link.addEventListener("change", tellLink);
+link.addEventListener("unknown", removed);
 outbox.addEventListener("change", tellOutbox);
 outbox.addEventListener("change", () => !by("list").hidden && drawList());
 addEventListener("hashchange", () => location.hash !== "#main" && route()); // the link that skips to the content

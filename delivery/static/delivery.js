@@ -103,9 +103,12 @@ async function look() {
   try {
     show(await ask("GET", path));
   } catch (problem) {
-    if (problem.status === 401) {
+    if ([401, 403, 404].includes(problem.status)) {
+      // The session is over, or the car is the reader's no more: what was read stays on no screen.
+      card.hidden = true;
+      shown = "";
       say(said, problem.message, "bad");
-      by("sign-in").hidden = false;
+      by("sign-in").hidden = problem.status !== 401;
     }
     throw problem;
   }

@@ -1,4 +1,5 @@
 // The desk: its parts put together once somebody may work here.
+import { onSignedOut } from "/static/signed_out.js";
 import { t } from "/static/words.js";
 import { dial, release, settle } from "/desk/desk_acts.js";
 import { enter } from "/desk/desk_entry.js";
@@ -7,7 +8,7 @@ import { claim, goOn, lookAtCase } from "/desk/desk_lease.js";
 import { forgetList, listTakes, lookAtList, step } from "/desk/desk_list.js";
 import { keepLooking } from "/desk/desk_live.js";
 import { drawOutcomes } from "/desk/desk_outcomes.js";
-import { by, desk, show } from "/desk/desk_state.js";
+import { by, desk, ownTab, show } from "/desk/desk_state.js";
 import { languageWords, roleWords } from "/desk/desk_words.js";
 
 let look = null;
@@ -66,6 +67,7 @@ function markKeys() {
 async function begin(who) {
   const first = desk.me === null;
   desk.me = who;
+  ownTab(who.id);
   const languages = who.languages.map(languageWords).join(", ");
   by("who").textContent = t("{role}: {languages}", { role: roleWords(who.role), languages });
   if (first) {
@@ -85,4 +87,8 @@ async function begin(who) {
   }
 }
 
+onSignedOut(() => {
+  ownTab();
+  location.reload();
+});
 enter(begin);

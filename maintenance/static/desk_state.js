@@ -7,6 +7,13 @@ export const desk = { me: null, held: null };
 
 export const by = (id) => document.getElementById(id);
 
+/** Notes of one agent are for no other one who works in this tab later: they go before anything is shown. */
+export function ownTab(me = "") {
+  if (me && sessionStorage.getItem("desk.agent") === me) return;
+  for (const name of Object.keys(sessionStorage)) if (name.startsWith("desk.")) sessionStorage.removeItem(name);
+  if (me) sessionStorage.setItem("desk.agent", me);
+}
+
 /** As everywhere, with the desk's own words for what it refuses. */
 export async function ask(...wish) {
   try {

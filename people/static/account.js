@@ -1,6 +1,7 @@
 // A person's own account: name, e-mail, sessions and devices (each can be ended), their data as a file, erasing.
 import { during, element, say, twice } from "/static/controls.js";
 import { ask } from "/static/requests.js";
+import { forgetHere } from "/static/signed_out.js";
 import { moment } from "/static/times.js";
 import { t } from "/static/words.js";
 import { exported } from "/export.js";
@@ -99,7 +100,9 @@ by("keep-email").addEventListener("click", () =>
 );
 twice(by("everywhere"), t("Sign out everywhere, on this device too?"), t("Yes, everywhere"), async () => {
   const worked = await during(by("sessions").parentElement, by("ended"), () => ask("DELETE", "/v1/sessions"));
-  if (worked) location.assign("/");
+  if (!worked) return;
+  forgetHere();
+  location.assign("/");
 });
 by("export").addEventListener("click", () =>
   during(by("export").parentElement, by("exported"), async () => {
@@ -116,7 +119,9 @@ twice(
   t("Yes, erase me"),
   async () => {
     const worked = await during(erasing, by("erased"), () => ask("DELETE", "/v1/me"));
-    if (worked) location.assign("/");
+    if (!worked) return;
+    forgetHere();
+    location.assign("/");
   },
 );
 by("enter").addEventListener("click", () => {

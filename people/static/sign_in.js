@@ -17,17 +17,21 @@ else token = sessionStorage.getItem(kept) || "";
 history.replaceState(null, "", location.pathname);
 addEventListener("hashchange", () => location.reload());
 
-/** Only a path of ours, never another site. */
+/** Only a path of ours, never another site; browsers drop tabs and line ends, and "/\t/" would be one. */
 function ours(path) {
-  return /^\/(?![/\\])/.test(path) ? path : "/";
+  return typeof path === "string" && /^\/(?![/\\])[!-~]*$/.test(path) ? path : "/";
 }
 
 /** Where somebody was who had to sign in first, if that is not long ago. */
 function wherefrom() {
   const text = localStorage.getItem("back");
   localStorage.removeItem("back");
-  const back = text ? JSON.parse(text) : null;
-  return back && Date.now() - back.at < BACK_MS ? back.to : "/";
+  try {
+    const { to, at } = JSON.parse(text);
+    return Math.abs(Date.now() - at) < BACK_MS ? to : "/";
+  } catch {
+    return "/"; // nothing was kept, or nothing that can be read: the sign-in is done all the same
+  }
 }
 
 async function useUp() {

@@ -37,6 +37,7 @@ _SETTINGS: Final = """\
 [people]
 access_token_life = "PT2H"
 claims_per_person = 100000
+acts_per_session = 100000
 sign_ins_per_client = 100000
 redeems_per_client = 100000
 tokens_per_carrier = 100000

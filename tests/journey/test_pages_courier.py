@@ -141,6 +141,7 @@ async def test_from_the_code_to_the_photo_with_no_signal_in_between(
     )
     assert "/courier" in kept
     assert not [one for one in kept if one.startswith("/v1")]
+    await _hostile(page)
     await _removed(cast, page, web, courier)
 
 
@@ -230,20 +231,90 @@ async def _photographs_without_signal(page: Page, web: Chromium) -> None:
     assert names == [names[0]] * 2
 
 
-async def _removed(cast: Cast, page: Page, web: Chromium, courier: str) -> None:
-    """Who is no courier any more is told so."""
-    api, token = cast.carrier.api, cast.carrier.token
-    await api.call("DELETE", f"/v1/couriers/{courier}", token=token)
-    web.foresee("/v1/courier", "401")
-    await page.goto(f"{web.url}/courier")
-    await expect(page.locator("#enrol-said")).to_contain_text("This phone is not enrolled any more")
-    kept: list[int] = await page.evaluate(
+async def _has(page: Page, store: str) -> bool:
+    return bool(await page.evaluate(KEPT, store))
+
+
+async def _hostile(page: Page) -> None:
+    """What a radio says that is no car's, a file that is no photo, and codes that are none: each meets its bound."""
+    answers = await page.evaluate(
         """async () => {
-            const { all } = await import("/courier/store.js");
-            return [(await all("jobs")).length, (await all("keys")).length];
+            const { openNearby, receipts } = await import("/courier/nearby.js");
+            const { carWords, explain } = await import("/courier/problems.js");
+            const said = (answer) => ({ ask: async () => answer });
+            const codes = [];
+            for (const no of ["Call 555 now", "revoked", ["revoked"], "a".repeat(99), null, undefined])
+                codes.push((await openNearby(said({ no }), "dlv_x", "a.b.c")).code);
+            const ends = [];
+            for (const found of [[null], [5], ["x"], ["a.bnVsbA.c"], [{}], "x"])
+                ends.push(await receipts(said({ ok: { receipts: found } }), () => ends.push("told")));
+            return [codes, ends.every((end) => end === undefined), carWords("constructor"), typeof explain("constructor"),
+                (await openNearby(null, "dlv_x", "a.b.c")).outcome];
         }"""
     )
-    assert kept == [0, 0], "no plate, place or key stays on the phone"
+    codes = ["internal", "revoked", "internal", "internal", "internal", "internal"]
+    assert answers == [codes, True, "", "string", "not_sent"]
+    refused = await page.evaluate(
+        """async () => {
+            const { reencoded } = await import("/courier/photo.js");
+            const files = [new File([new Uint8Array(65_000_000)], "big.jpg"), new File(["x"], "x.png"), new File([], "")];
+            return Promise.all(files.map((one) => reencoded(one).catch((no) => no.message.slice(0, 27))));
+        }"""
+    )
+    assert refused == ["This picture cannot be read"] * 3
+    courier = await page.evaluate(
+        """async () => {
+            const { device, enrolment, putBack } = await import("/courier/device.js");
+            const before = (await device()).courier;
+            // No answer to the first, another one typed, and that one is not good: the enrolment before stands again.
+            for (const code of ["AAAAA-AAAAA", "BBBBB-BBBBB"]) await enrolment(code);
+            await putBack();
+            return before === (await device()).courier;
+        }"""
+    )
+    assert courier is True
+
+
+async def _removed(cast: Cast, page: Page, web: Chromium, courier: str) -> None:
+    """Who has a job no more sees nothing of it, and who is no courier any more is told so, on whatever page that is."""
+    delivery = await job_of(cast, courier, "left behind")
+    job = f"**/jobs/{delivery}"
+    await page.route(job, plated)
+    await page.goto(f"{web.url}/courier#{delivery}")
+    await expect(page.locator("#plate")).to_be_visible()
+    web.foresee("/v1/courier", "404")
+    await page.unroute(job)
+    await page.route(job, lambda route: route.fulfill(status=404, json={"code": "delivery.not_found"}))
+    await expect(page.locator("#said")).to_contain_text("This job is not yours any more")
+    await expect(page.locator("#car")).to_be_hidden()
+    await expect(page.locator("#acts button:visible")).to_have_count(0)
+    assert await page.evaluate(KEPT, "jobs") == []
+    await page.unroute(job)
+    await expect(page.locator("#state")).to_have_text("Ready")
+    await until(lambda: _has(page, "keys"), "the key is on the phone")
+
+    api, token = cast.carrier.api, cast.carrier.token
+    web.foresee("/v1/courier", "401")
+    await page.context.set_offline(True)
+    web.foresee("/v1/courier", OFFLINE)
+    await page.evaluate(
+        """async (job) => (await import("/courier/outbox.js")).later(job, "photo", { bytes: new ArrayBuffer(9) })""",
+        delivery,
+    )
+    await expect(page.locator("#waiting")).to_have_text("1 waiting to send")
+    await api.call("DELETE", f"/v1/couriers/{courier}", token=token)
+    await page.context.set_offline(False)
+    await expect(page.locator("#enrol-said")).to_contain_text("This phone is not enrolled any more")
+    await expect(page.locator("#job")).to_be_hidden()
+    await expect(page.locator("#refusals")).to_contain_text("Photo")
+    assert [await page.evaluate(KEPT, store) for store in ("jobs", "keys")] == [[], []], (
+        "no plate, place or key stays"
+    )
+    left = await page.evaluate(KEPT, "outbox")
+    assert [(one["refused"], one.get("bytes"), one.get("json")) for one in left] == [
+        ("device.unknown", None, None)
+    ]
+    await api.call("POST", f"/v1/deliveries/{delivery}/cancel", token=token)
     for language in ("nl", "de"):
         await page.context.add_cookies([{"name": "tl_language", "value": language, "url": web.url}])
         await page.reload()

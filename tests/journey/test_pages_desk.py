@@ -279,6 +279,20 @@ async def _by_keys_alone(page: Page, web: Chromium, case: str, folder: Path) -> 
     assert await faults(tab) == []
     await shot(tab, folder / "wallboard.png")
 
+    # Signed out in another tab: what was written and not saved yet stays in no tab for the next one at this screen.
+    await tab.goto(f"{web.url}/desk")
+    await expect(tab.locator("#live")).to_have_attribute("data-state", "live")
+    await tab.evaluate("sessionStorage.setItem('desk.draft.x', 'she is at her mother\\'s')")
+    web.foresee("/v1/desk", "401")
+    out = await web.tab(tab.context)
+    await out.goto(web.url)
+    async with tab.expect_event("load"):  # it hears so, forgets and begins anew
+        await out.locator("#sign-out").click()
+    await expect(tab.locator("#entry-link")).to_be_visible()
+    assert not await tab.evaluate(
+        "Object.keys(sessionStorage).filter((name) => name.startsWith('desk.')).length"
+    )
+
 
 async def test_help_from_the_owners_page_to_a_locked_car(
     stand: Stand, cast: Cast, web: Chromium, tmp_path: Path

@@ -224,12 +224,26 @@ async def test_somebody_invited_follows_the_mail_and_accepts(cast: Cast, web: Ch
     await expect(page.locator("#said")).to_have_text("Done: the car is among yours.")
     await page.get_by_role("link", name="Your deliveries and cars").click()
     await expect(page.get_by_role("region", name="Car 1")).to_contain_text("You may approve deliveries.")
+    # Two pages of the driver stay open while the role is taken back.
+    delivery, _ = await asked(cast, reference="taken back")
+    car, parcel = await web.tab(page.context), await web.tab(page.context)
+    await car.goto(f"{web.url}/cars/{cast.vehicle}")
+    await parcel.goto(f"{web.url}/deliveries/{delivery}")
+    for one, shown in ((car, "#car"), (parcel, "#delivery")):
+        await expect(one.locator("#live")).to_have_text("live")
+        await expect(one.locator(shown)).to_be_visible()
+    web.foresee(f"/v1/owner/cars/{cast.vehicle}", "404")
+    web.foresee(f"/v1/owner/deliveries/{delivery}", "404")
     owners = await look(web, f"/cars/{cast.vehicle}", session=cast.owner.token)
     crew = owners.get_by_role("region", name="Who uses it")
     driver = crew.get_by_role("listitem").filter(has_text="Drives it, and may approve deliveries")
     await driver.get_by_role("button", name="Take back").click()
     await driver.get_by_role("button", name="Yes, take it back").click()
     await expect(crew.get_by_text("Taken back.")).to_be_visible()
+    for one, shown in ((car, "#car"), (parcel, "#delivery")):
+        await one.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        await expect(one.locator(shown)).to_be_hidden()
+        await expect(one.locator("#said")).to_have_class("said bad")
     await page.reload()
     await expect(page.get_by_text("No car yet.")).to_be_visible()
 

@@ -90,6 +90,8 @@ async def test_the_first_choice_and_a_passkey_that_signs_in(cast: Cast, web: Chr
     await expect(page).to_have_url(f"{web.url}/")
     await page.get_by_role("button", name="Sign out on this device").click()
     await page.get_by_role("link", name="Sign in").click()
+    assert await page.evaluate("[sessionStorage.length, localStorage.getItem('back')]") == [0, None]
+    await page.evaluate("localStorage.setItem('back', '{half a leftover')")
 
     assert await faults(page) == []
     await page.get_by_role("button", name="Sign in with a passkey").click()
@@ -108,6 +110,10 @@ async def test_links_are_chosen_in_plain_words(cast: Cast, web: Chromium) -> Non
     assert await faults(page) == []
     await page.get_by_role("button", name="Go on").click()
     await expect(page.locator("#me")).to_contain_text("lio@example.org")
+    # A browser drops the tab, and "//" would begin another site's address.
+    await page.evaluate(
+        "localStorage.setItem('back', JSON.stringify({ to: '/\\t/evil.example/', at: Date.now() }))"
+    )
     await by_mail(page, cast, web, "lio@example.org")
     await expect(page).to_have_url(f"{web.url}/")  # asked once
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -22,6 +23,7 @@ from delivery.views import carrier_state, carrier_type
 from people.model import Role
 from spine.expiring import Expiring
 from spine.facts.vehicle import CommandCreated
+from spine.open_streams import OpenStreams, TooManyStreams
 from spine.words import LANGUAGES, Words
 from tests.people_signing import ORIGIN
 from tests.service.delivery_house import CAR, HERE, HOUR, SPOT, DeliveryHouse, home, house_of_people
@@ -331,13 +333,42 @@ async def test_cancel_assign_reschedule_and_fail_over_http(web: Web) -> None:
     ).status_code == 409
 
 
+async def test_photos_fill_neither_disk_nor_log(web: Web) -> None:
+    home = web.home
+    delivery = await home.opened()
+    home.desk.deliveries.limits = home.desk.deliveries.limits.model_copy(
+        update={"photos_most": 2, "photo_tries_most": 6, "photo_looks_most": 3}
+    )
+    path = f"/courier/jobs/{delivery}/photo"
+
+    async def send(number: int) -> tuple[int, str]:
+        data = BARE.replace(bytes(20), bytes([number]) * 20)
+        answer = await web.call("POST", path, data, by=web.courier, Content_Type="image/jpeg")
+        return answer.status_code, answer.json().get("code", "")
+
+    assert [await send(number) for number in (1, 2, 3, 4, 2)] == [
+        (200, ""), (200, ""), (409, "photo.too_many"), (409, "photo.too_many"), (200, ""),
+    ]  # fmt: skip
+    read = await home.desk.courier.read(home.device, delivery)
+    kept = {photo.sha256 for photo in read.body.photos}
+    assert {one.name for one in home.desk.photos._directory.iterdir()} == kept, "what is refused is not kept"
+    assert (await send(5))[0] == 409
+    assert await send(5) == (429, "rate.limited")
+    looks = [
+        (await web.call("GET", f"/owner/deliveries/{delivery}/photos/{min(kept)}", by=web.owner)).status_code
+        for _ in range(5)
+    ]
+    assert looks == [200, 200, 200, 429, 429]
+    assert (await home.kinds(delivery)).count("delivery.photo_seen") == 3
+
+
 async def collect(home: DeliveryHouse, delivery: Any, after: str | None, count: int) -> list[dict[str, str]]:
     """Events of a carrier's stream: id and data."""
 
     async def still() -> Any:
         return await home.desk.carrier.read(home.carrier, delivery)
 
-    response = stream(home.desk, await still(), Audience(carrier_type, carrier_state, still), after)
+    response = stream(home.desk, await still(), Audience("one", carrier_type, carrier_state, still), after)
     events: list[dict[str, str]] = []
     async with asyncio.timeout(5):
         async for text in response.body_iterator:
@@ -374,10 +405,27 @@ async def test_a_stream_says_nothing_before_the_approval_and_beats(home: Deliver
     async def still() -> Any:
         return await home.desk.carrier.read(home.carrier, delivery)
 
-    response = stream(home.desk, await still(), Audience(carrier_type, carrier_state, still), None)
+    response = stream(home.desk, await still(), Audience("one", carrier_type, carrier_state, still), None)
     texts = [str(text) async for text in response.body_iterator]
     assert texts.count(": still here\n\n") >= 3
     assert not [text for text in texts if "event:" in text]
+
+
+async def test_a_listener_has_only_so_many_streams(home: DeliveryHouse) -> None:
+    delivery = await home.asked()
+
+    async def still() -> Any:
+        return await home.desk.carrier.read(home.carrier, delivery)
+
+    home.desk = replace(home.desk, streams=OpenStreams(each=1, total=2))
+    read, audience = await still(), Audience("one", carrier_type, carrier_state, still)
+    first = stream(home.desk, read, audience, None).body_iterator
+    await anext(first)
+    with pytest.raises(TooManyStreams):
+        stream(home.desk, read, audience, None)
+    stream(home.desk, read, replace(audience, id="another"), None)
+    await first.aclose()  # type: ignore[attr-defined]
+    stream(home.desk, read, audience, None)
 
 
 async def test_a_stream_ends_with_the_right_to_see(home: DeliveryHouse) -> None:
@@ -387,7 +435,7 @@ async def test_a_stream_ends_with_the_right_to_see(home: DeliveryHouse) -> None:
         return (await home.desk.owner.read(home.owner, delivery))[0]
 
     response = stream(
-        home.desk, await still(), Audience(lambda kind, _: kind, lambda one: one.state, still), None
+        home.desk, await still(), Audience("one", lambda kind, _: kind, lambda one: one.state, still), None
     )
     await home.people.people.cars.release(CAR, by=home.owner, now=home.now)
     async with asyncio.timeout(5):

@@ -3,12 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+from fastapi.routing import APIRoute
+
+from maintenance import desk_api_live, desk_signals
 from maintenance.desk_index import DESK, QUEUE
 from maintenance.desk_problems import NothingToDo
 from maintenance.desk_signals import Signals
 from maintenance.limits import DeskLimits
+from people.access import PersonPrincipal
+from people.agents import AgentPrincipal
+from spine.open_streams import TooManyStreams
 from tests.service.conftest import running
 from tests.service.desk_house import DeskHouse, desk_house
 from tests.service.people_house import house_of_people
@@ -70,8 +78,8 @@ async def test_a_signal_comes_once_the_list_shows_what_it_is_about(desk_house: D
         await house.settle()
         await following
         assert await house.desk.index.scores(QUEUE, DESK, [case]) == [None]
-        await events.aclose()  # type: ignore[attr-defined]
-        await beats.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
+        await beats.aclose()
 
 
 async def test_where_the_list_stays_behind_the_signal_comes_all_the_same(desk_house: DeskHouse) -> None:
@@ -86,7 +94,7 @@ async def test_where_the_list_stays_behind_the_signal_comes_all_the_same(desk_ho
         await house.desk.work.claim_next(agent.at)
         await told(events)
         assert await house.desk.index.count(QUEUE, DESK) == 1, "the list's reader did not run"
-        await events.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
 
 
 async def test_a_cursor_is_silent_only_where_nothing_was_missed(desk_house: DeskHouse) -> None:
@@ -101,13 +109,13 @@ async def test_a_cursor_is_silent_only_where_nothing_was_missed(desk_house: Desk
         for other in ("", "x", "0-0", f"{seen}9", signals_of(house).cursor):
             elsewhere = signals.events(other, may)
             assert id_of(await told(elsewhere)) == seen
-            await elsewhere.aclose()  # type: ignore[attr-defined]
-        await again.aclose()  # type: ignore[attr-defined]
-        await first.aclose()  # type: ignore[attr-defined]
+            await elsewhere.aclose()
+        await again.aclose()
+        await first.aclose()
         # Nobody listened for a while: whoever comes back looks.
         later = signals.events(seen, may)
         assert id_of(await told(later)) != seen
-        await later.aclose()  # type: ignore[attr-defined]
+        await later.aclose()
 
 
 async def test_a_stream_ends_with_the_right_to_listen(desk_house: DeskHouse) -> None:
@@ -128,6 +136,46 @@ async def test_a_stream_ends_with_the_right_to_listen(desk_house: DeskHouse) -> 
         short = signals_of(house, signal_life=BEAT).events(None, may)
         async with asyncio.timeout(10):
             assert [event async for event in short][-1] == ": still here\n\n"
+
+
+async def test_what_goes_wrong_in_following_sends_everybody_to_look(
+    desk_house: DeskHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = desk_house
+    await house.choose()
+    signals = signals_of(house, signal_patience=timedelta(milliseconds=20))
+
+    def broken(_: object) -> object:
+        monkeypatch.undo()
+        raise KeyError("nobody thought of this")
+
+    async with followed(house):
+        events = signals.events(None, may)
+        first = await told(events)
+        monkeypatch.setattr(desk_signals, "places", broken)
+        await house.case(severity="high")
+        second = await told(events)
+        await house.case(severity="high")
+        third = await told(events)
+        assert len({id_of(one) for one in (first, second, third)}) == 3
+        await events.aclose()
+
+
+async def test_an_agent_has_only_so_many_streams(desk_house: DeskHouse) -> None:
+    house = desk_house
+    limits = house.desk.limits.model_copy(update={"signal_streams_each": 1})
+    agent = await house.agent("ann@example.org")
+    route = desk_api_live.routes(replace(house.desk, limits=limits), signals_of(house)).routes[0]
+    assert isinstance(route, APIRoute)
+    person = PersonPrincipal(agent.view.person, "passkey", "0" * 16, house.now)
+    me = AgentPrincipal(agent.view.id, agent.view.person, agent.view.role, frozenset({"en"}))
+    async with followed(house):
+        first = (await route.endpoint(me, person)).body_iterator
+        await anext(first)
+        with pytest.raises(TooManyStreams):
+            await route.endpoint(me, person)
+        await first.aclose()
+        await route.endpoint(me, person)
 
 
 async def test_only_agents_listen(desk_house: DeskHouse) -> None:

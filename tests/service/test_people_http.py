@@ -125,12 +125,37 @@ async def test_mails_speak_the_language_of_the_last_sign_in_until_one_is_chosen(
     assert (await house.store.load(ada)).body == "{}"
 
 
+async def test_whoever_signs_in_where_somebody_else_was_signs_them_out_there(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    async def sign_in(email: str, there: str = "") -> str:
+        token = await link(house_of_people, http, email)
+        http.cookies.clear()
+        headers = {**OURS, "Cookie": f"tl_session={there}"} if there else OURS
+        made = await http.post("/v1/session", json={"token": token}, headers=headers)
+        assert made.status_code == 201
+        http.cookies.clear()
+        return made.cookies["tl_session"]
+
+    async def known(session: str) -> int:
+        return (await http.get("/v1/me", headers=bearer(session))).status_code
+
+    ada, elsewhere = await sign_in("ada@example.org"), await sign_in("ada@example.org")
+    again = await sign_in("ada@example.org", there=ada)
+    assert await known(ada) == 200, "the same person: what this browser is notified by goes on"
+    bob = await sign_in("bob@example.org", there=again)
+    assert await known(again) == 401
+    assert [await known(one) for one in (ada, elsewhere, bob)] == [200, 200, 200]
+    await sign_in("cyd@example.org", there=f"{bob[:-1]}_")
+    assert await known(bob) == 200, "no session was there"
+
+
 async def test_with_tls_the_cookie_is_bound_to_the_host(house_of_people: PeopleHouse) -> None:
     from people.access import Access
 
     people = house_of_people.people
     access = Access(
-        people.sessions, people.carrier_tokens, people.courier_tokens, people.operators, people.clock,
+        people.sessions, people.carrier_tokens, people.courier_tokens, people.operators, people.doorkeeper, people.clock,
         "https://trunkline.example",
     )  # fmt: skip
     assert (access.cookie, access.secure) == ("__Host-tl_session", True)
@@ -381,6 +406,28 @@ async def test_strangers_are_slowed_down(http: httpx.AsyncClient) -> None:
     slowed = await http.post("/v1/session", json={"token": "x" * 43})
     assert slowed.status_code == 429
     assert 0 < int(slowed.headers["Retry-After"]) <= 600
+
+
+async def test_a_stolen_session_fills_nothing_and_stops_nobody_else(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house, path = house_of_people, "/v1/me/name"
+    person = await house.owner("ada@example.org")
+    stolen, own = bearer(await house.session(person)), bearer(await house.session(person))
+
+    async def rename(by: dict[str, str]) -> httpx.Response:
+        return await http.put(path, headers=by, json={"name": "Ada"})
+
+    house.people.doorkeeper._limits = LIMITS.model_copy(update={"acts_per_session": 3})
+    for _ in range(3):
+        assert (await rename(stolen)).status_code == 204
+    slow = await rename(stolen)
+    assert (slow.status_code, slow.json()["code"]) == (429, "rate.limited")
+    assert 0 < int(slow.headers["Retry-After"]) <= 60
+    assert (await http.get("/v1/me", headers=stolen)).status_code == 200
+    assert (await rename(own)).status_code == 204
+    assert (await http.delete("/v1/sessions", headers=own)).status_code == 204
+    assert (await rename(stolen)).status_code == 401
 
 
 async def test_the_notice_of_a_new_email_takes_it_back_without_a_session(

@@ -70,6 +70,27 @@ def test_several_scans_stay() -> None:
     assert stripped(progressive)[1] == progressive
 
 
+@pytest.mark.parametrize(
+    ("wide", "high", "fits"),
+    [
+        (4000, 3000, True),
+        (10_000, 5_000, True),
+        (10_000, 5_001, False),
+        (16_384, 16_384, False),
+        (60_000, 60_000, False),
+    ],
+)
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused(wide: int, high: int, fits: bool) -> None:
+    png = PNG.replace(HEAD, chunk(b"IHDR", struct.pack(">IIBBBBB", wide, high, 1, 0, 0, 0, 0)))
+    jpeg = BARE.replace(SIZE, struct.pack(">BHHB", 8, high, wide, 1) + bytes([1, 0x11, 0]))
+    for bomb in (png, jpeg):
+        if fits:
+            stripped(bomb)
+        else:
+            with pytest.raises(PhotoUnfit):
+                stripped(bomb)
+
+
 def test_a_png_keeps_its_picture_only() -> None:
     media, picture = stripped(FULL_PNG)
     assert media == "image/png"

@@ -34,7 +34,7 @@ class Over(Problem):
 def app() -> FastAPI:
     made = bare(Settings(public_url=ORIGIN, map_tiles="https://tiles.example/{z}/{x}/{y}.png"))
     nothing = cast(Any, None)
-    access = Access(nothing, nothing, nothing, nothing, nothing, ORIGIN)
+    access = Access(nothing, nothing, nothing, nothing, nothing, nothing, ORIGIN)
     made.router.routes.extend(frame.routes(access, nothing).routes)
 
     @made.api_route("/things/{thing}", methods=["GET", "PUT", "DELETE"])

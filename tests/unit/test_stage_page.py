@@ -265,3 +265,29 @@ def test_by_hand_a_lid_stays_up_and_pads_are_told_only_where_they_are_measured()
     assert PADS not in vehicle.signals()
     vehicle.change(pad_wear=100)
     assert heard[-1] == {PADS: 100}
+
+
+async def test_a_page_that_is_too_slow_comes_back_instead_of_showing_what_was(tmp_path: Path) -> None:
+    news = News(vehicle=CAR, unit=tmp_path, mail=tmp_path, address="ada@example.org")
+    async with news.listen(after=0) as events:
+        while b"caught_up" not in await anext(events):
+            pass
+        for number in range(1_001):
+            news.say("said", {"number": number})
+        assert [one async for one in events] == []
+        news.say("said", {"number": "later"})
+    async with news.listen(after=0) as events:
+        assert b"later" in b"".join([await anext(events) for _ in range(202)])
+
+
+def test_only_letters_that_are_there_and_links_of_ours_are_told(tmp_path: Path) -> None:
+    news = News(vehicle=CAR, unit=tmp_path, mail=tmp_path, address="ada@example.org")
+    (tmp_path / "1.eml").symlink_to(tmp_path / "gone")
+    told: list[Any] = []
+    news.say = lambda name, data: told.append((name, data["to"]))  # type: ignore[method-assign]
+    secret = "#" + "s" * 24
+    for number, link in enumerate(("decide", "/evil.example/x", "\\evil.example")):
+        text = f"To: ada@example.org\nSubject: May they?\n\nFollow {ORIGIN}/{link}{secret}\n"
+        (tmp_path / f"{number + 2}.eml").write_text(text)
+        news.look_for_mail()
+    assert told == [("mail", f"/decide{secret}"), ("mail", ""), ("mail", "")]

@@ -5,12 +5,13 @@ import { t } from "/static/words.js";
 const AGAIN_MS = 5_000;
 const TICK_MS = 2_000;
 const BEAT_MS = 30_000;
+const NO_MORE = new Set([401, 403, 404, 410]);
 
 /**
  * Look again at every event of the stream at `url`. Many events at once are one more look; a look that fails
  * makes the pill say how old the page is. EventSource comes back by itself where it left off (Last-Event-ID), and
  * each time it is connected the page looks once more: what happened in between is seen. `look` throws what
- * `requests.js` throws; once the session is over (401) nothing is asked any more.
+ * `requests.js` throws; once the session is over, or this is the reader's to see no more, nothing is asked any more.
  * `soon`: whether the page waits for something that no event tells of (the lock's last word), so it looks often.
  */
 export function follow(url, look, pill, soon = () => false) {
@@ -40,7 +41,7 @@ export function follow(url, look, pill, soon = () => false) {
       const fresh = await look().then(
         () => true,
         (problem) => {
-          over = problem.status === 401;
+          over = NO_MORE.has(problem.status);
           return false;
         },
       );

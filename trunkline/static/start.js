@@ -3,6 +3,7 @@ import { carName, showCars } from "/static/cars.js";
 import { during, element, say } from "/static/controls.js";
 import { follow } from "/static/live.js";
 import { ask, once } from "/static/requests.js";
+import { forgetHere } from "/static/signed_out.js";
 import { here, moment, span } from "/static/times.js";
 import { t } from "/static/words.js";
 import { deliveryTitle, isPast, questionTitle, standing, stateName } from "/delivery/words.js";
@@ -147,6 +148,7 @@ by("all").addEventListener("click", () => {
 by("sign-out").addEventListener("click", () =>
   during(by("sign-out").parentElement, by("left"), async () => {
     await ask("DELETE", "/v1/session");
+    forgetHere();
     location.replace("/");
   }),
 );
