@@ -1,60 +1,18 @@
 """What is photographed: each scene brings a page into a state and says where it is and whose it is."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from playwright.async_api import Page
 
-from tests.journey.chromium import Chromium
-from tests.journey.stand import Cast, Stand, decide, finish, ready_to_open, until
+from tests.journey.stand import decide, finish, ready_to_open, until
 from tests.journey.test_pages_booking import garage, opened
 from tests.journey.test_pages_cases import reported
 from tests.journey.test_pages_deciding import asked
 from tests.journey.test_pages_desk import agent, scanned, wants_calls
-from tests.journey.test_pages_operator import token
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """``wait``: a selector that shows when the page is whole. ``page``: one that is open already, and is taken as it is."""
-
-    path: str
-    wait: str = "h1"
-    cookies: Mapping[str, str] = field(default_factory=dict)
-    page: Page | None = None
-
-
-@dataclass
-class World:
-    """The installation, its people, and the browser in which they prepare."""
-
-    stand: Stand
-    cast: Cast
-    web: Chromium
-    deliveries: dict[str, str] = field(default_factory=dict)
-    kept: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def owner(self) -> dict[str, str]:
-        """The owner's session."""
-        return {"tl_session": self.cast.owner.token}
-
-    async def delivery(self, name: str) -> str:
-        """A delivery that waits for its answer; the same one for each name."""
-        if name not in self.deliveries:
-            self.deliveries[name], _ = await asked(self.cast, reference=name)
-        return self.deliveries[name]
-
-
-Scene = Callable[[World], Awaitable[Shot]]
-
-
-def _still(path: str, wait: str = "h1", *, owner: bool = False) -> Scene:
-    async def scene(world: World) -> Shot:
-        return Shot(path, wait, world.owner if owner else {})
-
-    return scene
+from tests.screenshots.courier import COURIER
+from tests.screenshots.operator import OPERATOR
+from tests.screenshots.stage import STAGE
+from tests.screenshots.world import Scene, Shot, World, still
 
 
 async def _asked_by_mail(world: World) -> Shot:
@@ -145,37 +103,17 @@ async def _wallboard(world: World) -> Shot:
     return Shot("/desk/wallboard", "#working", page=world.kept["desk"])
 
 
-async def _operator(world: World, path: str) -> Shot:
-    if "operator" not in world.kept:
-        page = await world.web.page()
-        await page.goto(f"{world.web.url}/operator/sign-in")
-        await page.locator("#token").fill(token(world.stand))
-        await page.locator("form button").first.click()
-        await page.wait_for_url("**/operator**")
-        cookies = await page.context.cookies()
-        world.kept["operator"] = {one["name"]: one["value"] for one in cookies if "operator" in one["name"]}
-        await page.context.close()
-    return Shot(path, "h1", world.kept["operator"])
-
-
-def _operators(path: str) -> Scene:
-    async def scene(world: World) -> Shot:
-        return await _operator(world, path)
-
-    return scene
-
-
 SCENES: Final[dict[str, Scene]] = {
-    "home": _still("/"),
-    "sign-in": _still("/sign-in", "#ask"),
-    "sign-in-link": _still(f"/sign-in#{'a' * 43}", "#follow"),
-    "confirm-email": _still(f"/confirm-email#{'a' * 43}", "#follow"),
-    "keep-email": _still(f"/keep-email#{'a' * 43}", "#follow"),
-    "keep-passkeys": _still(f"/keep-passkeys#{'a' * 43}", "#follow"),
-    "invitation": _still("/invitations/inv_3k7m9qxd4hwe2a5t.1", "#said"),
+    "home": still("/"),
+    "sign-in": still("/sign-in", "#ask"),
+    "sign-in-link": still(f"/sign-in#{'a' * 43}", "#follow"),
+    "confirm-email": still(f"/confirm-email#{'a' * 43}", "#follow"),
+    "keep-email": still(f"/keep-email#{'a' * 43}", "#follow"),
+    "keep-passkeys": still(f"/keep-passkeys#{'a' * 43}", "#follow"),
+    "invitation": still("/invitations/inv_3k7m9qxd4hwe2a5t.1", "#said"),
     "decide": _asked_by_mail,
-    "decide-no-link": _still("/decide", "#said"),
-    "block-no-link": _still("/block", "#said"),
+    "decide-no-link": still("/decide", "#said"),
+    "block-no-link": still("/block", "#said"),
     "start": _start,
     "delivery-asked": _waits,
     "delivery-arrived": _at_the_car,
@@ -183,28 +121,23 @@ SCENES: Final[dict[str, Scene]] = {
     "delivery-declined": _declined,
     "car": _car,
     "car-passkey": _pairing,
-    "account": _still("/account", "#page", owner=True),
-    "passkeys": _still("/passkeys", "#page", owner=True),
-    "notifications": _still("/notifications", "#page", owner=True),
+    "account": still("/account", "#page", owner=True),
+    "passkeys": still("/passkeys", "#page", owner=True),
+    "notifications": still("/notifications", "#page", owner=True),
     "cases": _cases,
     "case": _case,
     "visit": _visit,
-    "visit-link": _still("/book", "h1"),
-    "garage-link": _still("/garage", "h1"),
-    "courier": _still("/courier", "#enrol"),
-    "desk-signed-out": _still("/desk", "#entry"),
+    "visit-link": still("/book", "h1"),
+    "garage-link": still("/garage", "h1"),
+    **COURIER,
+    "desk-signed-out": still("/desk", "#entry"),
     "desk": _desk,
     "desk-call": _desk_call,
     "desk-wallboard": _wallboard,
-    "operator-sign-in": _still("/operator/sign-in"),
-    "operator": _operators("/operator"),
-    "operator-vehicles": _operators("/operator/vehicles"),
-    "operator-carriers": _operators("/operator/carriers"),
-    "operator-webhooks": _operators("/operator/webhooks"),
-    "operator-letters": _operators("/operator/letters"),
-    "operator-agents": _operators("/operator/agents"),
-    "error-404": _still("/nowhere"),
-    "error-422": _still("/invitations/nonsense"),
-    "error-405": _still("/language"),
+    **OPERATOR,
+    **STAGE,
+    "error-404": still("/nowhere"),
+    "error-422": still("/invitations/nonsense"),
+    "error-405": still("/language"),
 }
 """Every page by the name of its pictures, in this order: a later one may need what an earlier one did."""
