@@ -34,7 +34,11 @@ export function showCase(read, { anew }) {
     : "";
 }
 
+/** What can come of a call is told after a number was shown; before, it is said how to come there. */
 export function showOutcomes(outcomes) {
+  const called = outcomes.includes("no_answer");
+  by("of-a-call").hidden = !called;
+  by("before-call").hidden = called;
   drawOutcomes(by("outcomes"), outcomes);
 }
 

@@ -2,7 +2,8 @@
 
 It starts an installation of its own with one car, brings each page into the states that look different, and takes the
 pictures; a page that cannot be reached, is wider than its window (also at 320 px), holds words that do not fit where
-they stand, or makes the console complain is told and ends in 1. ``ARGS="--only desk,cases"`` takes some; ``--language
+they stand, or makes the console complain is told and ends in 1; so is a page that
+no scene shows. ``ARGS="--only desk,cases"`` takes some; ``--language
 de`` another language, into a folder of its own; ``--narrow`` takes 320 px, too.
 """
 
@@ -15,12 +16,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.journey.chromium import BINARY, FLAGS
 from tests.journey.phone import CAMERA
 from tests.journey.stand import Stand
+from tests.screenshots.pages import without_picture
 from tests.screenshots.scenes import SCENES
 from tests.screenshots.world import Shot, Speaking, World
 from trunkline.languages import LANGUAGES
@@ -46,6 +49,7 @@ class Studio:
     folder: Path
     widths: Mapping[str, tuple[int, int]]
     taken: int = 0
+    paths: set[str] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
 
     async def take(self, name: str, shot: Shot) -> None:
@@ -54,6 +58,8 @@ class Studio:
         if shot.page is None or not page.url.endswith(shot.path):
             await page.goto(self.url + shot.path)
         await self._settled(page, name, shot.wait)
+        self.paths.add(urlsplit(page.url).path)
+        await page.mouse.move(0, 0)
         if shot.unfold:
             await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         for device, (width, height) in self.widths.items():
@@ -139,6 +145,8 @@ def main() -> int:
             studio = asyncio.run(take_all(stand, only, asked.language, narrow=asked.narrow))
         finally:
             stand.stop()
+    if not only:
+        studio.wrong += [f"{path}: no scene shows it" for path in without_picture(studio.paths)]
     sys.stderr.write(f"{studio.taken} pictures in {FOLDER.relative_to(FOLDER.parents[1])}\n")
     sys.stderr.write("".join(f"{one}\n" for one in studio.wrong))
     return 1 if studio.wrong else 0

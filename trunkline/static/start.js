@@ -3,9 +3,9 @@ import { carName, showCars } from "/static/cars.js";
 import { during, element, say } from "/static/controls.js";
 import { follow } from "/static/live.js";
 import { ask, once } from "/static/requests.js";
-import { moment, span } from "/static/times.js";
+import { moment, second, span } from "/static/times.js";
 import { t } from "/static/words.js";
-import { deliveryTitle, isPast, questionTitle, standing, stateName } from "/delivery/words.js";
+import { deliveryTitle, isPast, placeWords, purpose, questionTitle, standing, stateName } from "/delivery/words.js";
 
 const PAST_SHOWN = 5;
 const by = (id) => document.getElementById(id);
@@ -23,18 +23,26 @@ function small(...parts) {
   return element("div", { className: "muted small" }, parts.filter(Boolean).join(" · "));
 }
 
+/** When it was asked, to the second: by it two questions differ that are alike in all else. */
+function askedAt(read) {
+  const found = read.timeline.findLast(([, what]) => what === "asked");
+  return found ? t("Asked {time}", { time: second(found[0]) }) : "";
+}
+
 /** A question: its two answers lead to its page, where it is looked at whole and decided. */
 function question(read) {
   const page = `/deliveries/${read.id}`;
   const title = questionTitle(read.kind, read.carrier_name);
-  const link = (to, words, look) => element("a", { className: look, href: `${page}#${to}`, "aria-label": `${words}: ${title}` }, words);
+  const when = span(read.window);
+  const link = (to, words, look) => element("a", { className: look, href: `${page}#${to}`, "aria-label": `${words}: ${title} ${when}` }, words);
   const courier = read.courier_name ? t("Courier: {name}", { name: read.courier_name }) : "";
   return element(
     "article",
     { className: "card asks" },
     element("h3", {}, element("a", { href: page }, title)),
-    element("p", {}, span(read.window)),
-    small(where(read), courier, t("Answer by {time}", { time: moment(read.question.expires_at) }), read.livemode ? "" : t("a test")),
+    element("p", { className: "when" }, when),
+    element("p", {}, [purpose(read.kind, read.opens, read.parcels), where(read) || placeWords(read.place), courier].filter(Boolean).join(" · ")),
+    small(askedAt(read), t("Answer by {time}", { time: moment(read.question.expires_at) }), read.livemode ? "" : t("a test")),
     element("div", { className: "two" }, link("approve", t("Approve…"), "button"), link("decline", t("Decline…"), "button bad")),
   );
 }
