@@ -21,7 +21,7 @@ function entry({ job }) {
       { className: "job-entry", href: `#${job.id}` },
       element("strong", {}, span(job.window)),
       element("span", {}, where),
-      element("span", { className: "muted" }, what.filter(Boolean).join(" · ")),
+      element("span", { className: "muted" }, what.filter(Boolean).join("\u00a0· ")),
       element("span", { className: "badge" }, stateName(job.state)),
     ),
   );

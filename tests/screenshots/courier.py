@@ -1,5 +1,6 @@
 """The courier's phone, from its code to the last photo, and what goes wrong in between."""
 
+import asyncio
 from typing import Final
 
 from playwright.async_api import Page, Route, expect
@@ -31,7 +32,8 @@ async def _phone(world: World) -> Page:
         await page.goto(f"{world.web.url}/courier#{code}")
         await page.locator("#enrol-form button").click()
         await page.locator("#list").wait_for()
-        await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
+        # It never comes where a file was changed since the installation was started.
+        await asyncio.wait_for(page.evaluate("navigator.serviceWorker.ready.then(() => undefined)"), 30)
         await page.route("**/v1/courier/jobs/dlv_*", _read)
         world.kept |= {"phone": page, "kim": courier}
     return world.kept["phone"]  # type: ignore[no-any-return]

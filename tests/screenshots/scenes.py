@@ -147,7 +147,7 @@ async def _visit_booked(world: World) -> Shot:
     await page.get_by_role("radio").nth(3).check()
     await page.locator("form:has([type=radio]) button[type=submit]").first.click()
     await page.locator("[role=status]").wait_for()
-    return Shot("/book", "[role=status]", page=page)
+    return Shot(page.url.removeprefix(world.web.url), "[role=status]", page=page)
 
 
 async def _garage(world: World) -> Shot:

@@ -8,6 +8,8 @@ import { t } from "/static/words.js";
 import { deliveryTitle, isPast, placeWords, purpose, questionTitle, standing, stateName } from "/delivery/words.js";
 
 const PAST_SHOWN = 5;
+/** It ends a line rather than beginning one. */
+const DOT = "\u00a0· ";
 const by = (id) => document.getElementById(id);
 const said = by("said");
 let cars = [];
@@ -20,7 +22,7 @@ function where(read) {
 }
 
 function small(...parts) {
-  return element("div", { className: "muted small" }, parts.filter(Boolean).join(" · "));
+  return element("div", { className: "muted small" }, parts.filter(Boolean).join(DOT));
 }
 
 /** When it was asked, to the second: by it two questions differ that are alike in all else. */
@@ -41,7 +43,7 @@ function question(read) {
     { className: "card asks" },
     element("h3", {}, element("a", { href: page }, title)),
     element("p", { className: "when" }, when),
-    element("p", {}, [purpose(read.kind, read.opens, read.parcels), where(read) || placeWords(read.place), courier].filter(Boolean).join(" · ")),
+    element("p", {}, [purpose(read.kind, read.opens, read.parcels), where(read) || placeWords(read.place), courier].filter(Boolean).join(DOT)),
     small(askedAt(read), t("Answer by {time}", { time: moment(read.question.expires_at) }), read.livemode ? "" : t("a test")),
     element("div", { className: "two" }, link("approve", t("Approve…"), "button"), link("decline", t("Decline…"), "button bad")),
   );
