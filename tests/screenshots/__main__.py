@@ -55,7 +55,7 @@ class Studio:
     async def take(self, name: str, shot: Shot) -> None:
         """One page at each width in each theme."""
         page = shot.page or await self._somebody(name, shot)
-        if shot.page is None or not page.url.endswith(shot.path):
+        if shot.page is None or urlsplit(page.url).path != urlsplit(shot.path).path:
             await page.goto(self.url + shot.path)
         await self._settled(page, name, shot.wait)
         self.paths.add(urlsplit(page.url).path)

@@ -97,7 +97,7 @@ async def _invited(world: World) -> Shot:
     invited = {"email": "new@pictures.example", "role": "driver", "may_approve": True}
     path = f"/v1/owner/cars/{cast.vehicle}/people"
     invitation = await cast.owner.api.call("POST", path, invited, token=cast.owner.token)
-    return Shot(f"/invitations/{invitation['id']}", "#said", world.kept["new"])
+    return Shot(f"/invitations/{invitation['id']}", "#what", world.kept["new"])
 
 
 async def _signed_out(world: World) -> Shot:
