@@ -256,14 +256,33 @@ def asked_out(read: Read, question: Question | None, needed: Needed | None = Non
 
 
 def timeline(read: Read) -> tuple[tuple[AwareDatetime, str], ...]:
-    """What happened, by kind, with the receipts' and the key's moments; oldest first."""
+    """What happened, by kind, with the receipts' and the key's moments; oldest first.
+
+    What the car did is told by the car's own clock, as its receipts say it: a receipt comes later than the lock moved,
+    and two of them may come at once. In the same moment the lid is shut before the lock.
+    """
     body, key = read.body, read.body.key
-    rows = [(at, kind.removeprefix("delivery.")) for kind, at in body.times.items()]
+    times = {kind.removeprefix("delivery."): at for kind, at in body.times.items()}
+    by_the_car = {"opened": body.opened_at, "left_open": body.left_open_at, "closed": body.closed_at}
+    times |= {what: at for what, at in by_the_car.items() if what in times and at is not None}
     if body.locked_at is not None:
-        rows.append((body.locked_at, "locked"))
+        times["locked"] = body.locked_at
+    rows = [(at, what) for what, at in times.items()]
     if key is not None and key.died_at is not None:
         rows.append((key.died_at, f"key destroyed: {str(key.how).replace('_', ' ')}"))
-    return tuple(sorted(rows, key=lambda row: row[0]))
+    return tuple(sorted(rows, key=lambda row: (row[0], _AT_THE_BOOT.get(row[1], 0))))
+
+
+_AT_THE_BOOT: Final = {
+    "opened": 1,
+    "left_open": 2,
+    "closed": 3,
+    "locked": 4,
+    "delivered": 5,
+    "failed": 5,
+    "ended": 6,
+}
+"""What comes first of what has the same time."""
 
 
 SEEN_BY_OWNERS: Final = frozenset(

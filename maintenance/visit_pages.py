@@ -14,7 +14,7 @@ from maintenance import booking_links, garage_links
 from maintenance.api_garage import allowed
 from maintenance.api_visits_parts import SLOT, CasePath, Start
 from maintenance.composition import Maintenance
-from maintenance.explaining import LANGUAGES, Language
+from maintenance.explaining import Language
 from maintenance.garage_desk import Act
 from maintenance.garage_links import GarageLink
 from maintenance.garage_problems import LinkNotGood
@@ -90,8 +90,8 @@ def _links(templates: Environment) -> APIRouter:
 
     def serve(path: str) -> None:
         @router.get(path)
-        async def page(request: Request) -> HTMLResponse:
-            language = _asked_language(request)
+        async def page() -> HTMLResponse:
+            language = reader_language(templates)
             shown = templates.get_template("visit_link.html")
             return HTMLResponse(shown.render(say=every(language)["page"], language=language, path=path))
 
@@ -250,7 +250,7 @@ async def _tried(work: Callable[[], Awaitable[object]], act: str, language: Lang
 
 async def _refused(desk: Maintenance, request: Request, templates: Environment) -> HTMLResponse:
     """A link that is not good: only those count against a network address."""
-    language = _asked_language(request)
+    language = reader_language(templates)
     words = every(language)["page"]
     try:
         await desk.people.doorkeeper.redeems(network_address(request), now=desk.clock.now())
@@ -263,12 +263,3 @@ async def _refused(desk: Maintenance, request: Request, templates: Environment) 
         say=words, language=language, said=words["link"]
     )
     return HTMLResponse(page, 404)
-
-
-def _asked_language(request: Request) -> Language:
-    """The browser's first language of ours; nothing else is known before the link is read."""
-    for part in request.headers.get("accept-language", "")[:200].split(","):
-        found = next((one for one in LANGUAGES if one == part.strip()[:2].lower()), None)
-        if found is not None:
-            return found
-    return "en"

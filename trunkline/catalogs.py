@@ -19,6 +19,8 @@ from trunkline.extracting import NotLiteral, Text, fills, ill_written, of_code, 
 from trunkline.languages import LANGUAGES, PLACEHOLDER
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+_SPEAKS: Final = Path("trunkline", "static", "words.js")
+"""What looks up the texts of scripts, and has none of its own. A package's own ``words.js`` is full of them."""
 PACKAGES: Final = ("trunkline", "people", "delivery", "maintenance", "webhooks", "spine")
 _READ: Final = {".html": of_template, ".js": of_script, ".py": of_code}
 TRANSLATED: Final = LANGUAGES[1:]
@@ -94,7 +96,7 @@ def gather(root: Path = ROOT) -> Sources:
 def _sources(root: Path) -> Iterator[Path]:
     for package in PACKAGES:
         yield from (root / package / "templates").rglob("*.html")
-        yield from (path for path in (root / package / "static").rglob("*.js") if path.name != "words.js")
+        yield from (path for path in (root / package / "static").rglob("*.js") if path != root / _SPEAKS)
         yield from (root / package).rglob("*.py")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
 
+from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
@@ -151,8 +152,8 @@ def diagram() -> str:
     return f"{head}```mermaid\n{drawn()}```\n"
 
 
-def openapi() -> str:
-    """The HTTP API as OpenAPI 3.1, described by an application with throw-away keys and no store behind it."""
+def application() -> FastAPI:
+    """The application with all its routes, with throw-away keys and no store behind it: to be described, not served."""
     from keys.signing import create_signing_keys
     from spine.clock import SystemClock
     from trunkline.app import described
@@ -165,8 +166,12 @@ def openapi() -> str:
         create_signing_keys(keys_directory(settings))
         pki.make(settings.pki_dir, hosts=["localhost"], now=SystemClock().now(), limits=settings.gateway)
         publish_roots(settings)
-        app = asyncio.run(described(settings))
-    return json.dumps(app.openapi(), indent=1, sort_keys=True) + "\n"
+        return asyncio.run(described(settings))
+
+
+def openapi() -> str:
+    """The HTTP API as OpenAPI 3.1."""
+    return json.dumps(application().openapi(), indent=1, sort_keys=True) + "\n"
 
 
 def asyncapi() -> str:

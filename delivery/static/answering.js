@@ -56,7 +56,7 @@ export function showNeeded(needed, { session }) {
   if (by("needed-words").textContent !== words) by("needed-words").textContent = words;
   by("needed").hidden = words === "";
   by("needed").className = blocks ? "stands wait" : "muted small";
-  by("choose").hidden = !blocks;
+  by("choose").hidden = !needed || (needed.by !== "nothing" && needed.by !== "link");
 }
 
 /**

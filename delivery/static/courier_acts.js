@@ -94,6 +94,8 @@ export class Acts {
         return [this.#button(t("Done"), "big", "done", () => this.#done())];
       case "lock":
         return [this.#button(t("Lock"), "big", "lock", () => this.#simply("lock"))];
+      case "list":
+        return [element("a", { className: "button big", href: "#", "data-act": "list" }, t("All jobs"))];
       default:
         return [];
     }

@@ -169,6 +169,8 @@ export class JobScreen {
     if (this.#gone || mine !== this.#draws) return;
     const here = { queued, key: Boolean(key), taken: this.local.taken, again: this.local.again, wanted: this.local.wanted, nearby: Boolean(this.nearby) };
     const next = step(job, here);
+    // What could not be done for a job that is over by now is no news any more.
+    if (job.sees === "over" && by("said").classList.contains("bad")) say(by("said"), "");
     const { result } = this.local;
     const shown = result && job.sees !== "over" ? { ...next, ...result } : next;
     by("stands").className = `stands ${shown.tone}`;

@@ -6,11 +6,13 @@ import { span } from "/static/times.js";
 import { n, t } from "/static/words.js";
 
 const by = (id) => document.getElementById(id);
+/** Parcels whose reference tells a job from another one of the same hour. */
+const NAMED = 2;
 let drawn = "";
 
 function entry({ job }) {
   const where = job.looks ? [job.looks.plate, job.looks.colour].filter(Boolean).join(" · ") : t("plate shown later");
-  const what = n("{count} parcel", "{count} parcels", job.parcels.length);
+  const what = [n("{count} parcel", "{count} parcels", job.parcels.length), ...job.parcels.slice(0, NAMED).map((one) => one.reference)];
   return element(
     "li",
     {},
@@ -19,7 +21,7 @@ function entry({ job }) {
       { className: "job-entry", href: `#${job.id}` },
       element("strong", {}, span(job.window, job.zone)),
       element("span", {}, where),
-      element("span", { className: "muted" }, what),
+      element("span", { className: "muted" }, what.filter(Boolean).join("\u00a0· ")),
       element("span", { className: "badge" }, stateName(job.state)),
     ),
   );

@@ -17,7 +17,7 @@ const OVER = {
 };
 
 /**
- * `{ title, next, tone, act }`. `act`: the one thing to do now (`set_out`, `arrived`, `open`, `nearby`, `photo`, `done`, `lock`) or "".
+ * `{ title, next, tone, act }`. `act`: the one thing to do now (`set_out`, `arrived`, `open`, `nearby`, `photo`, `done`, `lock`, `list`) or "".
  * `queued`: names of what waits to be sent. `taken`: a photo was taken. `again`: the position has to be said once more.
  * `wanted`: one more opening was asked for. `key`: the delivery key is on the phone. `nearby`: the car is connected by Bluetooth.
  */
@@ -32,7 +32,7 @@ export function step(job, { queued, taken, again, wanted, key, nearby }) {
 function told(job, queued, taken, again, key, nearby) {
   if (job.sees === "over") {
     const [title, next, tone] = (OVER[job.state] || (() => [t("Over"), t("There is nothing more to do here."), ""]))();
-    return [title, job.fallback ? t("The owner named another place for the parcel: take it there.") : next, tone, ""];
+    return [title, job.fallback ? t("The owner named another place for the parcel: take it there.") : next, tone, "list"];
   }
   if (queued.has("fail")) return [t("Cannot be done"), t("This waits to be sent. You may go on."), "wait", ""];
   if (queued.has("done")) return [t("Done"), t("This waits to be sent. You may go on."), "wait", ""];

@@ -5,7 +5,8 @@ import { language, n, t } from "/static/words.js";
 import { drawOutcomes } from "/desk/desk_outcomes.js";
 import { by } from "/desk/desk_state.js";
 import {
-  age, barWords, deliveryWords, languageWords, name, outcomeWords, partyWords, plainCode, stateWords, tone, whyWords,
+  age, barWords, deliveryWords, hoursWords, languageWords, name, outcomeWords, partyWords, plainCode, severityWords, stateWords,
+  tone, whyWords,
 } from "/desk/desk_words.js";
 
 const CLOCK_MS = 1_000;
@@ -34,7 +35,11 @@ export function showCase(read, { anew }) {
     : "";
 }
 
+/** What can come of a call is told after a number was shown; before, it is said how to come there. */
 export function showOutcomes(outcomes) {
+  const called = outcomes.includes("no_answer");
+  by("of-a-call").hidden = !called;
+  by("before-call").hidden = called;
   drawOutcomes(by("outcomes"), outcomes);
 }
 
@@ -94,7 +99,7 @@ function codes(read) {
     const km = new Intl.NumberFormat(language).format(Math.round(read.odometer_m / 1000));
     shown.push(element("p", { className: "small" }, t("Odometer: {km} km", { km })));
   }
-  if (read.severity_source) shown.push(element("p", { className: "muted small" }, t("Severity by: {source}", { source: read.severity_source })));
+  if (read.severity_source) shown.push(element("p", { className: "muted small" }, severityWords(read.severity_source)));
   return shown.length ? shown : [element("p", { className: "muted" }, t("No fault code."))];
 }
 
@@ -112,7 +117,7 @@ function facts(read) {
     [t("Asked for help"), asked.join("; ")],
     [t("Number"), consent.phone_known ? t("known; shown when you call") : t("not known")],
     [t("Speaks"), consent.language ? languageWords(consent.language) : t("not known")],
-    [t("Hours by"), clock.source],
+    [t("Hours by"), hoursWords(clock.source)],
     [t("Garage"), consent.garage || ""],
     [t("Open deliveries"), read.deliveries.map((one) => `${one.id}: ${deliveryWords(one.state)}`).join(", ")],
     [t("Calls so far"), calls.join("; ")],

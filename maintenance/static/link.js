@@ -9,5 +9,7 @@ if (token) {
   form.hidden = false;
   form.requestSubmit();
 } else {
+  const title = document.getElementById("title");
+  title.textContent = title.dataset.none;
   document.getElementById("none").hidden = false;
 }

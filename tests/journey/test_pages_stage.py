@@ -173,7 +173,7 @@ async def _by_hand(page: Page) -> None:
     await expect(page.get_by_role("button", name="Order a parcel")).to_be_disabled()
     await page.locator("#notice").click()
     await owner.locator("#approve").click()
-    await courier.get_by_role("link", name="All jobs").click()
+    await courier.get_by_role("link", name="All jobs").first.click()
     await courier.locator("#entries a").first.click()
     await courier.get_by_role("button", name="Set out").click()
     await expect(drawing).to_have_attribute("data-courier", "way")

@@ -1,60 +1,19 @@
 """What is photographed: each scene brings a page into a state and says where it is and whose it is."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from playwright.async_api import Page
 
-from tests.journey.chromium import Chromium
-from tests.journey.stand import Cast, Stand, decide, finish, ready_to_open, until
+from tests.journey.stand import decide, finish, ready_to_open, until
 from tests.journey.test_pages_booking import garage, opened
 from tests.journey.test_pages_cases import reported
 from tests.journey.test_pages_deciding import asked
 from tests.journey.test_pages_desk import agent, scanned, wants_calls
-from tests.journey.test_pages_operator import token
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """``wait``: a selector that shows when the page is whole. ``page``: one that is open already, and is taken as it is."""
-
-    path: str
-    wait: str = "h1"
-    cookies: Mapping[str, str] = field(default_factory=dict)
-    page: Page | None = None
-
-
-@dataclass
-class World:
-    """The installation, its people, and the browser in which they prepare."""
-
-    stand: Stand
-    cast: Cast
-    web: Chromium
-    deliveries: dict[str, str] = field(default_factory=dict)
-    kept: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def owner(self) -> dict[str, str]:
-        """The owner's session."""
-        return {"tl_session": self.cast.owner.token}
-
-    async def delivery(self, name: str) -> str:
-        """A delivery that waits for its answer; the same one for each name."""
-        if name not in self.deliveries:
-            self.deliveries[name], _ = await asked(self.cast, reference=name)
-        return self.deliveries[name]
-
-
-Scene = Callable[[World], Awaitable[Shot]]
-
-
-def _still(path: str, wait: str = "h1", *, owner: bool = False) -> Scene:
-    async def scene(world: World) -> Shot:
-        return Shot(path, wait, world.owner if owner else {})
-
-    return scene
+from tests.screenshots.courier import COURIER
+from tests.screenshots.operator import OPERATOR
+from tests.screenshots.stage import STAGE
+from tests.screenshots.world import Scene, Shot, World, still
+from trunkline.play import Owner, link_token
 
 
 async def _asked_by_mail(world: World) -> Shot:
@@ -84,6 +43,74 @@ async def _done(world: World) -> Shot:
     return Shot(f"/deliveries/{delivery}", "#timeline li", world.owner)
 
 
+async def _approved(world: World) -> Shot:
+    """Right after the answer, by the link of the mail."""
+    _, path = await asked(world.cast, reference="approved by mail")
+    world.kept["link"] = path
+    page = await world.web.page()
+    await page.goto(world.web.url + path)
+    await page.locator("#approve").click()
+    return Shot("/decide", "#result", page=page)
+
+
+async def _block(world: World) -> Shot:
+    return Shot("/block#" + world.kept["link"].partition("#")[2], "#stop")
+
+
+async def _block_sure(world: World) -> Shot:
+    page = await world.web.page()
+    await page.goto(f"{world.web.url}/block#{world.kept['link'].partition('#')[2]}")
+    await page.locator("#block").click()
+    return Shot("/block", ".sure", page=page)
+
+
+async def _blocked(world: World) -> Shot:
+    delivery, path = await asked(world.cast, reference="blocked")
+    owner = world.cast.owner
+    await _said_yes(world, path)
+    await owner.api.call("POST", f"/v1/owner/deliveries/{delivery}/block", {}, token=owner.token)
+    return Shot(f"/deliveries/{delivery}", "#timeline li", world.owner)
+
+
+async def _said_yes(world: World, path: str) -> None:
+    """Say yes by the token of a mail that was read already."""
+    api, token = world.cast.owner.api, path.partition("#")[2]
+    question = await api.call("POST", "/v1/questions/open", {"token": token})
+    answer = {"token": token, "decision": "approve", "shown": question["shown"], "silent": False}
+    await api.call("POST", "/v1/questions/decide", answer)
+
+
+async def _first_day(world: World) -> Shot:
+    """Somebody who has no car yet."""
+    new = Owner(world.cast.owner.api, world.cast.owner.mail, "new@pictures.example")
+    await new.sign_in()
+    world.kept["new"] = {"tl_session": new.token}
+    return Shot("/", "#yours", world.kept["new"])
+
+
+async def _nothing_says_yes(world: World) -> Shot:
+    return Shot("/passkeys", "#page", world.kept["new"])
+
+
+async def _invited(world: World) -> Shot:
+    cast = world.cast
+    invited = {"email": "new@pictures.example", "role": "driver", "may_approve": True}
+    path = f"/v1/owner/cars/{cast.vehicle}/people"
+    invitation = await cast.owner.api.call("POST", path, invited, token=cast.owner.token)
+    return Shot(f"/invitations/{invitation['id']}", "#what", world.kept["new"])
+
+
+async def _signed_out(world: World) -> Shot:
+    return Shot(f"/deliveries/{await world.delivery('waits')}", "#enter")
+
+
+async def _passkey(world: World) -> Shot:
+    """The agent's: who works at the desk has one."""
+    kept = await world.kept["desk"].context.cookies()
+    world.kept["keyed"] = {one["name"]: one["value"] for one in kept if one["name"] == "tl_session"}
+    return Shot("/passkeys", "#list li", world.kept["keyed"])
+
+
 async def _declined(world: World) -> Shot:
     delivery = await world.cast.carrier.order(
         world.cast.address, courier=world.cast.courier.courier, reference="declined"
@@ -102,7 +129,7 @@ async def _case(world: World) -> Shot:
 
 
 async def _visit(world: World) -> Shot:
-    await garage(world.stand)
+    _, address = await garage(world.stand)
     async with opened(world.stand, world.cast, 91) as case:
         page = await world.web.page(session=world.cast.owner.token)
 
@@ -111,12 +138,40 @@ async def _visit(world: World) -> Shot:
             return await page.get_by_role("radio").count() > 0
 
         await until(offered, "the garage's times are offered")
-        await page.context.close()
+        world.kept |= {"visit": page, "garage": address}
     return Shot(f"/cases/{case}/book", "form", world.owner)
+
+
+async def _visit_booked(world: World) -> Shot:
+    page: Page = world.kept["visit"]
+    await page.get_by_role("radio").nth(3).check()
+    await page.locator("form:has([type=radio]) button[type=submit]").first.click()
+    await page.locator("[role=status]").wait_for()
+    return Shot(page.url.removeprefix(world.web.url), "[role=status]", page=page)
+
+
+async def _garage(world: World) -> Shot:
+    mail = await world.cast.owner.mail.wait(world.kept["garage"], "New appointment")
+    page = await world.web.page()
+    await page.goto(f"{world.web.url}/garage#{link_token(mail)}")
+    await page.locator("section.card").first.wait_for()
+    return Shot("/garage", "section.card", page=page, unfold=True)
+
+
+async def _visit_by_link(world: World) -> Shot:
+    mail = await world.cast.owner.mail.wait(world.cast.owner.address, "Booked: Garage Noord")
+    page = await world.web.page()
+    await page.goto(f"{world.web.url}/book#{link_token(mail)}")
+    await page.locator("section.card").first.wait_for()
+    return Shot("/book", "section.card", page=page, unfold=True)
 
 
 async def _car(world: World) -> Shot:
     return Shot(f"/cars/{world.cast.vehicle}", "#car", world.owner)
+
+
+async def _car_unfolded(world: World) -> Shot:
+    return Shot(f"/cars/{world.cast.vehicle}", "#car", world.owner, unfold=True)
 
 
 async def _pairing(world: World) -> Shot:
@@ -141,70 +196,74 @@ async def _desk_call(world: World) -> Shot:
     return Shot("/desk", "#case", page=page)
 
 
+async def _desk_called(world: World) -> Shot:
+    page: Page = world.kept["desk"]
+    await page.locator("#dial").click()
+    await page.locator("#number").wait_for()
+    return Shot("/desk", "#number", page=page)
+
+
+async def _desk_keys(world: World) -> Shot:
+    page: Page = world.kept["desk"]
+    await page.keyboard.press("Escape")
+    await page.locator("#keys-open").click()
+    return Shot("/desk", "#keys-list", page=page)
+
+
 async def _wallboard(world: World) -> Shot:
     return Shot("/desk/wallboard", "#working", page=world.kept["desk"])
 
 
-async def _operator(world: World, path: str) -> Shot:
-    if "operator" not in world.kept:
-        page = await world.web.page()
-        await page.goto(f"{world.web.url}/operator/sign-in")
-        await page.locator("#token").fill(token(world.stand))
-        await page.locator("form button").first.click()
-        await page.wait_for_url("**/operator**")
-        cookies = await page.context.cookies()
-        world.kept["operator"] = {one["name"]: one["value"] for one in cookies if "operator" in one["name"]}
-        await page.context.close()
-    return Shot(path, "h1", world.kept["operator"])
-
-
-def _operators(path: str) -> Scene:
-    async def scene(world: World) -> Shot:
-        return await _operator(world, path)
-
-    return scene
-
-
 SCENES: Final[dict[str, Scene]] = {
-    "home": _still("/"),
-    "sign-in": _still("/sign-in", "#ask"),
-    "sign-in-link": _still(f"/sign-in#{'a' * 43}", "#follow"),
-    "confirm-email": _still(f"/confirm-email#{'a' * 43}", "#follow"),
-    "keep-email": _still(f"/keep-email#{'a' * 43}", "#follow"),
-    "keep-passkeys": _still(f"/keep-passkeys#{'a' * 43}", "#follow"),
-    "invitation": _still("/invitations/inv_3k7m9qxd4hwe2a5t.1", "#said"),
+    "home": still("/"),
+    "sign-in": still("/sign-in", "#ask"),
+    "sign-in-link": still(f"/sign-in#{'a' * 43}", "#follow"),
+    "confirm-email": still(f"/confirm-email#{'a' * 43}", "#follow"),
+    "keep-email": still(f"/keep-email#{'a' * 43}", "#follow"),
+    "keep-passkeys": still(f"/keep-passkeys#{'a' * 43}", "#follow"),
+    "invitation": still("/invitations/inv_3k7m9qxd4hwe2a5t.1", "#said"),
     "decide": _asked_by_mail,
-    "decide-no-link": _still("/decide", "#said"),
-    "block-no-link": _still("/block", "#said"),
+    "decide-approved": _approved,
+    "block": _block,
+    "block-sure": _block_sure,
+    "decide-no-link": still("/decide", "#said"),
+    "block-no-link": still("/block", "#said"),
     "start": _start,
+    "start-first-day": _first_day,
+    "passkeys-first-day": _nothing_says_yes,
+    "invitation-mine": _invited,
+    "delivery-signed-out": _signed_out,
     "delivery-asked": _waits,
+    "delivery-blocked": _blocked,
     "delivery-arrived": _at_the_car,
     "delivery-done": _done,
     "delivery-declined": _declined,
     "car": _car,
+    "car-unfolded": _car_unfolded,
     "car-passkey": _pairing,
-    "account": _still("/account", "#page", owner=True),
-    "passkeys": _still("/passkeys", "#page", owner=True),
-    "notifications": _still("/notifications", "#page", owner=True),
+    "account": still("/account", "#page", owner=True),
+    "passkeys": still("/passkeys", "#page", owner=True),
+    "notifications": still("/notifications", "#page", owner=True),
     "cases": _cases,
     "case": _case,
     "visit": _visit,
-    "visit-link": _still("/book", "h1"),
-    "garage-link": _still("/garage", "h1"),
-    "courier": _still("/courier", "#enrol"),
-    "desk-signed-out": _still("/desk", "#entry"),
+    "visit-booked": _visit_booked,
+    "visit-by-link": _visit_by_link,
+    "garage": _garage,
+    "visit-link": still("/book", "h1"),
+    "garage-link": still("/garage", "h1"),
+    **COURIER,
+    "desk-signed-out": still("/desk", "#entry"),
     "desk": _desk,
     "desk-call": _desk_call,
+    "desk-called": _desk_called,
+    "desk-keys": _desk_keys,
     "desk-wallboard": _wallboard,
-    "operator-sign-in": _still("/operator/sign-in"),
-    "operator": _operators("/operator"),
-    "operator-vehicles": _operators("/operator/vehicles"),
-    "operator-carriers": _operators("/operator/carriers"),
-    "operator-webhooks": _operators("/operator/webhooks"),
-    "operator-letters": _operators("/operator/letters"),
-    "operator-agents": _operators("/operator/agents"),
-    "error-404": _still("/nowhere"),
-    "error-422": _still("/invitations/nonsense"),
-    "error-405": _still("/language"),
+    "passkeys-made": _passkey,
+    **OPERATOR,
+    **STAGE,
+    "error-404": still("/nowhere"),
+    "error-422": still("/invitations/nonsense"),
+    "error-405": still("/language"),
 }
 """Every page by the name of its pictures, in this order: a later one may need what an earlier one did."""

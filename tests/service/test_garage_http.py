@@ -17,6 +17,7 @@ from tests.service.garage_house import DAY, HOUR, GarageHouse, details, garages
 from tests.service.people_house import CAR, OTHER_CAR, house_of_people
 from trunkline import problems
 from trunkline.app import templates
+from trunkline.languages import Languages
 
 __all__ = ["garages", "house_of_people"]
 
@@ -54,6 +55,7 @@ async def scene(garages: GarageHouse) -> AsyncIterator[Scene]:
         api.include_router(routes(garages.parts))
     app.include_router(api)
     app.include_router(visit_pages.routes(garages.parts, templates()))
+    app.add_middleware(Languages)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("192.0.2.7", 5555))
     owner = await garages.people.owner("owner@example.org")
     made = await garages.parts.garages.make(details(), now=garages.now)
@@ -331,6 +333,10 @@ async def test_the_pages_change_nothing_by_looking(scene: Scene) -> None:
     )
     german = await scene.http.get("/book", headers={"Accept-Language": "fr, de-DE;q=0.8"})
     assert 'lang="de"' in german.text
+    chosen = {"Accept-Language": "de", "Cookie": "tl_language=sv"}
+    assert 'lang="sv"' in (await scene.http.get("/book", headers=chosen)).text, (
+        "what was chosen counts for more"
+    )
     wrong = await scene.http.post("/book", data={"token": "A" * 60})
     assert (wrong.status_code, "not known" in wrong.text) == (404, True)
     for data in (

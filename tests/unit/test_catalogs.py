@@ -7,10 +7,19 @@ import pytest
 from jinja2 import DictLoader, Environment
 
 from trunkline import languages
-from trunkline.catalogs import catalog_of, files_of, gather, run
+from trunkline.catalogs import ROOT, catalog_of, files_of, gather, run
 from trunkline.extracting import NotLiteral, of_script, of_template
 
 IMPORT = 'import { n, t } from "/static/words.js";\n'
+
+
+def test_a_packages_own_words_are_texts_too() -> None:
+    """Named like the house's ``words.js``, which has none of its own: how every state is said stands there."""
+    found = gather(ROOT)
+    assert found.faults == []
+    used = {name for use in found.texts.values() for name in use.files}
+    assert "delivery/static/words.js" in used
+    assert "trunkline/static/words.js" not in used
 
 
 def test_texts_of_a_script_are_found_wherever_they_stand() -> None:

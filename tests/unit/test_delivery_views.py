@@ -143,8 +143,25 @@ def test_the_timeline_is_in_order_and_has_the_lock_and_the_key() -> None:
         key=key(how="consumed", died_at=NOW),
     )
     assert [what for _, what in timeline(found)] == [
-        "approved", "opened", "key destroyed: consumed", "closed", "locked",
+        "approved", "key destroyed: consumed", "opened", "closed", "locked",
     ]  # fmt: skip
+
+
+def test_the_timeline_tells_what_the_car_did_by_the_cars_own_clock() -> None:
+    """Both receipts came at once, after the lock had moved; the service had its own time for the one, not the other."""
+    heard = NOW + MINUTE
+    found = read(
+        State.DELIVERED,
+        times={
+            "delivery.opening": NOW, "delivery.opened": heard, "delivery.closed": heard,
+            "delivery.delivered": heard, "delivery.ended": heard,
+        },
+        opened_at=NOW, closed_at=NOW + MINUTE / 2, locked_at=NOW + MINUTE / 2,
+    )  # fmt: skip
+    assert timeline(found)[:4] == (
+        (NOW, "opening"), (NOW, "opened"), (NOW + MINUTE / 2, "closed"), (NOW + MINUTE / 2, "locked"),
+    )  # fmt: skip
+    assert [what for _, what in timeline(found)[4:]] == ["delivered", "ended"]
 
 
 def test_no_fact_has_room_for_a_person_or_a_place() -> None:

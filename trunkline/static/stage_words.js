@@ -64,4 +64,4 @@ export function worded(said) {
 }
 
 /** The name of who said it. */
-export const speaker = (who) => (who === CAR ? t("Car") : t("Service"));
+export const speaker = (who) => (who === CAR ? t("Car") : t("Our service"));

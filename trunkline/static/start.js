@@ -4,11 +4,13 @@ import { during, element, say } from "/static/controls.js";
 import { follow } from "/static/live.js";
 import { ask, once } from "/static/requests.js";
 import { forgetHere } from "/static/signed_out.js";
-import { here, moment, span } from "/static/times.js";
+import { here, moment, second, span } from "/static/times.js";
 import { t } from "/static/words.js";
-import { deliveryTitle, isPast, questionTitle, standing, stateName } from "/delivery/words.js";
+import { deliveryTitle, isPast, placeWords, purpose, questionTitle, standing, stateName } from "/delivery/words.js";
 
 const PAST_SHOWN = 5;
+/** It ends a line rather than beginning one. */
+const DOT = "\u00a0· ";
 const by = (id) => document.getElementById(id);
 const said = by("said");
 let cars = [];
@@ -21,21 +23,29 @@ function where(read) {
 }
 
 function small(...parts) {
-  return element("div", { className: "muted small" }, parts.filter(Boolean).join(" · "));
+  return element("div", { className: "muted small" }, parts.filter(Boolean).join(DOT));
+}
+
+/** When it was asked, to the second: by it two questions differ that are alike in all else. */
+function askedAt(read) {
+  const found = read.timeline.findLast(([, what]) => what === "asked");
+  return found ? t("Asked {time}", { time: second(found[0], read.zone) }) : "";
 }
 
 /** A question: its two answers lead to its page, where it is looked at whole and decided. */
 function question(read) {
   const page = `/deliveries/${read.id}`;
   const title = questionTitle(read.kind, read.carrier_name);
-  const link = (to, words, look) => element("a", { className: look, href: `${page}#${to}`, "aria-label": `${words}: ${title}` }, words);
+  const when = span(read.window, read.zone);
+  const link = (to, words, look) => element("a", { className: look, href: `${page}#${to}`, "aria-label": `${words}: ${title} ${when}` }, words);
   const courier = read.courier_name ? t("Courier: {name}", { name: read.courier_name }) : "";
   return element(
     "article",
     { className: "card asks" },
     element("h3", {}, element("a", { href: page }, title)),
-    element("p", {}, span(read.window, read.zone)),
-    small(where(read), courier, t("Answer by {time}", { time: moment(read.question.expires_at, read.zone) }), read.livemode ? "" : t("a test")),
+    element("p", { className: "when" }, when),
+    element("p", {}, [purpose(read.kind, read.opens, read.parcels), where(read) || placeWords(read.place), courier].filter(Boolean).join(DOT)),
+    small(askedAt(read), t("Answer by {time}", { time: moment(read.question.expires_at, read.zone) }), read.livemode ? "" : t("a test")),
     element("div", { className: "two" }, link("approve", t("Approve…"), "button"), link("decline", t("Decline…"), "button bad")),
   );
 }
