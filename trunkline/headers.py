@@ -1,5 +1,8 @@
 """Security headers of every answer, and a bound on every request body."""
 
+import asyncio
+import json
+from datetime import timedelta
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -56,48 +59,65 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """ASGI middleware: a body over ``limit`` bytes is answered 413 before any of our code sees it."""
+    """ASGI middleware: a body over ``limit`` bytes is answered 413 before any of our code sees it.
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+    One that is not here whole after ``patience`` is answered 408: nobody who is not known yet holds memory for long.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int, patience: timedelta) -> None:
         self._app = app
         self._limit = limit
+        self._patience = patience.total_seconds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body within the limit, then hand it on whole."""
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "DELETE", "OPTIONS"}:
             await self._app(scope, receive, send)
             return
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-            if size > self._limit:
-                await _too_large(send)
-                return
-            if not message.get("more_body", False):
-                break
-        whole: list[Message] = [{"type": "http.request", "body": b"".join(chunks), "more_body": False}]
+        try:
+            async with asyncio.timeout(self._patience):
+                read = await self._read(receive)
+        except TimeoutError:
+            await _refuse(send, 408, "request.too_slow", "The body did not come in time.", try_again=True)
+            return
+        except _TooLarge:
+            await _refuse(send, 413, "request.too_large", "The body is too large.", try_again=False)
+            return
+        if read is None:
+            return
+        whole: list[Message] = [{"type": "http.request", "body": read, "more_body": False}]
 
         async def replay() -> Message:
             return whole.pop() if whole else await receive()
 
         await self._app(scope, replay, send)
 
+    async def _read(self, receive: Receive) -> bytes | None:
+        """The whole body; None where the client has gone. Raises ``_TooLarge``."""
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > self._limit:
+                raise _TooLarge
+            if not message.get("more_body", False):
+                return b"".join(chunks)
 
-async def _too_large(send: Send) -> None:
-    import json
 
-    content = json.dumps(
-        body(413, "request.too_large", "The body is too large.", may_have_happened=False, try_again=False)
-    ).encode()
+class _TooLarge(Exception):
+    """More bytes than may be."""
+
+
+async def _refuse(send: Send, status: int, code: str, detail: str, *, try_again: bool) -> None:
+    content = json.dumps(body(status, code, detail, may_have_happened=False, try_again=try_again)).encode()
     headers = [
         (b"content-type", MEDIA.encode()),
         (b"content-length", str(len(content)).encode()),
         (b"connection", b"close"),
     ]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -99,7 +99,8 @@ async function signIn({ patience, again = true }) {
  * may wait for the car. A token that has ended meanwhile is renewed and the same asked once more, unless `single`.
  */
 export async function call(method, path, { wish, wait, single = false, ...rest } = {}) {
-  await signedIn({ patience: rest.patience });
+  // Signing in is short, also before what takes long: a tap may be waiting for the same.
+  await signedIn({ patience: Math.min(rest.patience ?? PATIENCE_MS, PATIENCE_MS) });
   const headers = { Authorization: `Bearer ${token}` };
   if (wish) headers["Idempotency-Key"] = wish;
   if (wait !== undefined) headers.Prefer = `wait=${wait}`;

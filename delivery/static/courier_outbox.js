@@ -5,6 +5,8 @@ import { all, drop, get, put } from "/courier/store.js";
 
 const FIRST_MS = 2_000;
 const LONGEST_MS = 30_000;
+/** A photo over a network of the worst kind; what is sent anew from its beginning every 15 s would never arrive. */
+const PHOTO_MS = 120_000;
 const ARRIVED_MS = 15 * 60_000;
 const LATER_STATUS = new Set([401, 408, 429]);
 const LATER_CODE = new Set(["idempotency.in_progress", "key.not_signed_yet"]);
@@ -79,7 +81,7 @@ async function inOrder() {
     }
     try {
       const { wish, json, bytes } = item;
-      const job = await call("POST", jobPath(item.delivery, item.what), { wish, json, bytes });
+      const job = await call("POST", jobPath(item.delivery, item.what), { wish, json, bytes, patience: bytes && PHOTO_MS });
       await drop("outbox", item.n);
       tell(job && job.id ? job : null);
     } catch (problem) {
