@@ -55,7 +55,7 @@ def erased(at: datetime) -> Write:
 
 
 def written_to(person: PersonId, calls: Calls | None, known: str) -> Language:
-    """What a person of the car reads: the language of its calls where they chose it, else the one ``known``, else English."""
+    """What a person of the car reads: the language they chose for its calls, else the one ``known``, else English."""
     if calls is not None and calls.person == person:
         return calls.language
     return next((one for one in LANGUAGES if one == known), "en")
