@@ -8,8 +8,9 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
+from maintenance.explaining import LANGUAGES, Language
 from maintenance.model import Calls, Frozen
-from spine.ids import VehicleId, named_after
+from spine.ids import PersonId, VehicleId, named_after
 from spine.store import Saved, Write
 
 CHOSEN: Final = "chosen"
@@ -51,6 +52,13 @@ def write(calls: Calls) -> Write:
 def erased(at: datetime) -> Write:
     """The form without a choice."""
     return Write(NONE, Released(released_at=at).model_dump_json())
+
+
+def written_to(person: PersonId, calls: Calls | None, known: str) -> Language:
+    """What a person of the car reads: the language they chose for its calls, else the one ``known``, else English."""
+    if calls is not None and calls.person == person:
+        return calls.language
+    return next((one for one in LANGUAGES if one == known), "en")
 
 
 def may_call(calls: Calls | None) -> bool:

@@ -15,13 +15,14 @@ from maintenance.explaining import Language
 from maintenance.model import Calls, Frozen, Read
 from maintenance.service import Cases
 from maintenance.states import TriggerState
+from people.model import PersonView
 from spine.ids import CaseId, PersonId, VehicleId
 from webhooks.catalogue import EventType, Heard, Hearer
 from webhooks.dispatch import Brief
 from webhooks.envelope import News, sequence_of
 from webhooks.mail import Letter
 
-MailOf = Callable[[PersonId], Awaitable[str | None]]
+Views = Callable[[PersonId], Awaitable[PersonView | None]]
 Concerns = Callable[[PersonId, VehicleId], Awaitable[bool]]
 """Whether a person owns a car now."""
 
@@ -111,12 +112,12 @@ class Composing:
     """The composer of everything whose type begins with ``appointment.trigger``."""
 
     def __init__(
-        self, cases: Cases, centers: Centers, places: Places, mail_of: MailOf, concerns: Concerns
+        self, cases: Cases, centers: Centers, places: Places, views: Views, concerns: Concerns
     ) -> None:
         self._cases = cases
         self._centers = centers
         self._places = places
-        self._mail_of = mail_of
+        self._views = views
         self._concerns = concerns
 
     async def __call__(self, brief: Brief) -> News | Letter | None:
@@ -155,8 +156,9 @@ class Composing:
         waits = read.state in {TriggerState.QUEUED, TriggerState.LEASED}
         if brief.type != RETURNED or not waits or not await self._concerns(person, read.body.vehicle):
             return None
-        address = await self._mail_of(person)
-        if address is None:
+        view = await self._views(person)
+        if view is None:
             return None
-        language: Language = calls.language if calls is not None and calls.person == person else "en"
-        return Letter(address, SUBJECTS[language], [WORDS[language], self._places.public_url + "/"])
+        language = choice.written_to(person, calls, view.language)
+        lines = [WORDS[language], self._places.public_url + "/"]
+        return Letter(view.email, SUBJECTS[language], lines, language=language)

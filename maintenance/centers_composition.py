@@ -94,10 +94,6 @@ def build_centers(
     handing = Handing(cases, table, abroad.endpoints, desk, desk, desk, ending, counting)
     reports = Reports(cases, desk, BookingDoor(booking), ending, handing.look)
 
-    async def mail_of(person: PersonId) -> str | None:
-        view = await people.persons.view(person)
-        return view.email if view else None
-
     async def concerns(person: PersonId, vehicle: VehicleId) -> bool:
         return person in await people.cars.owners_of(vehicle, now=cases.clock.now())
 
@@ -111,7 +107,7 @@ def build_centers(
         reports=reports,
         offers=CenterOffers(cases, booking.offers),
         twilio=TwilioDoor(cases, reports, tokens, public_url=public_url),
-        composing=Composing(cases, table, places, mail_of, concerns),
+        composing=Composing(cases, table, places, people.persons.view, concerns),
         sweep=Sweep(cases, handing, ending, index, counting),
     )
 

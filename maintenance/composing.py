@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from maintenance.booking_links import wanted
+from maintenance.calls import written_to
 from maintenance.choosing import Choosing
 from maintenance.events import NOT_PROVED, appointment_event, case_event
 from maintenance.model import AppointmentBody, Read
@@ -76,7 +77,7 @@ class Composing:
         if view is None or gone_by:
             return None
         calls = await self._choosing.of(read.body.vehicle)
-        language = calls.language if calls is not None and calls.person == person else "en"
+        language = written_to(person, calls, view.language)
         every, plain = texts(language), told(read.body, read.state, language)
         name = _SUBJECTS[brief.type]
         if name == "opened" and read.body.severity == "critical":

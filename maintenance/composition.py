@@ -10,6 +10,7 @@ from maintenance import ports
 from maintenance.appointing import Appointing
 from maintenance.booking import Booking
 from maintenance.booking_links import BookingLinks
+from maintenance.calls import written_to
 from maintenance.capacity import Capacity
 from maintenance.centers_composition import Abroad, ContactCenters, build_centers
 from maintenance.choosing import Choosing
@@ -125,9 +126,9 @@ class Maintenance:
         )
 
     async def language_of(self, person: PersonId, vehicle: VehicleId) -> Language:
-        """The language a person chose for this car's calls; English where it is another's choice, or none."""
-        calls = await self.choosing.of(vehicle)
-        return calls.language if calls is not None and calls.person == person else "en"
+        """The language a person chose for this car's calls, else the one of their mails, else English."""
+        view = await self.people.persons.view(person)
+        return written_to(person, await self.choosing.of(vehicle), view.language if view else "")
 
     async def garage_day(self, saved: Saved) -> None:
         """Timer of ``gar_``: once a day the next slots are made, and slots compared with their appointments."""

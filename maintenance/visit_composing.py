@@ -19,7 +19,7 @@ from maintenance.visit_words import Said, reference_of, say, word
 from people.cars import Cars
 from people.persons import Persons
 from spine.clock import Clock
-from spine.ids import AppointmentId, GarageId, PersonId, SlotId, VehicleId
+from spine.ids import AppointmentId, GarageId, PersonId, SlotId
 from spine.store import Store
 from webhooks.dispatch import Brief
 from webhooks.mail import Invitation, Letter, Link
@@ -98,7 +98,8 @@ class VisitComposing:
             return None
         if role.visible_from > found.body.booked_at:
             return None
-        language = await self._language(found.body.vehicle)
+        calls = choice.read(await self._store.load(choice.subject_of(found.body.vehicle)))
+        language = choice.written_to(person, calls, view.language)
         said = say(
             f"owner.{_owners_text(brief.type, found)}", language, garage=garage, appointment=found.id,
             start=found.body.start, system=read.body.system if read else "",
@@ -206,11 +207,6 @@ class VisitComposing:
             attendee=to,
             language=language,
         )
-
-    async def _language(self, vehicle: VehicleId) -> Language:
-        """As the car's owner chose it; English where nothing was said."""
-        calls = choice.read(await self._store.load(choice.subject_of(vehicle)))
-        return calls.language if calls is not None else "en"
 
 
 def _owners_text(type_: str, found: Appointment) -> str:

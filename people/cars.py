@@ -149,8 +149,9 @@ class Cars:
         return [role for role in found if role is not None]
 
     async def zone_of(self, vehicle: VehicleId) -> str | None:
-        """By whose clock times are told to its people; None where nobody said."""
-        return people_in(await self._store.load(subject_of(vehicle))).zone
+        """By whose clock times are told to its people; None where nobody said, or it is not known here any more."""
+        zone = people_in(await self._store.load(subject_of(vehicle))).zone
+        return zone if zone is not None and is_zone(zone) else None
 
     async def set_zone(self, vehicle: VehicleId, zone: str, *, by: PersonId, now: datetime) -> None:
         """An owner says by whose clock. Raises ``NotYours``."""

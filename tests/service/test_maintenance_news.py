@@ -84,6 +84,18 @@ async def test_an_owner_is_told_in_the_own_language_with_a_way_to_book(
     assert any(f"{PUBLIC}/cases/cse_" in one for one in letter.paragraphs)
 
 
+async def test_without_a_choice_for_calls_an_owner_reads_the_language_of_their_mails(
+    garage: MaintenanceHouse, newsroom: Newsroom
+) -> None:
+    await garage.people.people.persons.speaks(garage.owner, "nl", chosen=True)
+    await garage.scan(HIGH)
+    await newsroom.hear()
+    letter = await newsroom.newest()
+    assert letter is not None
+    assert (letter.language, letter.subject) == ("nl", "Uw auto meldt: Ontsteking")
+    assert await garage.desk.language_of(garage.owner, CAR) == "nl"
+
+
 async def test_a_critical_one_is_told_daily_until_it_is_closed(
     garage: MaintenanceHouse, newsroom: Newsroom
 ) -> None:
