@@ -1,5 +1,6 @@
 """What is said outside of pages: one text in four languages, its holes filled, moments as each language writes them."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -79,7 +80,9 @@ def test_what_is_translated_keeps_its_holes_and_is_not_english(language: str) ->
             said.count(Plural(one, use.many), n, **holes) for n in (1, 2)
         ]  # fmt: skip
         assert not left_over(*(f"«{form}»" for form in forms))
-        assert language == "en" or one not in said.catalog or said.catalog[one] not in (one, [one, use.many])
+        # "{carrier}: {times}." is the same everywhere; a sentence is not.
+        sentence = len(re.findall(r"[a-z]+", re.sub(r"\{\w+\}", "", one))) > 2
+        assert language == "en" or not sentence or said.catalog.get(one) not in (one, [one, use.many])
 
 
 @pytest.mark.parametrize("source", ["link", "page", "system:ep_1", "standing:std_1"])
