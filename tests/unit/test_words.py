@@ -1,5 +1,6 @@
 """What is said outside of pages: one text in four languages, its holes filled, moments as each language writes them."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -59,7 +60,7 @@ A = {"b": Text("One " "text"), **{"c": Plural("one", "{count}")}}
             list(of_code(f"from spine.words import Text\n{ill}"))
     found = gather()
     assert found.faults == []
-    assert found.texts["{time} (car's time, {city})"].files == {"spine/words.py"}
+    assert "spine/words.py" in found.texts["{time} (car's time, {city})"].files
     assert {*letter_words.SUBJECTS.values(), *letter_words.WORDS.values()} <= set(found.texts)
     assert all(found.texts[text].in_code for text in letter_words.SUBJECTS.values())
 
@@ -79,7 +80,9 @@ def test_what_is_translated_keeps_its_holes_and_is_not_english(language: str) ->
             said.count(Plural(one, use.many), n, **holes) for n in (1, 2)
         ]  # fmt: skip
         assert not left_over(*(f"«{form}»" for form in forms))
-        assert language == "en" or one not in said.catalog or said.catalog[one] not in (one, [one, use.many])
+        # "{carrier}: {times}." is the same everywhere; a sentence is not.
+        sentence = len(re.findall(r"[a-z]+", re.sub(r"\{\w+\}", "", one))) > 2
+        assert language == "en" or not sentence or said.catalog.get(one) not in (one, [one, use.many])
 
 
 @pytest.mark.parametrize("source", ["link", "page", "system:ep_1", "standing:std_1"])
