@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from people import (
+    api_account,
     api_agents,
     api_cars,
     api_couriers,
@@ -20,6 +21,7 @@ def routes(people: People) -> APIRouter:
     """One router for all; every answer that is no success is a Problem (the token endpoint: RFC 6749)."""
     every = (
         api_sign_in,
+        api_account,
         api_passkeys,
         api_recovery,
         api_cars,

@@ -1,4 +1,4 @@
-"""JSON routes of a person's own account: sign-in, sessions, e-mail, erasing."""
+"""JSON routes by which a person signs in, and of their sessions."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -7,16 +7,15 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import AwareDatetime, Field
 
 from people.access import PersonPrincipal
-from people.api_parts import Idempotent, In, Out, network_address, problems, together
+from people.api_parts import In, Out, network_address, problems, together
 from people.assertions import Assertion
-from people.model import Email, Name
+from people.model import Email
 from people.passkeys import ApprovesBy
-from people.problems import NotFound
 from people.service import People
 from people.sign_in import SignedIn
 from people.tokens import read
 from spine.ids import PersonId
-from spine.words import ASKED, Language
+from spine.words import ASKED
 
 SecretText = Annotated[
     str, Field(min_length=1, max_length=128, examples=["Zq3…43 characters of the link's fragment"])
@@ -60,14 +59,6 @@ class CodeShown(In):
     code: CodeText
 
 
-class NameWanted(In):
-    name: Name
-
-
-class LanguageWanted(In):
-    language: Language
-
-
 class SessionMade(Out):
     """``token`` and ``device`` are null in a browser: cookies hold them, where no script can read them.
 
@@ -99,20 +90,6 @@ class SessionsOut(Out):
     data: list[SessionOut]
 
 
-class PersonOut(Out):
-    """``language``: of mails and notifications; null where none was chosen and no browser named one of ours."""
-
-    id: str
-    email: str
-    name: str
-    language: str | None
-    made_at: AwareDatetime
-    new_email: str | None
-    new_email_from: AwareDatetime | None
-    recovery_from: AwareDatetime | None
-    approves_by: ApprovesBy
-
-
 class Accepted(Out):
     """Taken, with nothing said about what is known here."""
 
@@ -120,8 +97,8 @@ class Accepted(Out):
 
 
 def routes(people: People) -> APIRouter:
-    """Sign-in, sessions and the own account."""
-    return together(part(people) for part in (_in, _sessions, _account, _email))
+    """Sign-in and sessions."""
+    return together(part(people) for part in (_in, _sessions))
 
 
 def _in(people: People) -> APIRouter:
@@ -249,111 +226,5 @@ def _sessions(people: People) -> APIRouter:
     )
     async def end(me: Me, session: Annotated[str, Path(pattern="^[0-9a-f]{16}$")]) -> None:
         await people.sessions.revoke(me.id, session, now=clock.now())
-
-    return router
-
-
-def _account(people: People) -> APIRouter:
-    router, access, clock = APIRouter(prefix="/v1", tags=["people"]), people.access, people.clock
-    Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
-
-    @router.get("/me", responses=problems(401), summary="My data")
-    async def mine(me: Me) -> PersonOut:
-        view = await people.persons.view(me.id)
-        if view is None:
-            raise NotFound("This account was erased.")
-        pending = await people.changes.pending(me.id)
-        change = None if pending is None else pending[1]
-        waits = await people.recoveries.waiting(me.id)
-        return PersonOut(
-            id=view.id, email=view.email, name=view.name, language=view.language or None, made_at=view.made_at,
-            new_email=change.email if change else None, new_email_from=change.ripe_at if change else None,
-            recovery_from=waits.ripe_at if waits else None,
-            approves_by=await people.passkeys.approves_by(me.id),
-        )  # fmt: skip
-
-    @router.put("/me/name", status_code=204, responses=problems(401, 403, 422), summary="My name")
-    async def rename(me: Me, wanted: NameWanted) -> None:
-        """Co-owners of a car see it."""
-        await people.persons.rename(me.id, wanted.name)
-
-    @router.put("/me/language", status_code=204, responses=problems(401, 403, 422), summary="My language")
-    async def speak(me: Me, wanted: LanguageWanted) -> None:
-        """Mails and notifications come in it. On our pages the choice at their foot says the same."""
-        await people.persons.speaks(me.id, wanted.language, chosen=True)
-
-    @router.delete("/me", status_code=204, responses=problems(401, 403), summary="Erase me")
-    async def erase(me: Me, response: Response) -> None:
-        """Name, e-mail, sessions and roles end at once. What cars did stays, without you in it.
-
-        Whoever has a passkey shows it first (401 `insufficient_user_authentication`).
-        """
-        await people.step_up.require_fresh_passkey(me, now=clock.now())
-        await people.persons.erase(me.id, now=clock.now())
-        response.delete_cookie(access.cookie, path="/", httponly=True, samesite="lax", secure=access.secure)
-
-    return router
-
-
-def _email(people: People) -> APIRouter:
-    router, clock = APIRouter(prefix="/v1", tags=["people"]), people.clock
-    Me = Annotated[PersonPrincipal, Depends(people.access.owner())]  # noqa: N806 - a type
-
-    @router.post(
-        "/me/email", status_code=202, response_model=Accepted, responses=problems(401, 403, 409, 422, 429),
-        summary="Change my e-mail",
-    )  # fmt: skip
-    async def change(me: Me, wanted: SignInWanted, asked: Idempotent) -> Response:
-        """Both addresses get mail. It counts after 72 h, or at once with presence in a car of yours.
-
-        Whoever has a passkey shows it first (401 `insufficient_user_authentication`).
-        """
-
-        async def work(_: str) -> Accepted:
-            await people.step_up.require_fresh_passkey(me, now=clock.now())
-            await people.changes.ask(me.id, wanted.email, now=clock.now())
-            return Accepted()
-
-        return await people.idempotency.answer(asked, me.id, 202, work)
-
-    @router.delete("/me/email", status_code=204, responses=problems(401, 403), summary="Keep my e-mail")
-    async def keep(me: Me) -> None:
-        """Takes a change that is under way back."""
-        await people.changes.cancel(me.id)
-
-    @router.post(
-        "/me/email/presence", status_code=202, response_model=Accepted,
-        responses=problems(401, 403, 404, 409, 422, 429), summary="I sit in my car",
-    )  # fmt: skip
-    async def present(me: Me, shown: CodeShown, asked: Idempotent) -> Response:
-        """The code on the display of a car you own makes a change of e-mail count at once."""
-
-        async def work(_: str) -> Accepted:
-            await people.changes.show_presence(me.id, shown.code, now=clock.now())
-            return Accepted()
-
-        return await people.idempotency.answer(asked, me.id, 202, work)
-
-    @router.post(
-        "/email-confirmation",
-        status_code=204,
-        responses=problems(410, 422, 429),
-        summary="This is my new e-mail",
-    )
-    async def prove(followed: LinkFollowed, request: Request) -> None:
-        """Uses up the link that went to the new address. No session comes of it."""
-        await people.doorkeeper.redeems(network_address(request), now=clock.now())
-        await people.changes.prove(followed.token, now=clock.now())
-
-    @router.post(
-        "/email-cancellation",
-        status_code=204,
-        responses=problems(410, 422, 429),
-        summary="That was not me: keep my e-mail",
-    )
-    async def refuse(followed: LinkFollowed, request: Request) -> None:
-        """Uses up the link of the notice, which went to the present e-mail. No session comes of it."""
-        await people.doorkeeper.redeems(network_address(request), now=clock.now())
-        await people.changes.cancel_by_link(followed.token)
 
     return router

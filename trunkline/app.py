@@ -59,8 +59,6 @@ from trunkline.trust import NoTrust, PublicKeys
 log = logging.getLogger("trunkline")
 
 BODY_BYTES = 2 * 1024 * 1024
-BODY_PATIENCE = timedelta(seconds=150)
-"""A photo of a megabyte over the worst network that still carries one takes two minutes."""
 _CHECKPOINTS_AGE: Final = timedelta(seconds=2)
 
 
@@ -99,7 +97,7 @@ def bare(settings: Settings, lifespan: Any = None) -> FastAPI:  # noqa: ANN401 -
     tiles = urlsplit(settings.map_tiles or "")
     app.state.pages = templates(tiles=settings.map_tiles or "", credit=settings.map_credit)
     # The last one added is the first one asked.
-    app.add_middleware(BodyLimit, limit=BODY_BYTES, patience=BODY_PATIENCE)
+    app.add_middleware(BodyLimit, limit=BODY_BYTES, patience=settings.body_patience)
     app.add_middleware(problems.Mishaps)
     app.add_middleware(OwnPages, origin=settings.public_url)
     app.add_middleware(Texts)

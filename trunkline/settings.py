@@ -62,6 +62,12 @@ class Settings(BaseSettings):
 
     listen_host: str = Field("127.0.0.1", description="Address the API listens on.")
     listen_port: int = Field(8080, ge=1, le=65535, description="Port the API listens on.")
+    body_patience: timedelta = Field(
+        timedelta(seconds=150),
+        gt=timedelta(0),
+        description="A request's body must be whole by then: a photo of a megabyte over the worst network that still "
+        "carries one takes two minutes.",
+    )
     public_url: str = Field(
         "http://127.0.0.1:8080",
         description="Address people and partners reach the API by; stands in links. Passkeys need a name in it.",
