@@ -40,6 +40,7 @@ def _install(folder: Path) -> None:
         "install",
         "-q",
         "--disable-pip-version-check",
+        "--no-compile",  # thousands of modules, of which a few are read
         "--target",
         str(folder),
         *PINNED,
