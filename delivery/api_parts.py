@@ -21,9 +21,8 @@ from spine.store import Saved
 
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,4})(?:$|[,;\s])")
 
-DeliveryPath = Annotated[
-    DeliveryId, Path(pattern="^dlv_[0-9a-hjkmnp-tv-z]{16}$", examples=["dlv_3k7m9qxd4hwe2a5t"])
-]
+DELIVERY_ID: Final = "^dlv_[0-9a-hjkmnp-tv-z]{16}$"
+DeliveryPath = Annotated[DeliveryId, Path(pattern=DELIVERY_ID, examples=["dlv_3k7m9qxd4hwe2a5t"])]
 PhotoPath = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256 of the photo.")]
 After = Annotated[str | None, Query(max_length=200, description="``next`` of the former page.")]
 Limit = Annotated[int, Query(ge=1, le=100)]
