@@ -60,6 +60,6 @@ if (token)
     by("other").hidden = false;
   });
 else {
-  say(said, t("This page is reached by the link of a mail. Nothing was blocked."), "bad");
+  say(said, t("This page is reached by the link of a mail. Nothing was blocked."));
   by("other").hidden = false;
 }

@@ -92,6 +92,6 @@ if (token)
     by("other").hidden = false;
   });
 else {
-  say(said, t("This page is reached by the link of a mail. Nothing was decided."), "bad");
+  say(said, t("This page is reached by the link of a mail. Nothing was decided."));
   by("other").hidden = false;
 }

@@ -169,7 +169,9 @@ async def test_approving_takes_a_keyboard_only(cast: Cast, web: Chromium) -> Non
         assert outline == "solid", focused
         if focused[-1] == "Approve":
             break
-    assert focused == ["To the content", "Trunkline", "If there may be no network at the car", "Approve"]
+    assert focused == [
+        "To the content", "Trunkline", "If there may be no network at the car", "Choose how you say yes", "Approve",
+    ]  # fmt: skip
     await page.keyboard.press("Enter")
 
     await expect(page.locator("#outcome")).to_have_text("Approved")

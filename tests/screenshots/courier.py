@@ -6,9 +6,10 @@ from typing import Final
 from playwright.async_api import Page, Route, expect
 
 from tests.journey.phone import NEAR, at_the_car, held
-from tests.journey.stand import HOME, PROFILE, Cast, until
+from tests.journey.stand import HOME, PROFILE, Cast, Stand, until
 from tests.journey.test_pages_courier import job_of, picture, plated
 from tests.screenshots.world import Scene, Shot, World, still
+from vehicle_unit.control import NotRunning
 
 CAR: Final = "picture-car"
 
@@ -23,6 +24,7 @@ async def _phone(world: World) -> Page:
         unhurried.write_text(text, "utf-8")
         options = ("--settings", str(unhurried), "--position", f"{HOME[0]},{HOME[1]}", "--lifts-after", "0.1")
         await stand.by_hand(lambda: stand.stage.add_car(CAR, options=options))
+        await until(lambda: _runs(stand), "the car's unit listens")
         world.kept["address"] = await world.cast.owner.make_address(
             await stand._claimed(world.cast.owner, CAR)
         )
@@ -37,6 +39,14 @@ async def _phone(world: World) -> Page:
         await page.route("**/v1/courier/jobs/dlv_*", _read)
         world.kept |= {"phone": page, "kim": courier}
     return world.kept["phone"]  # type: ignore[no-any-return]
+
+
+async def _runs(stand: Stand) -> bool:
+    try:
+        await stand.car(CAR)
+    except NotRunning:
+        return False
+    return True
 
 
 async def _read(route: Route) -> None:
