@@ -40,7 +40,7 @@ def waiting(
     lines = [
         words.say(
             Text(
-                "More was asked in the last hour than we wanted to wake you for, so this is one list. "
+                "You were asked so often in the last hour that this is one list. "
                 "Nothing is opened without your answer."
             )
         ),

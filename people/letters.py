@@ -33,7 +33,7 @@ _TAKE_BACK: Final = Text("You can take that back.")
 _NOT_YOU: Final = Text("Not you? Sign in, look at your passkeys and end the sessions that you do not know.")
 _NEWS: Final[Mapping[MailKind, tuple[Text, tuple[Text, ...]]]] = {
     MailKind.NOTIFIED: (
-        Text("A new device hears your notifications"),
+        Text("A new device shows your notifications"),
         (
             Text(
                 "Notifications were turned on in a browser that is signed in as you. It shows who asks for your car "
@@ -46,7 +46,7 @@ _NEWS: Final[Mapping[MailKind, tuple[Text, tuple[Text, ...]]]] = {
         Text("A passkey was added"),
         (
             Text(
-                "A passkey was added to your account. Mail links do not approve deliveries for you (any more)."
+                "A passkey was added to your account. A mail's link alone does not approve deliveries for you."
             ),
             _NOT_YOU,
         ),
@@ -167,7 +167,7 @@ class Letters:
             return None
         text = Text(
             "Somebody in a session of yours says that all your passkeys are lost. They end at {time}, and a new one "
-            "can be made then. Not you? Press the link and keep them."
+            "can be made then. Not you? Open the link to keep them."
         )
         said = [words.say(text, time=words.moment(waits.ripe_at))]
         link = Link(to.id, Purpose.RECOVERY, reference, to.email_entry)
@@ -181,7 +181,7 @@ class Letters:
         if kind is MailKind.EMAIL_NOTICE:
             text = Text(
                 "A new e-mail was asked for your account. It counts from {time}, or as soon as its owner sits in a "
-                "car of yours. Not you? Press the link and keep this one: it does that and nothing else."
+                "car of yours. Not you? Open the link to keep this one: it does that and nothing else."
             )
             said = [words.say(text, time=words.moment(change.ripe_at))]
             link = Link(to.id, Purpose.KEEP_EMAIL, reference, to.email_entry)

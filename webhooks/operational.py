@@ -49,7 +49,7 @@ _MAILED: Final[Mapping[str, tuple[Text, Text]]] = {
         Text("It has not taken our news lately. If nothing changes we stop sending them to it."),
     ),
     "endpoint.disabled": (
-        Text("A system you linked hears nothing any more"),
+        Text("A system you linked is told nothing any more"),
         Text("It did not take our news, or asked for no more of them. You are still asked by mail."),
     ),
 }

@@ -57,7 +57,7 @@ function form(place, put) {
       { className: "muted small", id: "fallback-who" },
       t("Only a carrier whose delivery you approved reads it, when that delivery could not be done, for one day. You see that it was read."),
     ),
-    element("label", { className: "choice" }, declined, t("Also when I decline: then whoever I decline reads it, too")),
+    element("label", { className: "choice" }, declined, t("Also when I decline: then the carrier I decline reads the place, too")),
     element("button", { type: "submit", className: "quiet" }, t("Keep this place")),
   );
   made.addEventListener("submit", (event) => {

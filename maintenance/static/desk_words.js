@@ -114,15 +114,15 @@ export function age(since) {
 export const clockOf = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 
 const SEVERITY_BY = {
-  vehicle: t("How urgent it is, the car said itself."),
-  maker: t("How urgent it is, the maker said."),
+  vehicle: t("The car itself said how urgent it is."),
+  maker: t("The maker said how urgent it is."),
   category: t("How urgent it is follows from the kind of code."),
 };
 
 /** Who says how urgent a code is: `vehicle`, `maker`, `category`, or `rule:` with the codes it is for. */
 export function severityWords(source) {
   if (SEVERITY_BY[source]) return SEVERITY_BY[source];
-  return t("How urgent it is, our own rule says ({codes}).", { codes: source.replace(/^rule:/, "") });
+  return t("Our own rule sets how urgent it is ({codes}).", { codes: source.replace(/^rule:/, "") });
 }
 
 /** Whose hours of calling these are; a law or code of conduct is named as it is. */

@@ -105,7 +105,7 @@ async def test_a_notification_from_the_button_to_the_decided_page(cast: Cast, we
         await expect(page.locator("#devices li")).to_have_count(1)
         assert await faults(page) == []
         assert "Not you?" in await cast.owner.mail.wait(
-            cast.owner.address, "A new device hears your notifications"
+            cast.owner.address, "A new device shows your notifications"
         )
         worker = await Worker.of(page, web.url)
         await worker.pushed(await titled(device, "Notifications are on"))

@@ -371,7 +371,7 @@ async def test_the_person_is_mailed_of_each_new_device_once(household: Household
     assert home.people.mailbox.kinds().count(MailKind.NOTIFIED) == 1
     letter = await home.people.letter(home.owner, MailKind.NOTIFIED)
     assert letter is not None
-    assert letter.subject == "A new device hears your notifications"
+    assert letter.subject == "A new device shows your notifications"
     assert letter.link.to == "/notifications"
 
 
