@@ -28,6 +28,8 @@ NEVER = """(() => { PushManager.prototype.getSubscription = async () => null;
 DENIED = "Object.defineProperty(Notification, 'permission', { get: () => 'denied' })"
 SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
   .map(({ title, body, tag, silent, data }) => ({ title, body, tag, silent, url: data.url }))"""
+ACTIVE = """async () => { const { active } = await navigator.serviceWorker.ready;
+  while (active.state !== 'activated') await new Promise((done) => active.addEventListener('statechange', done, { once: true })) }"""
 CLICK = """(tag) => self.registration.getNotifications({ tag }).then(async ([shown]) => {
   let done; const event = new NotificationEvent('notificationclick', { notification: shown });
   event.waitUntil = (work) => { done = work };
@@ -58,7 +60,9 @@ class Worker:
             return any(one["scopeURL"] == f"{origin}/" for one in known)
 
         await until(there, "the worker is registered")
-        return cls(page, debugger, known[-1]["registrationId"], origin)
+        await page.evaluate(ACTIVE)  # what is pushed to a worker that still starts is not shown
+        mine = next(one for one in reversed(known) if one["scopeURL"] == f"{origin}/")
+        return cls(page, debugger, mine["registrationId"], origin)
 
     async def pushed(self, said: dict[str, Any] | str) -> None:
         data = said if isinstance(said, str) else json.dumps(said)
