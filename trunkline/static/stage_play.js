@@ -101,8 +101,8 @@ async function finger(id, element, press) {
   const at = element.getBoundingClientRect();
   const dot = document.createElement("span");
   dot.className = "finger";
-  dot.style.left = `${scrollX + box.left + at.left + at.width / 2}px`;
-  dot.style.top = `${scrollY + box.top + at.top + at.height / 2}px`;
+  dot.style.left = `${box.left + at.left + at.width / 2}px`;
+  dot.style.top = `${box.top + at.top + at.height / 2}px`;
   document.body.append(dot);
   try {
     await new Promise((done) => setTimeout(done, FINGER_MS));
