@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,13 +22,13 @@ def environment(**more: str) -> Mapping[str, str]:
     return plain_environment({"TRUNKLINE_STORE_URL": f"redis://127.0.0.1:{free_port()}/0", **more})
 
 
-def sleeper(nursery: Nursery) -> Forked:
+def sleeper(nursery: Nursery, folder: Path) -> Forked:
     """A receiver of webhooks, which would stay for ever."""
     with Path(os.devnull).open("r+b") as nothing:
         files = (nothing.fileno(),) * 3
-        words, elsewhere = ("webhooks", "listen", "--port", "0"), Path(tempfile.gettempdir())
-        # Not here, where another test's demo may be writing its settings just now.
-        return nursery.fork(words, files=files, environment=environment(), cwd=elsewhere)
+        words = ("webhooks", "listen", "--port", "0")
+        # In a folder of its own: elsewhere another test's demo may be writing its settings just now.
+        return nursery.fork(words, files=files, environment=environment(), cwd=folder)
 
 
 def gone(pid: int) -> bool:
@@ -77,7 +76,7 @@ def test_it_has_its_own_environment_folder_and_standard_input(tmp_path: Path) ->
 
 def test_how_it_ended_is_told(tmp_path: Path) -> None:
     for number in (signal.SIGKILL, signal.SIGTERM):
-        child = sleeper(warm.nursery())
+        child = sleeper(warm.nursery(), tmp_path)
         assert child.poll() is None
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(0.01)
@@ -102,14 +101,14 @@ def test_many_threads_may_ask_at_once() -> None:
 def test_nobody_outlives_it_and_without_it_nobody_comes(tmp_path: Path) -> None:
     with Nursery(log=tmp_path / "log") as nursery:
         threads = Path(f"/proc/{nursery._process.pid}/task")
-        child, killed = sleeper(nursery), sleeper(nursery)
+        child, killed = sleeper(nursery, tmp_path), sleeper(nursery, tmp_path)
         assert len(list(threads.iterdir())) == 1, "a process with threads must not be forked"
         killed.kill()
         assert killed.wait(60) == -signal.SIGKILL
     until_gone(child.pid)
     assert child.wait(60) == -signal.SIGKILL, "nobody is left to say how"
     with Nursery(log=tmp_path / "log") as nursery:
-        child = sleeper(nursery)
+        child = sleeper(nursery, tmp_path)
         nursery._process.kill()
         until_gone(child.pid)
         with pytest.raises(ChildFailed, match="nursery"):

@@ -14,6 +14,7 @@ const STANDS = {
 let car = {};
 let scene = { delivery: null, parcel: "none" };
 let stands = "away";
+let approved = false;
 let flashes = null;
 let flashing = 0;
 
@@ -34,10 +35,12 @@ export function showScene(newest) {
 /** Something was said: the courier may have moved. */
 export function showSaid(said) {
   stands = STANDS[said.kind] ?? stands;
+  if (said.kind === "delivery.requested") approved = false;
+  if (said.kind === "delivery.approved") approved = true;
   draw();
 }
 
-export const now = () => ({ car, scene, stands });
+export const now = () => ({ car, scene, stands, approved });
 
 function flash() {
   clearTimeout(flashing);

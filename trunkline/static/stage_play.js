@@ -174,6 +174,8 @@ const STEPS = [
     does: async (the) => {
       frame("owner").src = `/deliveries/${the.delivery}`;
       await press(the, "owner", "#approve");
+      // Before her yes it is no job of Kim's phone, and none to ask for.
+      await until(() => the.now().approved, the.signal);
     },
   },
   {
