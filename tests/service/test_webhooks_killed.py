@@ -23,8 +23,19 @@ from webhooks.limits import WebhooksLimits
 from webhooks.messages import Outgoing, message_id
 from webhooks.sender import HttpSender
 
-LIMITS = WebhooksLimits(in_flight=64, in_flight_per_address=64, lease_margin=timedelta(minutes=10))
-"""With leases that last longer than any test waits: what is taken over is taken over before they end."""
+LIMITS = WebhooksLimits(
+    in_flight=64,
+    in_flight_per_address=64,
+    lease_margin=timedelta(minutes=10),
+    state_waits=(timedelta(seconds=1),) * 9,
+    open_first=timedelta(seconds=1),
+    open_most=timedelta(seconds=1),
+)
+"""With leases that last longer than any test waits: what is taken over is taken over before they end.
+
+A try that a kill cut off counts, so one that then meets the receiver's restart is its message's second: by default the
+next one comes after five minutes.
+"""
 MESSAGES = 1_200
 ADDRESSES = 5
 PATIENCE = 120.0
