@@ -42,6 +42,9 @@ CANARY: Final = "VSS-CANARY"
 _TRIES: Final = 20
 _RAW_MOST: Final = 16_000
 
+_ASK_THE_CHOICE: Final = frozenset({"case.opened", "case.reprioritised", "case.reopened"})
+"""What happened, where it hangs on whether the owner wants to be called."""
+
 _NOTHING: Final = About()
 
 Step = Callable[[Memory], tuple[Memory, list[Happening]]]
@@ -186,7 +189,8 @@ class Intake:
                 at_hand = stepped(loaded[subject])
                 names = [memory.case_of(vehicle, system, n) for system, n in at_hand.touched]
                 if names:
-                    names.append(choice.subject_of(vehicle))
+                    if _asks_the_choice(at_hand):
+                        names.append(choice.subject_of(vehicle))
                     new = [
                         memory.case_of(vehicle, one.system, one.n) for one in at_hand.happened if _opens(one)
                     ]
@@ -240,7 +244,10 @@ class Intake:
         came.would += [f"monitor:{one.kind}" for one in happened if one.monitor]
         if any(memory.case_of(vehicle, *each) not in saved for each in touched):
             raise _MoreCases
-        calls = choice.read(saved[choice.subject_of(vehicle)]) if touched else None
+        chosen = saved.get(choice.subject_of(vehicle))
+        if chosen is None and _asks_the_choice(stepped):
+            raise _MoreCases
+        calls = None if chosen is None else choice.read(chosen)
         facts: list[Fact] = []
         telling = Telling(self._cases.clock.now(), self._rules)
         for (system, n), case in touched.items():
@@ -269,6 +276,13 @@ class Intake:
 
 def _opens(one: Happening) -> bool:
     return one.kind == "case.opened" and not one.monitor
+
+
+def _asks_the_choice(stepped: _Stepped) -> bool:
+    """Whether what follows hangs on what the owner chose: a case that closes, or waits for proof, asks nobody."""
+    return bool(stepped.touched) and any(
+        one.kind in _ASK_THE_CHOICE and not one.monitor for one in stepped.happened
+    )
 
 
 def _touched(before: Vehicle, after: Vehicle) -> dict[tuple[str, int], Case]:
