@@ -1,23 +1,27 @@
 """Photos as evidence: JPEG or PNG without their metadata, named by SHA-256, kept as files for a while."""
 
 import asyncio
+import contextlib
 import os
 import re
 import secrets
+import shutil
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
+from spine.ids import DeliveryId
 from spine.problems import Kind, Problem
 
 Media = Literal["image/jpeg", "image/png"]
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"IDAT", b"IEND"})
-_NAME: Final = re.compile(r"^[0-9a-f]{64}$")
+_NAME: Final = re.compile(r"^[0-9a-f]{64}\Z")
+_DELIVERY: Final = re.compile(r"^dlv_[0-9a-hjkmnp-tv-z]{16}\Z")
 _JPEG_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
 _JPEG_TABLES: Final = frozenset({0xC4, 0xDB, 0xDD})
 _LONGEST_SIDE: Final = 16_384
@@ -153,47 +157,66 @@ def _sides(one: int, other: int) -> None:
 
 
 class Photos:
-    """Files in a directory of their own. The same picture twice is one file."""
+    """Files in a folder for each delivery: the same picture sent for two is kept for each as long as it is due there.
+
+    Before, the same picture was one file whoever it was sent for: such files are still read (``shared``).
+    """
 
     def __init__(self, directory: Path, *, largest: int) -> None:
         """``largest``: bytes of a photo as sent."""
         self._directory = directory
         self._largest = largest
 
-    async def keep(self, data: bytes) -> tuple[str, Media]:
-        """Strip and save; the file is on disk when this returns. Gives its SHA-256 and media type."""
+    async def keep(self, delivery: DeliveryId, data: bytes) -> tuple[str, Media]:
+        """Strip and save; the file is on disk when this returns. Gives its SHA-256 and media type.
+
+        The same picture of the same delivery again is the same file. Raises ``PhotoUnfit``, ``PhotoTooLarge``.
+        """
         if len(data) > self._largest:
             raise PhotoTooLarge(f"at most {self._largest} bytes")
         media, picture = await asyncio.to_thread(stripped, data)  # a hostile one takes a while
         name = sha256(picture).hexdigest()
-        await asyncio.to_thread(self._save, name, picture)
+        await asyncio.to_thread(_save, self._folder(delivery) / name, picture)
         return name, media
 
-    async def read(self, name: str) -> bytes:
+    async def read(self, delivery: DeliveryId, name: str, *, shared: bool = False) -> bytes:
         """Raises ``NoSuchPhoto``."""
         try:
-            return await asyncio.to_thread(self._path(name).read_bytes)
+            return await asyncio.to_thread(self._path(delivery, name, shared=shared).read_bytes)
         except FileNotFoundError:
             raise NoSuchPhoto("it is not here any more") from None
 
-    async def delete(self, name: str) -> None:
-        """Nothing happens where it is gone already."""
-        await asyncio.to_thread(self._path(name).unlink, missing_ok=True)
+    async def forget(self, delivery: DeliveryId, shared: Iterable[str] = ()) -> None:
+        """All photos of a delivery go, and those it had as ``shared`` files. Again: nothing happens."""
+        folder, former = self._folder(delivery), [self._path(delivery, name, shared=True) for name in shared]
+        await asyncio.to_thread(_remove, folder, former)
 
-    def _path(self, name: str) -> Path:
+    def _folder(self, delivery: DeliveryId) -> Path:
+        if not _DELIVERY.match(delivery):
+            raise NoSuchPhoto("not a delivery")
+        return self._directory / delivery
+
+    def _path(self, delivery: DeliveryId, name: str, *, shared: bool) -> Path:
         if not _NAME.match(name):
             raise NoSuchPhoto("not the name of a photo")
-        return self._directory / name
+        return (self._directory if shared else self._folder(delivery)) / name
 
-    def _save(self, name: str, picture: bytes) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self._path(name)
-        if path.exists():
-            return
-        # written aside and renamed: a crash leaves no half photo under a name that promises its content
-        aside = path.with_name(f".{name}.{secrets.token_hex(4)}")
-        with aside.open("wb") as file:
-            file.write(picture)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+
+def _save(path: Path, picture: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.exists():
+        return
+    # written aside and renamed: a crash leaves no half photo under a name that promises its content
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with aside.open("wb") as file:
+        file.write(picture)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def _remove(folder: Path, files: Iterable[Path]) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+    for path in files:
+        path.unlink(missing_ok=True)
