@@ -56,22 +56,22 @@ class Doorkeeper:
 
         Raises ``TooMany``.
         """
-        await self._at_once("acts", session, self._limits.acts_per_session, now)
+        await self.at_once("acts", session, self._limits.acts_per_session, now)
 
     async def carrier(self, carrier: CarrierId, *, changes: bool, now: datetime) -> None:
         """One more request of a carrier, whichever of its tokens came with it. Raises ``TooMany``."""
         if changes:
-            await self._at_once("carrier_acts", carrier, self._limits.acts_per_carrier, now)
+            await self.at_once("carrier_acts", carrier, self._limits.acts_per_carrier, now)
         else:
-            await self._at_once("carrier_looks", carrier, self._limits.looks_per_carrier, now)
+            await self.at_once("carrier_looks", carrier, self._limits.looks_per_carrier, now)
 
     async def courier(self, courier: CourierId, *, now: datetime) -> None:
         """One more act of a courier. Raises ``TooMany``."""
-        await self._at_once("courier_acts", courier, self._limits.acts_per_courier, now)
+        await self.at_once("courier_acts", courier, self._limits.acts_per_courier, now)
 
     async def operator(self, operator: str, *, now: datetime) -> None:
         """One more request of an operator, by token or in a browser. Raises ``TooMany``."""
-        await self._at_once("operator", operator, self._limits.requests_per_operator, now)
+        await self.at_once("operator", operator, self._limits.requests_per_operator, now)
 
     async def mails(self, email: str, *, now: datetime) -> bool:
         """Whether an e-mail address may get one more sign-in mail."""
@@ -79,7 +79,8 @@ class Doorkeeper:
         limit = self._limits.sign_ins_per_address
         return await self._rates.take("sign_in_email", pseudonym, limit=limit, per=_HOUR, now=now) == 0
 
-    async def _at_once(self, space: str, whose: str, limit: int, now: datetime) -> None:
+    async def at_once(self, space: str, whose: str, limit: int, now: datetime) -> None:
+        """One more in a minute by somebody who was let in. ``space``: what is counted. Raises ``TooMany``."""
         wait = await self._rates.take(space, whose, limit=limit, per=_MINUTE, now=now)
         if wait:
             raise TooMany("Too much at once. Nothing was done; try again later.", retry_after=wait)
