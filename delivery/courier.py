@@ -140,7 +140,7 @@ class CourierDesk:
         before.require(Act.PHOTO)
         known, most = {photo.sha256 for photo in before.body.photos}, self._deliveries.limits.photos_most
         if len(known) >= most and await asyncio.to_thread(named, data) not in known:
-            raise TooManyPhotos(f"at most {most}")  # before its file would fill the disk
+            raise TooManyPhotos(f"at most {most}")  # before its file would lie there, which nobody deletes
         sha256, media = await self._photos.keep(delivery, data)
         now = self._deliveries.clock.now()
 

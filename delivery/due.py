@@ -59,8 +59,9 @@ class Due:
         limits, finished = self._deliveries.limits, read.body.finished_at
         if finished is None or now < finished + limits.personal_kept:
             return
-        shared = [photo.sha256 for photo in read.body.photos if not (photo.own or photo.gone)]
-        await self._photos.forget(read.id, shared)
+        for photo in read.body.photos:
+            if not photo.gone:
+                await self._photos.delete(read.id, photo.sha256, shared=not photo.own)
         question = read.body.question
         over = read.body.erased and now >= finished + limits.kept
 

@@ -137,7 +137,7 @@ class Arrival(Frozen):
 class Photo(Frozen):
     """A photo's file is named by its SHA-256; ``gone`` once the file is deleted.
 
-    ``own``: it lies in its delivery's folder; before, the same picture was one file of all that had it.
+    ``own``: it is its delivery's alone; before, the same picture was one file of all that had it.
     """
 
     sha256: str

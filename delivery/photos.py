@@ -1,14 +1,12 @@
 """Photos as evidence: JPEG or PNG without their metadata, named by SHA-256, kept as files for a while."""
 
 import asyncio
-import contextlib
 import os
 import re
 import secrets
-import shutil
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar, Final, Literal
@@ -157,9 +155,10 @@ def _sides(one: int, other: int) -> None:
 
 
 class Photos:
-    """Files in a folder for each delivery: the same picture sent for two is kept for each as long as it is due there.
+    """Files in a directory, named by delivery and content.
 
-    Before, the same picture was one file whoever it was sent for: such files are still read (``shared``).
+    The same picture sent for two is kept for each as long as it is due there. Before, the same picture was one file whoever it was sent for: such files are still read (``shared``). All lie in
+    one directory, so that whoever may write into it may delete what another process's account wrote.
     """
 
     def __init__(self, directory: Path, *, largest: int) -> None:
@@ -176,47 +175,34 @@ class Photos:
             raise PhotoTooLarge(f"at most {self._largest} bytes")
         media, picture = await asyncio.to_thread(stripped, data)  # a hostile one takes a while
         name = sha256(picture).hexdigest()
-        await asyncio.to_thread(_save, self._folder(delivery) / name, picture)
+        await asyncio.to_thread(self._save, self._path(delivery, name), picture)
         return name, media
 
     async def read(self, delivery: DeliveryId, name: str, *, shared: bool = False) -> bytes:
         """Raises ``NoSuchPhoto``."""
+        path = self._path(delivery, name, shared=shared)
         try:
-            return await asyncio.to_thread(self._path(delivery, name, shared=shared).read_bytes)
+            return await asyncio.to_thread(path.read_bytes)
         except FileNotFoundError:
             raise NoSuchPhoto("it is not here any more") from None
 
-    async def forget(self, delivery: DeliveryId, shared: Iterable[str] = ()) -> None:
-        """All photos of a delivery go, and those it had as ``shared`` files. Again: nothing happens."""
-        folder, former = self._folder(delivery), [self._path(delivery, name, shared=True) for name in shared]
-        await asyncio.to_thread(_remove, folder, former)
+    async def delete(self, delivery: DeliveryId, name: str, *, shared: bool = False) -> None:
+        """Nothing happens where it is gone already."""
+        await asyncio.to_thread(self._path(delivery, name, shared=shared).unlink, missing_ok=True)
 
-    def _folder(self, delivery: DeliveryId) -> Path:
-        if not _DELIVERY.match(delivery):
-            raise NoSuchPhoto("not a delivery")
-        return self._directory / delivery
-
-    def _path(self, delivery: DeliveryId, name: str, *, shared: bool) -> Path:
-        if not _NAME.match(name):
+    def _path(self, delivery: DeliveryId, name: str, *, shared: bool = False) -> Path:
+        if not (_NAME.match(name) and _DELIVERY.match(delivery)):
             raise NoSuchPhoto("not the name of a photo")
-        return (self._directory if shared else self._folder(delivery)) / name
+        return self._directory / (name if shared else f"{delivery}.{name}")
 
-
-def _save(path: Path, picture: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if path.exists():
-        return
-    # written aside and renamed: a crash leaves no half photo under a name that promises its content
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with aside.open("wb") as file:
-        file.write(picture)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-
-
-def _remove(folder: Path, files: Iterable[Path]) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(folder)
-    for path in files:
-        path.unlink(missing_ok=True)
+    def _save(self, path: Path, picture: bytes) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if path.exists():
+            return
+        # written aside and renamed: a crash leaves no half photo under a name that promises its content
+        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with aside.open("wb") as file:
+            file.write(picture)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)

@@ -141,9 +141,9 @@ async def test_files_are_named_by_content_and_go(tmp_path: Path) -> None:
     name, media = await photos.keep(DELIVERY, FULL)
     assert (name, media) == await photos.keep(DELIVERY, BARE)
     assert await photos.read(DELIVERY, name) == BARE
-    assert [path.name for path in (tmp_path / "photos" / DELIVERY).iterdir()] == [name]
-    await photos.forget(DELIVERY)
-    await photos.forget(DELIVERY)
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == [f"{DELIVERY}.{name}"]
+    await photos.delete(DELIVERY, name)
+    await photos.delete(DELIVERY, name)
     assert list((tmp_path / "photos").iterdir()) == []
     with pytest.raises(NoSuchPhoto):
         await photos.read(DELIVERY, name)
@@ -153,10 +153,11 @@ async def test_files_are_named_by_content_and_go(tmp_path: Path) -> None:
         (DELIVERY + "/..", name),
         ("", name),
     ):
-        with pytest.raises(NoSuchPhoto):
-            await photos.read(DeliveryId(delivery), wrong)
-    with pytest.raises(NoSuchPhoto):
-        await photos.forget(DeliveryId(".."))
+        for shared in (True, False):
+            with pytest.raises(NoSuchPhoto):
+                await photos.read(DeliveryId(delivery), wrong, shared=shared)
+            with pytest.raises(NoSuchPhoto):
+                await photos.delete(DeliveryId(delivery), wrong, shared=shared)
     with pytest.raises(PhotoTooLarge):
         await photos.keep(DELIVERY, bytes(1_001))
 
@@ -165,7 +166,7 @@ async def test_one_picture_of_two_deliveries_is_kept_for_each(tmp_path: Path) ->
     photos, other = Photos(tmp_path, largest=1_000), DeliveryId("dlv_3aaaaaaaaaaaaaaa")
     name, _ = await photos.keep(DELIVERY, FULL)
     assert (await photos.keep(other, FULL))[0] == name
-    await photos.forget(DELIVERY)
+    await photos.delete(DELIVERY, name)
     assert await photos.read(other, name) == BARE
     with pytest.raises(NoSuchPhoto):
         await photos.read(DELIVERY, name)
@@ -175,8 +176,8 @@ async def test_a_picture_from_before_is_read_and_goes(tmp_path: Path) -> None:
     photos, name = Photos(tmp_path, largest=1_000), sha256(BARE).hexdigest()
     (tmp_path / name).write_bytes(BARE)
     assert await photos.read(DELIVERY, name, shared=True) == BARE
-    await photos.forget(DELIVERY)
+    await photos.delete(DELIVERY, name)
     assert (tmp_path / name).exists(), "somebody else's, perhaps"
-    await photos.forget(DELIVERY, [name])
-    await photos.forget(DELIVERY, [name])
+    await photos.delete(DELIVERY, name, shared=True)
+    await photos.delete(DELIVERY, name, shared=True)
     assert not (tmp_path / name).exists()
