@@ -157,8 +157,9 @@ def _sides(one: int, other: int) -> None:
 class Photos:
     """Files in a directory, named by delivery and content.
 
-    The same picture sent for two is kept for each as long as it is due there. Before, the same picture was one file whoever it was sent for: such files are still read (``shared``). All lie in
-    one directory, so that whoever may write into it may delete what another process's account wrote.
+    The same picture sent for two is kept for each as long as it is due there. Before, it was one file whoever it was
+    sent for: such files are still read (``shared``). All lie in one directory, so that whoever may write into it may
+    delete what another process's account wrote.
     """
 
     def __init__(self, directory: Path, *, largest: int) -> None:
