@@ -100,7 +100,7 @@ def _orders(desk: Desk) -> APIRouter:
 
     @router.post(
         "/deliveries", status_code=202, response_model=DeliveryOut, summary="Order a delivery into a car",
-        responses=problems(401, 403, 409, 422),
+        responses=problems(401, 403, 409, 422, 429),
     )  # fmt: skip
     async def place(me: Writer, wanted: OrderIn, asked: Idempotent) -> Response:
         """Answered alike whether the address exists or not. A further parcel joins the open visit."""
@@ -122,20 +122,20 @@ def _following(desk: Desk) -> APIRouter:
     router, access = APIRouter(), desk.people.access
     Reader = Annotated[CarrierPrincipal, Depends(access.carrier(Scope.DELIVERIES_READ))]  # noqa: N806 - a type
 
-    @router.get("/deliveries", responses=problems(401, 403, 422), summary="My deliveries")
+    @router.get("/deliveries", responses=problems(401, 403, 422, 429), summary="My deliveries")
     async def deliveries(me: Reader, after: After = None, limit: Limit = 50) -> DeliveriesOut:
         page = await desk.index.page(OF_CARRIER, me.id, after=after, limit=limit)
         found = [await _found(desk, me, DeliveryId(member)) for member in page.members]
         data = [carrier_view(one, await desk.fallbacks.told(one)) for one in found if one]
         return DeliveriesOut(data=data, next=page.next)
 
-    @router.get("/deliveries/{delivery}", responses=problems(401, 403, 404, 422), summary="One delivery")
+    @router.get("/deliveries/{delivery}", responses=problems(401, 403, 404, 422, 429), summary="One delivery")
     async def delivery(me: Reader, delivery: DeliveryPath) -> DeliveryOut:
         read = await desk.carrier.read(me.id, delivery)
         return carrier_view(read, await desk.fallbacks.told(read))
 
     @router.get(
-        "/deliveries/{delivery}/fallback", responses=problems(401, 403, 404, 422),
+        "/deliveries/{delivery}/fallback", responses=problems(401, 403, 404, 422, 429),
         summary="Where the parcel may go instead",
     )  # fmt: skip
     async def instead(me: Reader, delivery: DeliveryPath, response: Response) -> FallbackOut:
@@ -156,7 +156,7 @@ def _following(desk: Desk) -> APIRouter:
         return stream(desk, await still(), Audience(me.id, carrier_type, carrier_state, still), last_event_id)
 
     @router.get(
-        "/deliveries/{delivery}/evidence", responses=problems(401, 403, 404, 409, 422),
+        "/deliveries/{delivery}/evidence", responses=problems(401, 403, 404, 409, 422, 429),
         summary="The evidence as one file",
     )  # fmt: skip
     async def evidence(me: Reader, delivery: DeliveryPath) -> JSONResponse:
@@ -178,7 +178,7 @@ def _changes(desk: Desk) -> APIRouter:
     router, access, idempotency = APIRouter(), desk.people.access, desk.people.idempotency
     allowed = access.carrier(Scope.DELIVERIES_WRITE, even_stopped=True)
     Writer = Annotated[CarrierPrincipal, Depends(allowed)]  # noqa: N806 - a type
-    said = problems(401, 403, 404, 409, 422)
+    said = problems(401, 403, 404, 409, 422, 429)
 
     @router.post(
         "/deliveries/{delivery}/cancel", response_model=DeliveryOut, responses=said, summary="Cancel it"

@@ -160,7 +160,7 @@ def _jobs(desk: Desk) -> APIRouter:
 def _way(desk: Desk) -> APIRouter:
     router, idempotency = APIRouter(), desk.people.idempotency
     Me = Annotated[CourierPrincipal, Depends(desk.people.access.courier())]  # noqa: N806 - a type
-    said = problems(401, 403, 404, 409, 422)
+    said = problems(401, 403, 404, 409, 422, 429)
 
     @router.post("/jobs/{delivery}/set-out", response_model=JobOut, responses=said, summary="Set out")
     async def set_out(

@@ -42,18 +42,18 @@ def seconds(prefer: str | None, limits: DeliveryLimits) -> float:
 
 async def photo(desk: Desk, read: Read, sha256: str, *, by: str) -> Response:
     """A photo of this delivery; that ``by`` looked at it is a fact. Raises ``NoSuchPhoto``, ``TooOften``."""
-    kept: Mapping[str, str] = {one.sha256: one.media for one in read.body.photos if not one.gone}
-    if sha256 not in kept:
+    kept = {one.sha256: one for one in read.body.photos if not one.gone}.get(sha256)
+    if kept is None:
         raise NoSuchPhoto("this delivery has no such photo (any more)")
     now, most = desk.deliveries.clock.now(), desk.deliveries.limits.photo_looks_most
     await slowly(desk.rates, "photo_look", f"{by} {read.id}", most, now)
-    content = await desk.photos.read(sha256)
+    content = await desk.photos.read(read.id, sha256, shared=not kept.own)
 
     def decide(here: Read, _: Mapping[str, Saved]) -> Turn:
         return Turn(here.body, [told(PhotoSeen, here, now, sha256=sha256, by=by)])
 
     await desk.deliveries.change(read.id, decide)
-    return Response(content, media_type=kept[sha256], headers={"Cache-Control": "no-store"})
+    return Response(content, media_type=kept.media, headers={"Cache-Control": "no-store"})
 
 
 class FallbackOut(Out):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from delivery import household, questions, standing
 from delivery.co_signing import CoSigning
+from delivery.gesture import hash_of
 from delivery.household import Household
 from delivery.life import number_of
 from delivery.model import Approval, Planned, Read, Via
@@ -253,8 +254,9 @@ def let_in(
     answered = asked.model_copy(update={"decided": decided})
     approval = Approval(question=question, by=rule.by, level="standing", shown=asked.digest, at=now)
     said = told(
-        DeliveryApproved, asks, now, question=question, by=rule.by, level="standing", shown=asked.digest
-    )
+        DeliveryApproved, asks, now, question=question, by=rule.by, level="standing", shown=asked.digest,
+        assertion=hash_of(rule.assertion),
+    )  # fmt: skip
     return Turn(
         turn.body.but(approval=approval),
         [*turn.facts, said],

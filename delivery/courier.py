@@ -141,7 +141,7 @@ class CourierDesk:
         known, most = {photo.sha256 for photo in before.body.photos}, self._deliveries.limits.photos_most
         if len(known) >= most and await asyncio.to_thread(named, data) not in known:
             raise TooManyPhotos(f"at most {most}")  # before its file would lie there, which nobody deletes
-        sha256, media = await self._photos.keep(data)
+        sha256, media = await self._photos.keep(delivery, data)
         now = self._deliveries.clock.now()
 
         def decide(read: Read, _: Mapping[str, Saved]) -> Turn | None:
@@ -153,7 +153,7 @@ class CourierDesk:
             if len(have) >= most:
                 raise TooManyPhotos(f"at most {most}")
             at_work = read.state in {State.OPEN, State.LEFT_OPEN, State.CLOSED}
-            photo = Photo(sha256=sha256, media=media, at=now)
+            photo = Photo(sha256=sha256, media=media, at=now, own=True)
             body = read.body.but(photos=(*have, photo), done=read.body.done or at_work)
             return Turn(body, [told(PhotoTaken, read, now, sha256=sha256), *settled(read, now)])
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from delivery import as_shown, barred
 from delivery.barred import BarredBody
+from delivery.gesture import behind, hash_of
 from delivery.holding import holds
 from delivery.levels import ApprovesBy
 from delivery.mailed import Mailed, delivery_of
@@ -307,6 +308,8 @@ class Deciding:
                 fra=decided.fra,
             )
             how = {"level": decided.level, "shown": question.digest, "fra": decided.fra}
+            signed = behind(decided)
+            how["assertion"] = None if signed is None else hash_of(signed)
             said = told(DeliveryApproved, read, now, **how, **by)
             return Turn(read.body.but(approval=approval), [said], writes=writes)
 

@@ -60,7 +60,8 @@ class Due:
         if finished is None or now < finished + limits.personal_kept:
             return
         for photo in read.body.photos:
-            await self._photos.delete(photo.sha256)
+            if not photo.gone:
+                await self._photos.delete(read.id, photo.sha256, shared=not photo.own)
         question = read.body.question
         over = read.body.erased and now >= finished + limits.kept
 

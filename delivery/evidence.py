@@ -24,6 +24,13 @@ class NoEvidence(Problem):
     kind: ClassVar[Kind] = Kind.CONFLICT
 
 
+class NoAssertion(Problem):
+    """No passkey signed for the approval, or what it signed was erased with the delivery's place and photos."""
+
+    code: ClassVar[str] = "evidence.no_assertion"
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
+
+
 class Evidence:
     """Collects what ``keys.evidence.build`` needs. Whoever asks was allowed to before."""
 

@@ -9,7 +9,9 @@ import hmac
 from hashlib import sha256
 from typing import Final
 
-from delivery.questions import Decision, Question, canonical
+from delivery import standing
+from delivery.questions import Decided, Decision, Question, canonical
+from keys.car.assertions import assertion_hash
 from keys.car.claims import OwnerSignature
 from keys.car.jwk import b64, unb64
 from keys.car.jws import Unacceptable, read_json
@@ -47,6 +49,33 @@ def is_over(assertion: Assertion, wanted: bytes) -> bool:
         and len(authenticator) >= _SHORTEST
         and authenticator[32] & _THERE_AND_VERIFIED == _THERE_AND_VERIFIED
     )
+
+
+def behind(decided: Decided) -> Assertion | None:
+    """The assertion that a decision leans on: over the answer, over the key to be, or over the rule that answered.
+
+    None where no passkey signed, or what it signed is no longer kept.
+    """
+    if decided.level == "standing":
+        rule = standing.rule_of(decided.record)
+        return None if rule is None else rule.assertion
+    if decided.level != "passkey":
+        return None
+    if decided.assertion is None and decided.own is not None:
+        return as_assertion(decided.own)
+    return decided.assertion
+
+
+def hash_of(assertion: Assertion) -> str | None:
+    """By what the evidence names it; None where its bytes cannot be read: no key is made on such a one."""
+    response = assertion.response
+    try:
+        parts = [
+            unb64(text) for text in (response.client_data, response.authenticator_data, response.signature)
+        ]
+    except ValueError:
+        return None
+    return assertion_hash(*parts)
 
 
 def as_assertion(own: OwnerSignature) -> Assertion:

@@ -135,12 +135,16 @@ class Arrival(Frozen):
 
 
 class Photo(Frozen):
-    """A photo's file is named by its SHA-256; ``gone`` once the file is deleted."""
+    """A photo's file is named by its SHA-256; ``gone`` once the file is deleted.
+
+    ``own``: it is its delivery's alone; before, the same picture was one file of all that had it.
+    """
 
     sha256: str
     media: Literal["image/jpeg", "image/png"]
     at: AwareDatetime
     gone: bool = False
+    own: bool = False
 
 
 class Via(Frozen):

@@ -96,9 +96,12 @@ class News:
         type_ = carrier_type(fact.kind, read)
         if type_ is not None:
             await self._tell(fact.carrier, fact, received.position, type_)
-            # Without the vehicle: a carrier never hears which one it was, not even by what a filter lets through.
+            # Without the vehicle: a carrier never hears which one it was, not even by what a filter lets through
+            # or by what waits for what.
             for endpoint in await self._endpoints.for_subscriber(fact.carrier, type_):
-                await self._put(self._message(fact, read, received.position, type_, endpoint))
+                await self._put(
+                    self._message(fact, read, received.position, type_, endpoint, order=fact.delivery)
+                )
 
     async def on_due(self, saved: Saved) -> None:
         """Timer of ``prm_``: what could not be mailed when it was asked is told now, in one mail if it is several.
@@ -137,7 +140,7 @@ class News:
         concerned = _concerned(fact, read, roles)
         for role in concerned:
             if mails and _for_this_one(fact, role):
-                await self._put(self._message(fact, read, position, fact.kind, role.person))
+                await self._put(self._message(fact, read, position, fact.kind, role.person, order=vehicle))
             elif over and read.body.question is not None:
                 asked = _asked_id(read.id, read.body.question, role.person)
                 until = self._worth_until(fact, read)
@@ -145,7 +148,7 @@ class News:
             await self._tell(role.person, fact, position, fact.kind)
         for role in concerned:
             for endpoint in await self._endpoints.for_subscriber(role.person, fact.kind, vehicle=vehicle):
-                await self._put(self._message(fact, read, position, fact.kind, endpoint))
+                await self._put(self._message(fact, read, position, fact.kind, endpoint, order=vehicle))
 
     async def _put(self, message: Outgoing) -> None:
         """Above ``backlog_hard`` an address is passed over: the event stands in its subscriber's stream.
@@ -233,7 +236,14 @@ class News:
                 )
 
     def _message(
-        self, fact: DeliveryFact, read: Read, position: str, type_: str, to: EndpointId | PersonId
+        self,
+        fact: DeliveryFact,
+        read: Read,
+        position: str,
+        type_: str,
+        to: EndpointId | PersonId,
+        *,
+        order: DeliveryId | VehicleId,
     ) -> Outgoing:
         person = prefix_of(to) == "per"
         return Outgoing(
@@ -245,7 +255,7 @@ class News:
             endpoint=None if person else EndpointId(to),
             person=PersonId(to) if person else None,
             interactive=_at_once(fact),
-            order_key=read.body.vehicle,
+            order_key=order,
         )
 
     def _worth_until(self, fact: DeliveryFact, read: Read) -> datetime:

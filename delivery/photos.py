@@ -11,13 +11,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
+from spine.ids import DeliveryId
 from spine.problems import Kind, Problem
 
 Media = Literal["image/jpeg", "image/png"]
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"IDAT", b"IEND"})
-_NAME: Final = re.compile(r"^[0-9a-f]{64}$")
+_NAME: Final = re.compile(r"^[0-9a-f]{64}\Z")
+_DELIVERY: Final = re.compile(r"^dlv_[0-9a-hjkmnp-tv-z]{16}\Z")
 _JPEG_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
 _JPEG_TABLES: Final = frozenset({0xC4, 0xDB, 0xDD})
 _LONGEST_SIDE: Final = 16_384
@@ -153,45 +155,53 @@ def _sides(one: int, other: int) -> None:
 
 
 class Photos:
-    """Files in a directory of their own. The same picture twice is one file."""
+    """Files in a directory, named by delivery and content.
+
+    The same picture sent for two is kept for each as long as it is due there. Before, it was one file whoever it was
+    sent for: such files are still read (``shared``). All lie in one directory, so that whoever may write into it may
+    delete what another process's account wrote.
+    """
 
     def __init__(self, directory: Path, *, largest: int) -> None:
         """``largest``: bytes of a photo as sent."""
         self._directory = directory
         self._largest = largest
 
-    async def keep(self, data: bytes) -> tuple[str, Media]:
-        """Strip and save; the file is on disk when this returns. Gives its SHA-256 and media type."""
+    async def keep(self, delivery: DeliveryId, data: bytes) -> tuple[str, Media]:
+        """Strip and save; the file is on disk when this returns. Gives its SHA-256 and media type.
+
+        The same picture of the same delivery again is the same file. Raises ``PhotoUnfit``, ``PhotoTooLarge``.
+        """
         if len(data) > self._largest:
             raise PhotoTooLarge(f"at most {self._largest} bytes")
         media, picture = await asyncio.to_thread(stripped, data)  # a hostile one takes a while
         name = sha256(picture).hexdigest()
-        await asyncio.to_thread(self._save, name, picture)
+        await asyncio.to_thread(self._save, self._path(delivery, name), picture)
         return name, media
 
-    async def read(self, name: str) -> bytes:
+    async def read(self, delivery: DeliveryId, name: str, *, shared: bool = False) -> bytes:
         """Raises ``NoSuchPhoto``."""
+        path = self._path(delivery, name, shared=shared)
         try:
-            return await asyncio.to_thread(self._path(name).read_bytes)
+            return await asyncio.to_thread(path.read_bytes)
         except FileNotFoundError:
             raise NoSuchPhoto("it is not here any more") from None
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, delivery: DeliveryId, name: str, *, shared: bool = False) -> None:
         """Nothing happens where it is gone already."""
-        await asyncio.to_thread(self._path(name).unlink, missing_ok=True)
+        await asyncio.to_thread(self._path(delivery, name, shared=shared).unlink, missing_ok=True)
 
-    def _path(self, name: str) -> Path:
-        if not _NAME.match(name):
+    def _path(self, delivery: DeliveryId, name: str, *, shared: bool = False) -> Path:
+        if not (_NAME.match(name) and _DELIVERY.match(delivery)):
             raise NoSuchPhoto("not the name of a photo")
-        return self._directory / name
+        return self._directory / (name if shared else f"{delivery}.{name}")
 
-    def _save(self, name: str, picture: bytes) -> None:
+    def _save(self, path: Path, picture: bytes) -> None:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self._path(name)
         if path.exists():
             return
         # written aside and renamed: a crash leaves no half photo under a name that promises its content
-        aside = path.with_name(f".{name}.{secrets.token_hex(4)}")
+        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         with aside.open("wb") as file:
             file.write(picture)
             file.flush()

@@ -139,6 +139,14 @@ def record(rule: Standing, courier: CourierView) -> Mapping[str, str]:
     return {"rule": rule.model_dump_json(), "courier": courier.id, "enrolled_at": since}
 
 
+def rule_of(kept: Mapping[str, str]) -> Standing | None:
+    """The rule of a record as it stood; None where it cannot be read."""
+    try:
+        return Standing.model_validate_json(kept.get("rule", ""))
+    except ValidationError:
+        return None
+
+
 def holds(
     kept: Mapping[str, str],
     content: Mapping[str, Any],
@@ -148,8 +156,10 @@ def holds(
     limits: DeliveryLimits,
 ) -> Standing | None:
     """The rule of a record, if by that record alone it allowed what was asked (``content``); else None."""
+    rule = rule_of(kept)
+    if rule is None:
+        return None
     try:
-        rule = Standing.model_validate_json(kept.get("rule", ""))
         window = Window.model_validate(content["window"])
         enrolled = datetime.fromisoformat(kept.get("enrolled_at", ""))
         courier = (content.get("courier") or {}).get("id")

@@ -29,6 +29,7 @@ class Approvals:
             shown=fact.shown,
             at=int(fact.at.timestamp() * 1000),
             fra=fact.fra,
+            assertion=fact.assertion,
         )
 
         def decide(saved: Mapping[str, Saved]) -> Change | None:

@@ -27,7 +27,7 @@ def routes(parts: Maintenance) -> APIRouter:
     router = APIRouter(prefix="/operator", tags=["operator"])
     Operator = Annotated[OperatorPrincipal, Depends(parts.people.access.operator())]  # noqa: N806 - a type
 
-    @router.get("/agents", summary="All agents", responses=problems(401, 422))
+    @router.get("/agents", summary="All agents", responses=problems(401, 422, 429))
     async def every(_: Operator, after: After = None, limit: Limit = 50) -> AgentsOut:
         """Whoever is no agent any more is not here."""
         page = await parts.index.page(AGENTS, DESK, after=after, limit=limit)

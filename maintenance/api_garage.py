@@ -25,6 +25,7 @@ from maintenance.visit_views import (
     place_out,
 )
 from people.api_parts import In, Out, network_address, problems
+from people.let_in import LetIn
 from people.problems import Unauthenticated
 from people.tokens import read
 from spine.ids import AppointmentId
@@ -94,10 +95,19 @@ def routes(parts: Maintenance) -> APIRouter:
 
 
 def garage(parts: Maintenance) -> Callable[..., Awaitable[GaragePrincipal]]:
-    """A dependency: a garage's program. Raises ``Unauthenticated`` alike for every token that is not good."""
+    """A dependency: a garage's program.
+
+    Raises ``Unauthenticated`` alike for every token that is not good, and ``TooMany``.
+    """
     bearer = HTTPBearer(
         scheme_name="garage", description="Token of `trunkline garage make`.", auto_error=False
     )
+
+    let_in = LetIn(parts.garages)
+
+    def counted(who: GaragePrincipal) -> Awaitable[None]:
+        most = parts.limits.garages.requests_most
+        return parts.people.doorkeeper.at_once("garage", who.id, most, parts.clock.now())
 
     async def principal(
         found: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
@@ -105,10 +115,9 @@ def garage(parts: Maintenance) -> Callable[..., Awaitable[GaragePrincipal]]:
         if found is None:
             raise Unauthenticated
         token = read(found.credentials)
-        known = await parts.garages.find(token) if token is not None else None
-        if known is None:
+        if token is None:
             raise Unauthenticated("This token is not good (any more).", presented=True)
-        return known
+        return await let_in.enter(token, counted)
 
     return principal
 
@@ -117,23 +126,23 @@ def _with_token(parts: Maintenance) -> APIRouter:
     router, desk = APIRouter(prefix="/garage", tags=["garages"]), parts.garage_desk
     Me = Annotated[GaragePrincipal, Depends(garage(parts))]  # noqa: N806 - a type
 
-    @router.get("", responses=problems(401), summary="This garage")
+    @router.get("", responses=problems(401, 429), summary="This garage")
     async def me(who: Me) -> GarageOut:
         return garage_out(await parts.garages.read(who.id))
 
-    @router.get("/appointments", responses=problems(401, 422), summary="Its appointments")
+    @router.get("/appointments", responses=problems(401, 422, 429), summary="Its appointments")
     async def appointments(who: Me, after: After = None, limit: Limit = 50) -> GarageAppointmentsOut:
         page = await desk.appointments(who.id, after=after, limit=limit)
         return GarageAppointmentsOut(data=list(page.data), next=page.next)
 
-    @router.get("/appointments/{appointment}", responses=problems(401, 404, 422), summary="One of them")
+    @router.get("/appointments/{appointment}", responses=problems(401, 404, 422, 429), summary="One of them")
     async def one(who: Me, appointment: AppointmentPath) -> GarageAppointmentOut:
         """Codes and odometer only while it lives."""
         return await desk.appointment(who.id, appointment)
 
     @router.post(
         "/appointments/{appointment}/move",
-        responses=problems(401, 404, 409, 422),
+        responses=problems(401, 404, 409, 422, 429),
         summary="To another slot of this garage",
     )
     async def move(who: Me, appointment: AppointmentPath, wanted: SlotIn) -> GarageAppointmentOut:
@@ -144,7 +153,7 @@ def _with_token(parts: Maintenance) -> APIRouter:
         @router.post(
             f"/appointments/{{appointment}}/{act}",
             name=f"garage_{act}",
-            responses=problems(401, 404, 409, 422),
+            responses=problems(401, 404, 409, 422, 429),
             summary=summary,
         )
         async def do(who: Me, appointment: AppointmentPath) -> GarageAppointmentOut:
@@ -162,7 +171,7 @@ def _slots(parts: Maintenance) -> APIRouter:
     router, desk = APIRouter(prefix="/garage/slots", tags=["garages"]), parts.garage_desk
     Me = Annotated[GaragePrincipal, Depends(garage(parts))]  # noqa: N806 - a type
 
-    @router.get("", responses=problems(401, 422), summary="Its slots")
+    @router.get("", responses=problems(401, 422, 429), summary="Its slots")
     async def slots(
         who: Me, start: AwareDatetime | None = None, days: Annotated[int, Query(ge=1, le=31)] = 7
     ) -> GarageSlotsOut:
@@ -175,13 +184,16 @@ def _slots(parts: Maintenance) -> APIRouter:
         found = await desk.slots(who.id, begins, ends)
         return GarageSlotsOut(data=[garage_slot_out(one) for one in found])
 
-    @router.post("", status_code=201, responses=problems(401, 422), summary="Publish a slot")
+    @router.post("", status_code=201, responses=problems(401, 422, 429), summary="Publish a slot")
     async def publish(who: Me, wanted: SlotWanted) -> GarageSlotOut:
         """Again: the same. It must not overlap another slot of its bay."""
         return garage_slot_out(await desk.publish(who.id, wanted.bay, wanted.start, wanted.end))
 
     @router.delete(
-        "/{slot}", status_code=204, responses=problems(401, 404, 409, 422), summary="Take a free slot back"
+        "/{slot}",
+        status_code=204,
+        responses=problems(401, 404, 409, 422, 429),
+        summary="Take a free slot back",
     )
     async def withdraw(who: Me, slot: SlotPath) -> None:
         """Again: nothing. A slot that somebody has is not taken back: cancel the appointment first."""

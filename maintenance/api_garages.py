@@ -33,7 +33,7 @@ def routes(parts: Maintenance) -> APIRouter:
     Operator = Annotated[OperatorPrincipal, Depends(people.access.operator())]  # noqa: N806 - a type
 
     @router.post(
-        "", status_code=201, response_model=GarageMadeOut, summary="Make a garage", responses=problems(401, 409, 422)
+        "", status_code=201, response_model=GarageMadeOut, summary="Make a garage", responses=problems(401, 409, 422, 429)
     )  # fmt: skip
     async def make(who: Operator, wanted: Details, asked: Idempotent) -> Response:
         """Its slots are made of its opening hours within a moment."""
@@ -46,22 +46,22 @@ def routes(parts: Maintenance) -> APIRouter:
 
         return await people.idempotency.answer(asked, who.id, 201, work)
 
-    @router.get("", summary="All garages", responses=problems(401))
+    @router.get("", summary="All garages", responses=problems(401, 429))
     async def every(_: Operator) -> GaragesOut:
         return GaragesOut(data=[garage_out(one) for one in await garages.every()])
 
-    @router.get("/{garage}", summary="One garage", responses=problems(401, 404, 422))
+    @router.get("/{garage}", summary="One garage", responses=problems(401, 404, 422, 429))
     async def one(_: Operator, garage: GaragePath) -> GarageOut:
         return garage_out(await garages.read(garage))
 
-    @router.put("/{garage}", summary="Change what it says of itself", responses=problems(401, 404, 422))
+    @router.put("/{garage}", summary="Change what it says of itself", responses=problems(401, 404, 422, 429))
     async def change(_: Operator, garage: GaragePath, wanted: Details) -> GarageOut:
         """Free slots follow new hours; whoever is booked stays."""
         return garage_out(await garages.change(garage, wanted, now=clock.now()))
 
     @router.post(
         "/{garage}/token", status_code=201, response_model=GarageMadeOut, summary="A new token",
-        responses=problems(401, 404, 409, 422),
+        responses=problems(401, 404, 409, 422, 429),
     )  # fmt: skip
     async def token(who: Operator, garage: GaragePath, asked: Idempotent) -> Response:
         """The former one, and every link in its mails, ends at once."""
@@ -72,7 +72,7 @@ def routes(parts: Maintenance) -> APIRouter:
 
         return await people.idempotency.answer(asked, who.id, 201, work)
 
-    @router.delete("/{garage}", status_code=204, summary="Remove it", responses=problems(401, 404, 422))
+    @router.delete("/{garage}", status_code=204, summary="Remove it", responses=problems(401, 404, 422, 429))
     async def remove(_: Operator, garage: GaragePath) -> None:
         """Its appointments to come are cancelled, and their owners told. Again: nothing."""
         await garages.remove(garage, now=clock.now())

@@ -240,6 +240,9 @@ class GarageLimits(_Limits):
         description="the garage has finished and the car has not shown within this that it is repaired: "
         "its case waits for its owner or an agent again",
     )
+    requests_most: int = Field(
+        default=600, ge=1, description="requests of one garage's token in a minute, all its programs together"
+    )
     bays_most: int = Field(default=20, ge=1, le=99, description="bays of one garage at most")
     slots_most: int = Field(default=2000, ge=1, description="slots that one bay has ahead at most")
     shown: int = Field(default=20, ge=1, le=200, description="free slots offered at once at most")

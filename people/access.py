@@ -9,6 +9,7 @@ from fastapi import Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from people.courier_tokens import CourierPrincipal, CourierTokens
+from people.let_in import LetIn
 from people.model import Scope
 from people.oauth import CarrierPrincipal, CarrierTokens
 from people.operators import OperatorPrincipal, Operators
@@ -39,7 +40,8 @@ class PersonPrincipal:
 class Access:
     """Makes dependencies: ``carrier(scope)``, ``courier()``, ``owner()``, ``operator()``.
 
-    Raise ``Unauthenticated`` (401) alike for no, unknown, expired, revoked and somebody else's kind of token.
+    Raise ``Unauthenticated`` (401) alike for no, unknown, expired, revoked and somebody else's kind of token, and
+    ``TooMany`` (429) where whoever was let in asks too often; then nothing was done.
     """
 
     def __init__(
@@ -54,8 +56,9 @@ class Access:
     ) -> None:
         self._sessions = sessions
         self._carriers = carriers
-        self._couriers = couriers
-        self._operators = operators
+        self._couriers_in = LetIn(couriers)
+        self._carriers_in = LetIn(carriers)
+        self._operators_in = LetIn(operators)
         self._doorkeeper = doorkeeper
         self._clock = clock
         self._origin = origin
@@ -72,19 +75,22 @@ class Access:
     ) -> Callable[..., Awaitable[CarrierPrincipal]]:
         """A carrier's program whose token has ``scope``. ``even_stopped``: also while its orders are stopped.
 
-        Raises ``ScopeMissing``, and ``OrdersStopped`` for ``deliveries:write`` of a stopped carrier.
+        Raises ``ScopeMissing``, ``OrdersStopped`` for ``deliveries:write`` of a stopped carrier, and ``TooMany``.
         """
         bearer = HTTPBearer(
             scheme_name="carrier", description="OAuth 2 client credentials.", auto_error=False
         )
 
         async def principal(
+            request: Request,
             found: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
         ) -> CarrierPrincipal:
-            token = _presented(found)
-            carrier = await self._carriers.find(token)
-            if carrier is None:
-                raise Unauthenticated("This token is not good (any more).", presented=True)
+            changes = request.method not in _SAFE
+
+            def counted(who: CarrierPrincipal) -> Awaitable[None]:
+                return self._doorkeeper.carrier(who.id, changes=changes, now=self._clock.now())
+
+            carrier = await self._carriers_in.enter(_presented(found), counted)
             if scope not in carrier.scopes:
                 raise ScopeMissing(scope)
             if carrier.stopped and scope is Scope.DELIVERIES_WRITE and not even_stopped:
@@ -94,23 +100,25 @@ class Access:
         return principal
 
     def courier(self) -> Callable[..., Awaitable[CourierPrincipal]]:
-        """A courier's enrolled device."""
+        """A courier's enrolled device. Raises ``TooMany`` for what changes something, or asks the car, too often."""
         bearer = HTTPBearer(
             scheme_name="courier", description="Token of /v1/courier/session.", auto_error=False
         )
 
+        def counted(who: CourierPrincipal) -> Awaitable[None]:
+            return self._doorkeeper.courier(who.id, now=self._clock.now())
+
         async def principal(
+            request: Request,
             found: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
         ) -> CourierPrincipal:
-            courier = await self._couriers.find(_presented(found))
-            if courier is None:
-                raise Unauthenticated("This token is not good (any more).", presented=True)
-            return courier
+            acts = request.method not in _SAFE
+            return await self._couriers_in.enter(_presented(found), counted if acts else None)
 
         return principal
 
     def operator(self) -> Callable[..., Awaitable[OperatorPrincipal]]:
-        """Somebody who runs the installation."""
+        """Somebody who runs the installation. Raises ``TooMany``."""
         bearer = HTTPBearer(
             scheme_name="operator", description="Token of `trunkline init`.", auto_error=False
         )
@@ -118,12 +126,13 @@ class Access:
         async def principal(
             found: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
         ) -> OperatorPrincipal:
-            operator = await self._operators.find(_presented(found))
-            if operator is None:
-                raise Unauthenticated("This token is not good (any more).", presented=True)
-            return operator
+            return await self._operators_in.enter(_presented(found), self.operator_asks)
 
         return principal
+
+    async def operator_asks(self, who: OperatorPrincipal) -> None:
+        """One more request of an operator, with the token or on a page. Raises ``TooMany``."""
+        await self._doorkeeper.operator(who.id, now=self._clock.now())
 
     def owner(self) -> Callable[..., Awaitable[PersonPrincipal]]:
         """A person in a session: bearer token, or cookie (then unsafe methods only from our own pages).

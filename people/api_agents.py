@@ -41,7 +41,7 @@ def routes(people: People) -> APIRouter:
 
     @router.post(
         "/agents", status_code=201, response_model=AgentOut, summary="Make an agent",
-        responses=problems(401, 404, 409, 422),
+        responses=problems(401, 404, 409, 422, 429),
     )  # fmt: skip
     async def make(who: Operator, wanted: AgentWanted, asked: Idempotent) -> Response:
         """They sign in by mail or passkey, as everybody; at the desk they need the passkey."""
@@ -52,12 +52,15 @@ def routes(people: People) -> APIRouter:
 
         return await people.idempotency.answer(asked, who.id, 201, work)
 
-    @router.get("/agents/{agent}", summary="An agent", responses=problems(401, 404, 422))
+    @router.get("/agents/{agent}", summary="An agent", responses=problems(401, 404, 422, 429))
     async def one(_: Operator, agent: AgentPath) -> AgentOut:
         return agent_out(await people.agents.get(agent))
 
     @router.delete(
-        "/agents/{agent}", status_code=204, summary="No agent any more", responses=problems(401, 404, 422)
+        "/agents/{agent}",
+        status_code=204,
+        summary="No agent any more",
+        responses=problems(401, 404, 422, 429),
     )
     async def remove(_: Operator, agent: AgentPath) -> None:
         """At once: the next thing they ask for at the desk is refused. The person stays."""

@@ -76,7 +76,7 @@ def _couriers(people: People) -> APIRouter:
 
     @router.post(
         "", status_code=201, response_model=EnrolmentCodeOut, summary="Name a courier",
-        responses=problems(401, 403, 409, 422),
+        responses=problems(401, 403, 409, 422, 429),
     )  # fmt: skip
     async def invite(who: Enroller, wanted: CourierWanted, asked: Idempotent) -> Response:
         """The code is shown this once and enrols one device in ten minutes. Needs private_key_jwt."""
@@ -88,7 +88,7 @@ def _couriers(people: People) -> APIRouter:
 
         return await people.idempotency.answer(asked, who.id, 201, work)
 
-    @router.get("", responses=problems(401, 403, 422), summary="My couriers")
+    @router.get("", responses=problems(401, 403, 422, 429), summary="My couriers")
     async def all_(
         who: Reader,
         after: Annotated[str | None, Query(max_length=200)] = None,
@@ -97,13 +97,13 @@ def _couriers(people: People) -> APIRouter:
         found, following = await couriers.of_carrier(who.id, after=after, limit=limit)
         return CouriersOut(data=[CourierOut.model_validate(one) for one in found], next=following)
 
-    @router.get("/{courier}", responses=problems(401, 403, 404, 422), summary="One courier")
+    @router.get("/{courier}", responses=problems(401, 403, 404, 422, 429), summary="One courier")
     async def one(who: Reader, courier: CourierPath) -> CourierOut:
         return CourierOut.model_validate(await own(who.id, courier))
 
     @router.post(
         "/{courier}/code", status_code=201, response_model=EnrolmentCodeOut, summary="A new enrolment code",
-        responses=problems(401, 403, 404, 409, 422),
+        responses=problems(401, 403, 404, 409, 422, 429),
     )  # fmt: skip
     async def again(who: Enroller, courier: CourierPath, asked: Idempotent) -> Response:
         """For a courier who is not enrolled yet; the former code is dead then."""
@@ -116,7 +116,7 @@ def _couriers(people: People) -> APIRouter:
         return await people.idempotency.answer(asked, who.id, 201, work)
 
     @router.delete(
-        "/{courier}", status_code=204, responses=problems(401, 403, 404, 422), summary="Remove a courier"
+        "/{courier}", status_code=204, responses=problems(401, 403, 404, 422, 429), summary="Remove a courier"
     )
     async def remove(who: Enroller, courier: CourierPath) -> None:
         """Name and device key are erased, the device's tokens end at once."""

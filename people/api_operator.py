@@ -61,7 +61,7 @@ def _credentials(people: People) -> APIRouter:
 
     @router.post(
         "/carriers", status_code=201, response_model=CredentialsOut, summary="Enrol a carrier",
-        responses=problems(401, 409, 422),
+        responses=problems(401, 409, 422, 429),
     )  # fmt: skip
     async def enrol(who: Operator, wanted: CarrierWanted, asked: Idempotent) -> Response:
         """The secret is shown this once. With a public key the carrier can enrol couriers."""
@@ -78,7 +78,7 @@ def _credentials(people: People) -> APIRouter:
 
     @router.post(
         "/carriers/{carrier}/secret", status_code=201, response_model=CredentialsOut, summary="A new secret",
-        responses=problems(401, 404, 409, 422),
+        responses=problems(401, 404, 409, 422, 429),
     )  # fmt: skip
     async def secret(who: Operator, carrier: CarrierPath, asked: Idempotent) -> Response:
         async def work(_: str) -> CredentialsOut:
@@ -91,7 +91,7 @@ def _credentials(people: People) -> APIRouter:
         "/carriers/{carrier}/key",
         status_code=204,
         summary="Set the public key",
-        responses=problems(401, 404, 422),
+        responses=problems(401, 404, 422, 429),
     )
     async def key(_: Operator, carrier: CarrierPath, wanted: KeyWanted) -> None:
         await carriers.new_key(carrier, wanted.public_jwk)
@@ -108,14 +108,17 @@ def _standing(people: People) -> APIRouter:
     Operator = Annotated[OperatorPrincipal, Depends(people.access.operator())]  # noqa: N806 - a type
 
     @router.put(
-        "/carriers/{carrier}/frozen", status_code=204, summary="Freeze", responses=problems(401, 404, 422)
+        "/carriers/{carrier}/frozen",
+        status_code=204,
+        summary="Freeze",
+        responses=problems(401, 404, 422, 429),
     )
     async def freeze(_: Operator, carrier: CarrierPath) -> None:
         """Its tokens, its couriers' tokens and its live keys end."""
         await carriers.freeze(carrier, now=clock.now())
 
     @router.delete(
-        "/carriers/{carrier}/frozen", status_code=204, summary="Thaw", responses=problems(401, 404, 422)
+        "/carriers/{carrier}/frozen", status_code=204, summary="Thaw", responses=problems(401, 404, 422, 429)
     )
     async def thaw(_: Operator, carrier: CarrierPath) -> None:
         """Also after too many unusable addresses."""
@@ -132,7 +135,7 @@ def _people(people: People) -> APIRouter:
         "/cars/{vehicle}/release",
         status_code=204,
         summary="Release a car",
-        responses=problems(401, 404, 409, 422),
+        responses=problems(401, 404, 409, 422, 429),
     )
     async def release(who: Operator, vehicle: VehiclePath, asked: Idempotent) -> Response:
         async def work(_: str) -> None:
@@ -142,7 +145,7 @@ def _people(people: People) -> APIRouter:
 
     @router.post(
         "/people", status_code=201, response_model=PersonMadeOut, summary="Make a person",
-        responses=problems(401, 409, 422),
+        responses=problems(401, 409, 422, 429),
     )  # fmt: skip
     async def make(who: Operator, wanted: PersonWanted, asked: Idempotent) -> Response:
         async def work(_: str) -> PersonMadeOut:
@@ -152,7 +155,7 @@ def _people(people: People) -> APIRouter:
         return await people.idempotency.answer(asked, who.id, 201, work)
 
     @router.delete(
-        "/people/{person}", status_code=204, summary="Erase a person", responses=problems(401, 404, 422)
+        "/people/{person}", status_code=204, summary="Erase a person", responses=problems(401, 404, 422, 429)
     )
     async def erase(_: Operator, person: PersonPath) -> None:
         await people.persons.erase(person, now=clock.now())

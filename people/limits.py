@@ -37,6 +37,26 @@ class PeopleLimits(BaseModel):
     acts_per_session: int = Field(
         300, ge=1, description="What one session of a person may change in a minute, all routes together."
     )
+    acts_per_carrier: int = Field(
+        3000,
+        ge=1,
+        description="What one carrier may change in a minute, all its programs and routes together: a day's "
+        "orders of a large one in minutes.",
+    )
+    looks_per_carrier: int = Field(
+        12000,
+        ge=1,
+        description="What one carrier may look at in a minute, all its programs and routes together.",
+    )
+    acts_per_courier: int = Field(
+        300,
+        ge=1,
+        description="What one courier may do in a minute, all jobs together: also what a phone kept while it "
+        "had no network.",
+    )
+    requests_per_operator: int = Field(
+        600, ge=1, description="Requests of one operator in a minute, API and pages together."
+    )
 
     passkeys_per_person: int = Field(10, ge=2, le=50, description="Passkeys of one person.")
     passkey_challenge_life: timedelta = Field(

@@ -77,11 +77,15 @@ class OperatorSessions:
         return await self._operators.still(operator, hashed)
 
     async def on_page(self, request: Request) -> OperatorPrincipal:
-        """A dependency of pages: sends everybody else to sign in. Raises ``CrossSite`` for what may change something."""
+        """A dependency of pages: sends everybody else to sign in.
+
+        Raises ``CrossSite`` for what may change something, ``TooMany``.
+        """
         self._access.refuse_cross_site(request)
         found = await self.find(request)
         if found is None:
             raise HTTPException(303, headers={"Location": PAGE})
+        await self._access.operator_asks(found)
         return found
 
     async def _forget(self, request: Request) -> None:

@@ -14,7 +14,7 @@ from people.problems import LinkRefused, TooMany
 from people.pseudonyms import Pseudonyms
 from people.sessions import Sessions, SessionView
 from people.tokens import Token
-from spine.ids import PersonId, new_id, partition_of
+from spine.ids import CarrierId, CourierId, PersonId, new_id, partition_of
 from spine.rates import Rates
 
 _HOUR: Final = timedelta(hours=1)
@@ -33,7 +33,10 @@ class SignedIn:
 
 
 class Doorkeeper:
-    """Counts what strangers try, by network address, whose pseudonym alone is kept."""
+    """Counts what strangers try, by network address, whose pseudonym alone is kept, and what those let in do.
+
+    What is one too many did nothing: it is counted before anything else is done.
+    """
 
     def __init__(self, rates: Rates, pseudonyms: Pseudonyms, limits: PeopleLimits) -> None:
         self._rates = rates
@@ -53,17 +56,34 @@ class Doorkeeper:
 
         Raises ``TooMany``.
         """
-        wait = await self._rates.take(
-            "acts", session, limit=self._limits.acts_per_session, per=_MINUTE, now=now
-        )
-        if wait:
-            raise TooMany("Too much at once.", retry_after=wait)
+        await self.at_once("acts", session, self._limits.acts_per_session, now)
+
+    async def carrier(self, carrier: CarrierId, *, changes: bool, now: datetime) -> None:
+        """One more request of a carrier, whichever of its tokens came with it. Raises ``TooMany``."""
+        if changes:
+            await self.at_once("carrier_acts", carrier, self._limits.acts_per_carrier, now)
+        else:
+            await self.at_once("carrier_looks", carrier, self._limits.looks_per_carrier, now)
+
+    async def courier(self, courier: CourierId, *, now: datetime) -> None:
+        """One more act of a courier. Raises ``TooMany``."""
+        await self.at_once("courier_acts", courier, self._limits.acts_per_courier, now)
+
+    async def operator(self, operator: str, *, now: datetime) -> None:
+        """One more request of an operator, by token or in a browser. Raises ``TooMany``."""
+        await self.at_once("operator", operator, self._limits.requests_per_operator, now)
 
     async def mails(self, email: str, *, now: datetime) -> bool:
         """Whether an e-mail address may get one more sign-in mail."""
         pseudonym = self._pseudonyms.text("email", email)
         limit = self._limits.sign_ins_per_address
         return await self._rates.take("sign_in_email", pseudonym, limit=limit, per=_HOUR, now=now) == 0
+
+    async def at_once(self, space: str, whose: str, limit: int, now: datetime) -> None:
+        """One more in a minute by somebody who was let in. ``space``: what is counted. Raises ``TooMany``."""
+        wait = await self._rates.take(space, whose, limit=limit, per=_MINUTE, now=now)
+        if wait:
+            raise TooMany("Too much at once. Nothing was done; try again later.", retry_after=wait)
 
     async def _count(self, space: str, client: str, limit: int, per: timedelta, now: datetime) -> None:
         pseudonym = self._pseudonyms.text("client", client)

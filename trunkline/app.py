@@ -124,7 +124,9 @@ def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     ):
         # Including a router would make each of its routes, with all its models, once more.
         app.router.routes.extend(router.routes)
-    app.include_router(_webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422))
+    app.include_router(
+        _webhook_routes(parts), responses=people.api_parts.problems(401, 403, 404, 409, 422, 429)
+    )
 
     @app.get("/.well-known/jwks.json", tags=["keys"])
     async def service_keys() -> Response:

@@ -59,7 +59,7 @@ def listening(access: Access) -> ListeningAs:
     ) -> Listener:
         who: CarrierPrincipal | PersonPrincipal
         if carriers is not None and carriers.credentials.startswith(f"{Bearer.CARRIER}_"):
-            who = await as_carrier(carriers)
+            who = await as_carrier(request, carriers)
         else:
             who = await as_owner(request, persons, kept)
 

@@ -70,7 +70,8 @@ class NewEndpoint(BaseModel):
     vehicles: list[VehicleName] = Field(default=[], max_length=500, description=_VEHICLES)
     order: Order = Field(
         default="none",
-        description="delivery or vehicle: of each, news comes in order, and one that fails holds up those after it",
+        description="delivery or vehicle: of each, news comes in order, and one that fails holds up those after it. "
+        "By vehicle: refused for a carrier, as `vehicles` is",
     )
     rate: float = Field(default=0, ge=0, le=10_000, description="tries a second at most; 0: no limit")
     signatures: list[Version] = Field(
@@ -189,7 +190,7 @@ def routes(
     @router.post("", status_code=status.HTTP_201_CREATED)
     async def add(asked: NewEndpoint, subscriber: changing, key: IdempotencyKey = None) -> EndpointMadeOut:
         """Add an address. Its secret is in this answer only. It is enabled once it answers the ping sent to it."""
-        _may_name(subscriber, asked.vehicles)
+        _may_name(subscriber, asked.vehicles, asked.order)
         wishes = Wishes(asked.types, asked.vehicles, asked.order, asked.rate)
         made, shown = await endpoints.add(
             subscriber.id, asked.url, key=key, wishes=wishes, signatures=asked.signatures
@@ -210,7 +211,7 @@ def routes(
     @router.patch("/{endpoint}")
     async def change(endpoint: EndpointId, asked: ChangedEndpoint, subscriber: changing) -> EndpointOut:
         """Change what an address hears, in what order and how fast. What waits for it already is sent all the same."""
-        _may_name(subscriber, asked.vehicles)
+        _may_name(subscriber, asked.vehicles, asked.order)
         changed = Changed(asked.types, asked.vehicles, asked.order, asked.rate)
         found = await endpoints.change(endpoint, subscriber.id, changed)
         return EndpointOut(**endpoint_fields(found, subscriber))
@@ -250,9 +251,12 @@ def routes(
     return router
 
 
-def _may_name(subscriber: Subscriber, vehicles: Sequence[str] | None) -> None:
-    """Refused whatever the ids are: an answer that depended on them would tell which there are."""
-    if vehicles and not subscriber.vehicles:
+def _may_name(subscriber: Subscriber, vehicles: Sequence[str] | None, order: Order | None) -> None:
+    """Refused whatever the ids are: an answer that depended on them would tell which there are.
+
+    An order by vehicle tells as much: news of one delivery that waits for another's is news of the same vehicle.
+    """
+    if (vehicles or order == "vehicle") and not subscriber.vehicles:
         raise FiltersRefused("no news to you says of which vehicle it is")
 
 

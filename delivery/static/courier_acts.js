@@ -238,6 +238,7 @@ export class Acts {
     if (this.#busy) return "";
     const { key, job } = this.#now;
     const { local } = this.#screen;
+    this.#screen.openedAt = 0;
     local.result = { title: t("Asking the car…"), next: t("It says at once what it does."), tone: "wait", at: Date.now(), open: false };
     await this.#screen.draw();
     let outcome = "";

@@ -18,7 +18,7 @@ const OFTEN_MS = 1_200;
 const SURELY_DEAD_MS = 45_000;
 /** So long the service may take to hear what the car said to this phone. */
 const HEARS_MS = 10_000;
-const BEFORE = new Set(["en_route", "arrived", "unsure"]);
+const BEFORE = new Set(["en_route", "arrived", "opening", "unsure"]);
 const AWAY = new Set(["asleep", "no_coverage"]);
 
 /** The job that is shown; `leave()` ends it. */
@@ -41,6 +41,8 @@ export class JobScreen {
     /** The car, where it is connected by Bluetooth; when it opened that way, which the service hears later. */
     this.nearby = null;
     this.openedNearby = 0;
+    /** When the newest attempt opened it, whichever way: the answer to a tap comes before the service has noted it. */
+    this.openedAt = 0;
     this.#challenges = new Challenges(id, (words) => {
       this.#silent = words;
       this.draw();
@@ -106,13 +108,15 @@ export class JobScreen {
   /** Whether the service has not heard yet what the car has said to this phone. */
   async #behind(job) {
     if (!BEFORE.has(job.state)) return false;
+    if (job.state === "opening" && Date.now() - this.openedAt < HEARS_MS) return true;
     const brings = (await waiting()).some((item) => item.delivery === this.id && item.what === "receipts" && !item.refused);
     return brings || Date.now() - this.openedNearby < HEARS_MS;
   }
 
   /** The car's own receipt said so: kept at once, because the signal may be gone before the next look. */
   async opened() {
-    if (this.nearby) this.openedNearby = Date.now();
+    this.openedAt = Date.now();
+    if (this.nearby) this.openedNearby = this.openedAt;
     if (!BEFORE.has(this.#job.state)) return;
     await this.take({ ...this.#job, state: "open", refusal: null, can: this.nearby ? ["photo"] : ["lock", "photo"] }, { car: true });
   }

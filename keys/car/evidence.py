@@ -1,12 +1,13 @@
 """Judge an evidence file offline: every signature, the chain of receipts, and whether they tell one story."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from keys.car.assertions import NotAnAssertion, hash_of_json
 from keys.car.claims import ProofClaims, ReceiptClaims
 from keys.car.evidence_file import Arrived, BadRoots, EvidenceFile, NotEvidence, ReceiptCertificate, Roots
 from keys.car.jwk import BadKey, ed25519_to_jwk, p256_from_jwk, thumbprint
@@ -56,15 +57,19 @@ class _Wrong(Exception):
     """A question answered with no."""
 
 
-def verify_file(data: bytes, roots: Roots | None) -> Report:
-    """Judge a file. Without ``roots`` it can at best agree with itself. Never raises, whatever the bytes."""
+def verify_file(data: bytes, roots: Roots | None, assertions: Sequence[bytes] = ()) -> Report:
+    """Judge a file. Without ``roots`` it can at best agree with itself. Never raises, whatever the bytes.
+
+    ``assertions``: what passkeys signed, where somebody kept it (``AuthenticationResponseJSON``): each must be one
+    that an approval in the file names.
+    """
     try:
         file = EvidenceFile.read(data)
         # what a file says of its own roots is not even read where there are others: nobody signed it
         believed = roots or Roots.of("".join(file.authorities), file.jwks)
     except (NotEvidence, BadRoots) as cause:
         return Report((Check("the file is evidence of form 1", ok=False, why=str(cause)),), "broken")
-    judge = _Judge(file, believed)
+    judge = _Judge(file, believed, assertions)
     checks = [Check("the file is evidence of form 1", ok=True)]
     for what, ask in judge.questions():
         try:
@@ -77,9 +82,10 @@ def verify_file(data: bytes, roots: Roots | None) -> Report:
 
 
 class _Judge:
-    def __init__(self, file: EvidenceFile, roots: Roots) -> None:
+    def __init__(self, file: EvidenceFile, roots: Roots, assertions: Sequence[bytes]) -> None:
         self._file = file
         self._roots = roots
+        self._assertions = assertions
         self._approvals: list[ApprovalRecord] = []
         self._keys: list[KeyRecord] = []
         self._told: list[ReceiptClaims] = []
@@ -99,6 +105,7 @@ class _Judge:
             ("the courier's device signed for the key", self._proven),
             ("the service's account agrees with what is signed", self._told_alike),
             ("the checkpoint of the log is signed by the service", self._checkpointed),
+            *((("the approvals name what the passkey signed", self._gestured),) if self._assertions else ()),
         )
 
     def _approved(self) -> str:
@@ -225,12 +232,13 @@ class _Judge:
 
     def _told_alike(self) -> str:
         numbers = {chain_hash(arrived.receipt): claims.n for claims, arrived in self._pairs()}
-        levels = {one.question: one.level for one in self._approvals}
+        told = {one.question: (one.level, one.assertion) for one in self._approvals}
         for fact in self._file.facts:
             kind, digest, n = fact.get("kind"), str(fact.get("receipt_hash")), fact.get("n")
             if "receipt_hash" in fact and (numbers.get(digest), int) != (n, type(n)):
                 raise _Wrong(f"{kind} leans on a receipt that is not here")
-            if kind == "delivery.approved" and levels.get(str(fact.get("question"))) != fact.get("level"):
+            signed = told.get(str(fact.get("question")), (None, None))
+            if kind == "delivery.approved" and signed != (fact.get("level"), fact.get("assertion")):
                 raise _Wrong("an approval is told otherwise than it is signed")
             # before the address is resolved a fact names no car at all
             if (fact.get("vehicle") or self._file.vehicle) != self._file.vehicle:
@@ -244,6 +252,18 @@ class _Judge:
         if not isinstance(record, CheckpointRecord):
             raise _Wrong("not a checkpoint")
         return f"partition {record.partition} at {_time(record.at)}"
+
+    def _gestured(self) -> str:
+        """Whoever kept what was signed can show by it that this, and nothing else, was the passkey's answer."""
+        named = {one.assertion for one in self._approvals}
+        for given in self._assertions:
+            try:
+                found = hash_of_json(given)
+            except NotAnAssertion as cause:
+                raise _Wrong(str(cause)) from cause
+            if found not in named:
+                raise _Wrong("no approval names it")
+        return f"{len(self._assertions)} given"
 
     def _pairs(self) -> list[tuple[ReceiptClaims, Arrived]]:
         """What each receipt says and when it came; nothing where the chain did not hold."""

@@ -27,6 +27,8 @@ class ApprovalRecord(Claims):
     """A delivery was allowed. ``shown``: SHA-256 of what was asked; ``at``: Unix milliseconds.
 
     ``fra``: the owner's choice how many seconds old revocation news may be (absent: the default).
+    ``assertion``: what a passkey signed for it (``keys.car.assertions``), of ``standing`` for its rule; absent where
+    no passkey did, and in records made before it was kept.
     """
 
     rec: Literal["approval"] = "approval"
@@ -38,6 +40,7 @@ class ApprovalRecord(Claims):
     shown: Annotated[str, Field(max_length=100)]
     at: Millis
     fra: Fra | None = None
+    assertion: Sha256 | None = None
 
 
 class KeyRecord(Claims):

@@ -44,6 +44,8 @@ class DeliveryApproved(_Delivery):
     """SHA-256 of what was asked, as the approver saw it."""
     fra: int | None = None
     """Seconds: how old revocation news may be at opening; None where nothing was chosen."""
+    assertion: str | None = None
+    """Hash of what a passkey signed for it, of ``standing`` for its rule (``keys.car.assertions``)."""
 
 
 class DeliveryDeclined(_Delivery):

@@ -28,7 +28,8 @@ from trunkline.play import Api, Carrier, Courier, Mailbox, Owner, Refused
 
 CLIENTS: Final = 32
 PEOPLE: Final = 10
-"""Owners, and couriers: each has the same share of the cars."""
+"""Owners, and couriers: each has the same share of the cars, and does in a minute what a hundred would. The carrier is
+one carrier: its own limits stay as they are."""
 _PATIENCE: Final = 1_800.0
 _TRIES: Final = 5
 """Taps of a person who is told to try again, ``_PAUSE`` seconds apart."""
@@ -38,6 +39,7 @@ _SETTINGS: Final = """\
 access_token_life = "PT2H"
 claims_per_person = 100000
 acts_per_session = 100000
+acts_per_courier = 100000
 sign_ins_per_client = 100000
 redeems_per_client = 100000
 tokens_per_carrier = 100000

@@ -43,6 +43,15 @@ async def plated(route: Route) -> None:
     await route.fulfill(response=answer, json=job)
 
 
+TITLES: Final = """() => {
+    const state = document.getElementById("state");
+    window.titles = [];
+    const note = () => window.titles.push(state.textContent);
+    new MutationObserver(note).observe(state, { childList: true, characterData: true, subtree: true });
+}"""
+"""Notes whatever the page says of the job from now on."""
+
+
 async def enrolled(cast: Cast, web: Chromium, *, slow: timedelta | None = None) -> tuple[Page, str]:
     """A phone that was enrolled by the link of a code, and whose it is. ``slow``: how far its clock is behind."""
     courier, code = await cast.carrier.name_courier("Kim")
@@ -369,10 +378,28 @@ async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothi
     await stand.car(ignition=False)
     button = page.get_by_role("button", name="Hold to open")
     await button.focus()
+    late, job = list[str](), f"**/jobs/{delivery}"
+
+    async def behind(route: Route) -> None:
+        """The answer to the tap has come, and the service's own account of the job has not heard of it yet."""
+        answer = await route.fetch()
+        late.append("opening")
+        await route.fulfill(response=answer, json={**await answer.json(), "state": "opening", "can": []})
+        if len(late) == 2:
+            await page.unroute(job)
+
+    await page.route(job, behind)
+    await page.evaluate(TITLES)
     await page.keyboard.down("Space")
     await cast.carrier.wait_for(delivery, {"open", "closed", "delivered"})
     await page.keyboard.up("Space")
     await expect(page.locator("#state")).to_have_text("Done")
+    titles: list[str] = await page.evaluate("window.titles")
+    assert len(late) == 2
+    assert "Asking the car…" in titles
+    assert "Asking the car…" not in titles[titles.index("Open") :], (
+        "the car is open: nothing is asked any more"
+    )
 
     place = {"to": "neighbour", "line": "Jansen, Kade 2", "when_declined": False}
     path, ada = f"/v1/owner/cars/{cast.vehicle}/fallback", cast.owner

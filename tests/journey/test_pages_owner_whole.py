@@ -134,6 +134,15 @@ async def test_from_the_link_to_the_evidence(stand: Stand, cast: Cast, web: Chro
     file = tmp_path / (await begun.value).suggested_filename
     await (await begun.value).save_as(file)
     assert file.name == f"{delivery}.evidence.json"
+    kept, command = tmp_path / "assertion.json", stand.stage.command
+    wrote = await stand.by_hand(command, "evidence", "assertion", delivery, "--out", str(kept))
+    assert wrote == {"file": str(kept)}
+    said = await stand.by_hand(command, "evidence", "verify", str(file), "--assertion", str(kept))
+    assert said["checks"][-1] == {
+        "what": "the approvals name what the passkey signed",
+        "ok": True,
+        "why": "1 given",
+    }
     assert _verified(stand, file)
     assert await faults(page) == []
     await picture(page, "done")

@@ -188,6 +188,7 @@ const RECORDS = {
     shown: text(100),
     at: MILLIS,
     "fra?": FRA,
+    "assertion?": HASH,
   }),
   key: closed({
     rec: oneOf("key"),

@@ -3,7 +3,7 @@ import { authorities, receiptCertificate } from "./certificate.js";
 import { checkEvidence, checkProof, checkRecord } from "./claims.js";
 import { PROOF, RECORD, holds, readObject } from "./jws.js";
 import { readChain } from "./receipts.js";
-import { hashText, readJson } from "./strict.js";
+import { base64url, fromBase64url, hashText, readJson, sha256 } from "./strict.js";
 import { Trust, checkDevice, thumbprint } from "./trust.js";
 
 const DEPTH = 12;
@@ -15,7 +15,7 @@ const demand = (holdsTrue) => {
 };
 
 /** `{verdict, failed}`: the names of the questions that are answered with no. */
-export async function judge(bytes, roots) {
+export async function judge(bytes, roots, assertions = []) {
   let file;
   try {
     file = readJson(bytes, DEPTH);
@@ -25,7 +25,7 @@ export async function judge(bytes, roots) {
     return { verdict: "broken", failed: ["form"] };
   }
   const failed = [];
-  const story = new Story(file);
+  const story = new Story(file, assertions);
   for (const [name, ask] of story.questions()) {
     try {
       await ask();
@@ -40,8 +40,9 @@ export async function judge(bytes, roots) {
 export const rootsOf = (pem, jwks) => ({ authorities: authorities(pem), trust: Trust.ofJwks(jwks) });
 
 class Story {
-  constructor(file) {
+  constructor(file, assertions) {
     this.file = file;
+    this.assertions = assertions;
     this.approvals = [];
     this.keys = [];
     this.told = [];
@@ -61,6 +62,7 @@ class Story {
       "proven",
       "toldAlike",
       "checkpointed",
+      ...(this.assertions.length > 0 ? ["gestured"] : []),
     ];
     return names.map((name) => [name, () => this[name]()]);
   }
@@ -93,7 +95,10 @@ class Story {
   }
 
   allowedFirst() {
-    for (const key of this.keys) demand(this.approvals.some(({ at }) => at < (key.iat + 1n) * 1000n));
+    for (const key of this.keys) {
+      const latest = key.cid === undefined ? key.iat + 1n : key.exp;
+      demand(this.approvals.some(({ at }) => at < latest * 1000n));
+    }
   }
 
   leaves() {
@@ -170,12 +175,26 @@ class Story {
 
   toldAlike() {
     const numbers = new Map(this.told.map(({ n }, place) => [hashText(this.file.receipts[place].receipt), n]));
-    const levels = new Map(this.approvals.map(({ question, level }) => [question, level]));
+    const told = new Map(this.approvals.map((approval) => [approval.question, approval]));
     for (const fact of this.file.facts) {
       if ("receipt_hash" in fact) demand(numbers.has(fact.receipt_hash) && numbers.get(fact.receipt_hash) === fact.n);
-      if (fact.kind === "delivery.approved") demand((levels.get(fact.question) ?? null) === (fact.level ?? null));
+      if (fact.kind === "delivery.approved") {
+        const signed = told.get(fact.question);
+        for (const name of ["level", "assertion"]) demand((signed?.[name] ?? null) === (fact[name] ?? null));
+      }
       // before the address is resolved a fact names no car
       demand((fact.vehicle ?? this.file.vehicle) === this.file.vehicle);
+    }
+  }
+
+  /** Each assertion that somebody kept is one that an approval names. */
+  gestured() {
+    const named = this.approvals.map(({ assertion }) => assertion);
+    for (const bytes of this.assertions) {
+      const { response } = readJson(bytes);
+      const parts = ["clientDataJSON", "authenticatorData", "signature"].map((name) => response[name]);
+      demand(parts.every((part) => typeof part === "string"));
+      demand(named.includes(base64url(sha256(Buffer.concat(parts.map((part) => sha256(fromBase64url(part))))))));
     }
   }
 

@@ -82,9 +82,10 @@ const ACTIONS = {
     const { rec } = await Trust.ofJwks(exact(jwks)).read(record, RECORD, "log", checkRecord);
     return { outcome: rec };
   },
-  async evidence({ file, authorities, jwks }) {
+  async evidence({ file, authorities, jwks, assertions = [] }) {
     const roots = authorities === null ? null : rootsOf(authorities, exact(jwks));
-    const { verdict, failed } = await judge(Buffer.from(file, "base64"), roots);
+    const kept = assertions.map((one) => Buffer.from(one, "base64"));
+    const { verdict, failed } = await judge(Buffer.from(file, "base64"), roots, kept);
     return { outcome: verdict, failed };
   },
   async json({ bytes, depth }) {

@@ -351,7 +351,9 @@ async def test_photos_fill_neither_disk_nor_log(web: Web) -> None:
     ]  # fmt: skip
     read = await home.desk.courier.read(home.device, delivery)
     kept = {photo.sha256 for photo in read.body.photos}
-    assert {one.name for one in home.desk.photos._directory.iterdir()} == kept, "what is refused is not kept"
+    assert {one.name for one in home.desk.photos._directory.iterdir()} == {
+        f"{delivery}.{name}" for name in kept
+    }, "what is refused is not kept"
     assert (await send(5))[0] == 409
     assert await send(5) == (429, "rate.limited")
     looks = [

@@ -1,23 +1,27 @@
 """A car whose owner signs with a passkey: asked for one device, answered with a signature, one key or none."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from delivery.gesture import behind
 from delivery.model import Parcel, Window
 from delivery.place import Circle
 from delivery.problems import CourierNamed, LevelTooLow, NoKeyLeft, QuestionOver, TooLateForAgain
 from delivery.questions import Question
 from delivery.states import State
+from keys.car.assertions import hash_of_json
 from keys.car.claims import KeyClaims, OwnerSignature
 from keys.car.jwk import unb64
-from keys.car.jws import KEY, read
+from keys.car.jws import KEY, RECORD, read
 from keys.car.owner import check_owner
 from keys.car.owner_keys import PairedKey, PairedKeys
 from keys.model import key_id
 from keys.problems import OwnerMustSign, OwnerSignatureWrong
 from keys.states import State as KeyState
+from people.assertions import wire
 from spine.facts.vehicle import UnitReceipt
 from spine.ids import DeliveryId
 from spine.store import Change, Write
@@ -337,6 +341,10 @@ async def test_one_gesture_is_enough_where_the_passkey_is_known_here_too(strict:
     assert (decided.passkey, decided.assertion) == (passkey, None)
     await strict.settle()
     assert await strict.state(delivery) is State.KEYED
+    kept = (await strict.keys.evidence_of(delivery)).approvals[0]
+    signed = behind(decided)
+    assert signed is not None
+    assert read(kept, RECORD).claims["assertion"] == hash_of_json(json.dumps(wire(signed)).encode())
 
 
 async def test_a_clock_astray_at_the_asking_is_asked_again(

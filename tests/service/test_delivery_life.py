@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from delivery.model import Read
 from delivery.opening import Answer
+from delivery.photos import NoSuchPhoto
 from delivery.problems import (
     ArriveFirst,
     CarUnreachable,
@@ -20,6 +22,7 @@ from delivery.states import State, StepNotAllowed
 from people.model import AddressKind
 from tests.service.conftest import MORNING
 from tests.service.delivery_house import HERE, HOUR, MINUTE, SPOT, DeliveryHouse, home, house_of_people
+from tests.unit.test_delivery_photos import BARE, FULL
 
 __all__ = ["home", "house_of_people"]
 
@@ -346,6 +349,33 @@ async def test_no_opening_with_a_key_that_is_over(home: DeliveryHouse) -> None:
         await home.desk.at_the_car.open(home.device, delivery, "again", wait=0)
     with pytest.raises(NoKey):
         await home.desk.courier.key(home.device, delivery)
+
+
+async def test_one_picture_of_two_deliveries_is_forgotten_with_each(home: DeliveryHouse) -> None:
+    async def pictured() -> Read:
+        delivery = await home.opened()
+        await home.receipts(delivery, "closed", "locked")
+        await home.desk.courier.photograph(home.device, delivery, FULL)
+        await home.settle()
+        return await home.read(delivery)
+
+    async def kept(of: Read) -> bool:
+        try:
+            return await home.desk.photos.read(of.id, of.body.photos[0].sha256) == BARE
+        except NoSuchPhoto:
+            return False
+
+    first = await pictured()
+    await home.later(MINUTE)
+    second = await pictured()
+    assert first.body.photos[0].sha256 == second.body.photos[0].sha256
+    assert [photo.own for photo in (*first.body.photos, *second.body.photos)] == [True, True]
+    assert [await kept(first), await kept(second)] == [True, True]
+    await home.later(timedelta(days=30) - MINUTE)
+    assert [await kept(first), await kept(second)] == [False, True]
+    assert [(await home.read(one.id)).body.photos[0].gone for one in (first, second)] == [True, False]
+    await home.later(MINUTE)
+    assert [await kept(first), await kept(second)] == [False, False]
 
 
 async def test_after_thirty_days_people_are_forgotten_and_later_all_of_it(home: DeliveryHouse) -> None:

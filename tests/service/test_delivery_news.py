@@ -72,11 +72,18 @@ async def test_a_full_address_keeps_nobody_else_from_hearing(told: Told) -> None
 async def test_in_order_of_the_vehicle_deliveries_to_one_car_are_one_order(told: Told) -> None:
     by_vehicle = await told.address(told.home.owner, Wishes(order="vehicle"))
     by_delivery = await told.address(told.home.owner, Wishes(order="delivery"))
-    for _ in range(2):
-        await told.home.asked()
+    carriers = await told.address(told.home.carrier, Wishes(order="vehicle"))
+    deliveries = [await told.home.asked() for _ in range(2)]
     one, each = await told.backlog(by_vehicle), await told.backlog(by_delivery)
     assert (one.waiting, one.behind) == (1, 1)
     assert (each.waiting, each.behind) == (2, 0)
+    for delivery in deliveries:
+        await told.home.decide(delivery)
+    await told.home.settle()
+    seen = await told.backlog(carriers)
+    assert (seen.waiting, seen.behind) == (2, 0), (
+        "a carrier that answers badly does not learn which share a car"
+    )
 
 
 async def test_an_address_hears_of_the_vehicles_it_named_only(told: Told) -> None:

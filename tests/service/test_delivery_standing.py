@@ -1,18 +1,22 @@
 """Standing approvals: what a rule lets in and what it does not, how often, and what is kept of it."""
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from delivery.gesture import behind
 from delivery.model import Parcel, Window
 from delivery.place import Circle, Point
 from delivery.questions import Question
 from delivery.rules import Rules
 from delivery.standing import Standing
 from delivery.states import State
+from keys.car.assertions import hash_of_json
 from keys.car.jwk import unb64
+from keys.car.jws import RECORD, read
 from keys.car.owner_keys import PairedKey, PairedKeys
 from people.mail_links import MailKind
 from people.model import Role
@@ -55,12 +59,14 @@ def wish(home: DeliveryHouse, **changes: Any) -> dict[str, Any]:
     return {"carrier": home.carrier, "place": PLACE.model_dump(mode="json"), "hours": WEEK, **changes}
 
 
-async def allow(scene: Scene, **changes: Any) -> dict[str, Any]:
-    """The owner makes a rule with the passkey."""
+async def allow(scene: Scene, *, kept: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """The owner makes a rule with the passkey; ``kept`` gets what that signed."""
     wanted = wish(scene.home, **changes)
     asked = await scene.web.call("POST", f"{PATH}/challenge", wanted, by=scene.web.owner)
     assert asked.status_code == 200, asked.text
     signed = scene.hand.answer(unb64(asked.json()["options"]["challenge"]), person=scene.home.owner)
+    if kept is not None:
+        kept.update(signed)
     made = await scene.web.call("POST", PATH, {"wish": wanted, "assertion": signed}, by=scene.web.owner)
     assert made.status_code == 200, made.text
     rule: dict[str, Any] = made.json()
@@ -108,6 +114,29 @@ async def test_a_rule_lets_a_delivery_in_and_the_owner_is_told(scene: Scene) -> 
     await home.settle()
     assert await home.state(delivery) is State.BLOCKED
     await home.again()
+
+
+async def test_the_evidence_names_the_gesture_behind_a_yes_and_behind_a_rule(scene: Scene) -> None:
+    home, given = scene.home, dict[DeliveryId, bytes]()
+    asked = await scene.ask(courier=home.courier)
+    signed = await scene.signed(asked)
+    assert (await scene.by_link(asked, assertion=signed)).status_code == 200
+    given[asked.delivery] = json.dumps(signed).encode()
+    allowed = dict[str, Any]()
+    await allow(scene, kept=allowed)
+    by_rule = await placed(scene)
+    given[by_rule] = json.dumps(allowed).encode()
+    await home.settle()
+    hashes = set()
+    for delivery, gesture in given.items():
+        [kept] = (await home.keys.evidence_of(delivery)).approvals
+        hashes.add(read(kept, RECORD).claims["assertion"])
+        assert hash_of_json(gesture) in hashes
+        question = await home.desk.deciding.question(await home.read(delivery))
+        assert question is not None
+        assert question.decided is not None
+        assert behind(question.decided) is not None
+    assert len(hashes) == 2
 
 
 async def test_the_mail_of_it_blocks_by_a_button_and_never_by_looking(scene: Scene) -> None:

@@ -69,6 +69,22 @@ async def scene(garages: GarageHouse) -> AsyncIterator[Scene]:
         )  # fmt: skip
 
 
+async def test_a_garage_that_asks_too_often_waits_and_no_other_does(scene: Scene) -> None:
+    parts = scene.house.parts
+    limits = parts.limits.garages.model_copy(update={"requests_most": 3})
+    object.__setattr__(parts, "limits", parts.limits.model_copy(update={"garages": limits}))
+    assert [(await scene.ask("GET", "/v1/garage", scene.token)).status_code for _ in range(3)] == [200] * 3
+    wanted = {"start": (scene.house.now + DAY).isoformat()}
+    slow = await scene.ask("POST", "/v1/garage/slots", scene.token, wanted)
+    assert (slow.status_code, slow.json()["code"], slow.json()["may_have_happened"]) == (
+        429,
+        "rate.limited",
+        False,
+    )
+    assert 0 < int(slow.headers["Retry-After"]) <= 60
+    assert (await scene.ask("GET", "/v1/garage", scene.other)).status_code == 200
+
+
 async def test_a_garage_sees_and_ends_its_own(scene: Scene) -> None:
     name = await scene.booked()
     found = (await scene.ask("GET", "/v1/garage/appointments", scene.token)).json()["data"]

@@ -151,6 +151,30 @@ async def test_only_an_operator_sees_and_only_our_own_pages_act(office: Office) 
     assert (await office.http.post("/operator/letters/retry", headers=OURS)).status_code == 303
 
 
+async def test_an_operator_who_asks_too_often_waits_and_nothing_is_done(office: Office) -> None:
+    doorkeeper = office.parts.people.doorkeeper
+    doorkeeper._limits = doorkeeper._limits.model_copy(update={"requests_per_operator": 3})
+    await office.sign_in()
+    for _ in range(2):
+        await office.page("/carriers")
+    token = {"Authorization": f"Bearer {office.token}"}
+    assert (await office.http.get("/v1/operator/garages", headers=token)).status_code == 200
+    headers = OURS | {"Accept": "text/html"}
+    form = {"group": "keys", "position": "1893488400000-0", "partition": "1"}
+    slow = await office.http.post("/operator/letters/retry", data=form, headers=headers)
+    assert (slow.status_code, "That was too fast" in slow.text) == (429, True)
+    assert 0 < int(slow.headers["Retry-After"]) <= 60
+    assert (await office.http.get("/v1/operator/garages", headers=token)).status_code == 429, (
+        "pages and API together"
+    )
+    assert await office.acts() == []
+    made = await office.parts.people.operators.make("Otto", now=office.parts.ground.clock.now())
+    other = {"Authorization": f"Bearer {made.text}"}
+    assert (await office.http.get("/v1/operator/garages", headers=other)).status_code == 200
+    await office.http.post("/operator/sign-out", headers=OURS)
+    await office.page("/sign-in")
+
+
 async def test_health_is_said_in_words(office: Office) -> None:
     await office.sign_in()
     page = await office.page()

@@ -9,7 +9,9 @@ import pytest
 from people.limits import PeopleLimits
 from people.mail_links import MailKind
 from people.model import Role, Scope
+from people.problems import TooMany, Unauthenticated
 from people.states import Carrier
+from people.tokens import read
 from spine.ids import PersonId
 from tests.people_signing import ORIGIN, Device
 from tests.service.people_house import CAR, PeopleHouse, house_of_people, http
@@ -428,6 +430,71 @@ async def test_a_stolen_session_fills_nothing_and_stops_nobody_else(
     assert (await rename(own)).status_code == 204
     assert (await http.delete("/v1/sessions", headers=own)).status_code == 204
     assert (await rename(stolen)).status_code == 401
+
+
+async def test_a_carrier_a_courier_and_an_operator_can_each_ask_too_often(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    house, device, phones = house_of_people, Device(), [Device(), Device()]
+    house.people.doorkeeper._limits = LIMITS.model_copy(
+        update={
+            "acts_per_carrier": 3, "looks_per_carrier": 2, "acts_per_courier": 2, "requests_per_operator": 3,
+        }
+    )  # fmt: skip
+    carrier = (await house.people.carriers.enrol("P", public_jwk=device.jwk, now=house.now)).client_id
+    other = (await house.people.carriers.enrol("Q", public_jwk=device.jwk, now=house.now)).client_id
+    first, second = [bearer(await house.carrier_token(device, carrier)) for _ in range(2)]
+    operator = bearer((await house.people.operators.make("root", now=house.now)).text)
+
+    async def status(method: str, path: str, by: dict[str, str], **body: Any) -> int:
+        return (await http.request(method, path, headers=by, **body)).status_code
+
+    named: dict[str, Any] = {"json": {"name": "Cy"}}
+    assert [await status("POST", "/v1/couriers", by, **named) for by in (first, second, first)] == [201] * 3
+    before = (await http.get("/v1/couriers", headers=first)).json()["data"]
+    slow = await http.post("/v1/couriers", headers=second, **named)
+    said = slow.json()
+    assert (slow.status_code, said["code"]) == (429, "rate.limited"), "both tokens are the carrier's"
+    assert (said["may_have_happened"], said["try_again"]) == (False, True)
+    assert "Nothing was done" in said["detail"]
+    assert 0 < int(slow.headers["Retry-After"]) <= 60
+    assert (await http.get("/v1/couriers", headers=first)).json()["data"] == before
+    assert await status("GET", "/v1/couriers", second) == 429
+    stopped = await house.carrier_token(device, other)
+    assert await status("POST", "/v1/couriers", bearer(stopped), **named) == 201
+    assert await status("POST", "/v1/couriers", bearer("tla_nobody"), **named) == 401
+
+    tokens = []
+    for phone in phones:
+        courier = await house.courier(carrier, phone)
+        assertion = phone.sign_in(courier, house.now)
+        tokens.append((await house.people.courier_tokens.sign_in(assertion, now=house.now)).token)
+    enter, acted = house.people.access._couriers_in, list[str]()
+
+    async def act(token: str) -> None:
+        async def counted(who: Any) -> None:
+            await house.people.doorkeeper.courier(who.id, now=house.now)
+            acted.append(who.id)
+
+        read_token = read(token)
+        assert read_token is not None
+        await enter.enter(read_token, counted)
+
+    await act(tokens[0])
+    await act(tokens[0])
+    with pytest.raises(TooMany) as refused:
+        await act(tokens[0])
+    assert 0 < (refused.value.retry_after or 0) <= 60
+    await act(tokens[1])
+    await house.people.carriers.freeze(carrier, now=house.now)
+    for token in tokens:  # it was good a moment ago: that counts for nobody twice
+        with pytest.raises(Unauthenticated):
+            await act(token)
+
+    frozen = f"/v1/operator/carriers/{other}/frozen"
+    asked = [await status(method, frozen, operator) for method in ("PUT", "DELETE", "PUT", "DELETE")]
+    assert asked == [204, 204, 204, 429]
+    assert await status("GET", "/v1/couriers", bearer(stopped)) == 401, "what was too much did nothing"
 
 
 async def test_the_notice_of_a_new_email_takes_it_back_without_a_session(

@@ -255,9 +255,13 @@ async def test_a_carrier_filters_by_no_vehicle_whatever_it_names(http: httpx.Asy
     for vehicle in (CAR, UNKNOWN):
         answers.append(await http.post(PATH, json={"url": "https://shop.example/i", "vehicles": [vehicle]}))
         answers.append(await http.patch(path, json={"vehicles": [vehicle]}))
+    answers.append(await http.post(PATH, json={"url": "https://shop.example/i", "order": "vehicle"}))
+    answers.append(await http.patch(path, json={"order": "vehicle"}))
     assert {(each.status_code, each.text) for each in answers} == {
         (422, '{"code":"endpoint.filters_refused"}')
     }
+    own = await http.post(PATH, json={"url": "https://house.example/i", "order": "vehicle"}, headers=ZOE)
+    assert (own.status_code, own.json()["order"]) == (201, "vehicle"), "a person knows the own car"
     [left] = (await http.get(PATH)).json()["data"]
     assert (left["id"], left["vehicles"]) == (made["id"], [])
     changed = await http.patch(path, json={"types": ["delivery.opened"], "vehicles": [], "order": "delivery"})

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delivery.photos import NoSuchPhoto, Photos, PhotoTooLarge, PhotoUnfit, stripped
+from spine.ids import DeliveryId
+
+DELIVERY = DeliveryId("dlv_7k3m9qxd4hwe2a5t")
 
 
 def segment(marker: int, content: bytes) -> bytes:
@@ -134,15 +138,46 @@ def test_a_changed_byte_never_breaks_it(at: int, byte: int) -> None:
 
 async def test_files_are_named_by_content_and_go(tmp_path: Path) -> None:
     photos = Photos(tmp_path / "photos", largest=1_000)
-    name, media = await photos.keep(FULL)
-    assert (name, media) == await photos.keep(BARE)
-    assert await photos.read(name) == BARE
-    assert [path.name for path in (tmp_path / "photos").iterdir()] == [name]
-    await photos.delete(name)
-    await photos.delete(name)
+    name, media = await photos.keep(DELIVERY, FULL)
+    assert (name, media) == await photos.keep(DELIVERY, BARE)
+    assert await photos.read(DELIVERY, name) == BARE
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == [f"{DELIVERY}.{name}"]
+    await photos.delete(DELIVERY, name)
+    await photos.delete(DELIVERY, name)
+    assert list((tmp_path / "photos").iterdir()) == []
     with pytest.raises(NoSuchPhoto):
-        await photos.read(name)
-    with pytest.raises(NoSuchPhoto):
-        await photos.read("../secret")
+        await photos.read(DELIVERY, name)
+    for delivery, wrong in (
+        (DELIVERY, "../secret"),
+        ("../secret", name),
+        (DELIVERY + "/..", name),
+        ("", name),
+    ):
+        for shared in (True, False):
+            with pytest.raises(NoSuchPhoto):
+                await photos.read(DeliveryId(delivery), wrong, shared=shared)
+            with pytest.raises(NoSuchPhoto):
+                await photos.delete(DeliveryId(delivery), wrong, shared=shared)
     with pytest.raises(PhotoTooLarge):
-        await photos.keep(bytes(1_001))
+        await photos.keep(DELIVERY, bytes(1_001))
+
+
+async def test_one_picture_of_two_deliveries_is_kept_for_each(tmp_path: Path) -> None:
+    photos, other = Photos(tmp_path, largest=1_000), DeliveryId("dlv_3aaaaaaaaaaaaaaa")
+    name, _ = await photos.keep(DELIVERY, FULL)
+    assert (await photos.keep(other, FULL))[0] == name
+    await photos.delete(DELIVERY, name)
+    assert await photos.read(other, name) == BARE
+    with pytest.raises(NoSuchPhoto):
+        await photos.read(DELIVERY, name)
+
+
+async def test_a_picture_from_before_is_read_and_goes(tmp_path: Path) -> None:
+    photos, name = Photos(tmp_path, largest=1_000), sha256(BARE).hexdigest()
+    (tmp_path / name).write_bytes(BARE)
+    assert await photos.read(DELIVERY, name, shared=True) == BARE
+    await photos.delete(DELIVERY, name)
+    assert (tmp_path / name).exists(), "somebody else's, perhaps"
+    await photos.delete(DELIVERY, name, shared=True)
+    await photos.delete(DELIVERY, name, shared=True)
+    assert not (tmp_path / name).exists()

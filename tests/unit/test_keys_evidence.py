@@ -16,10 +16,11 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keys.car.assertions import assertion_hash, hash_of_json
 from keys.car.evidence import Report, Roots, verify_file
 from keys.car.evidence_file import SERVICE_KEYS_FILE, VEHICLE_CA_FILE, BadRoots
 from keys.car.jwk import b64, sha256_b64
-from keys.car.jws import KEY, RECORD, SigningKey, payload_bytes, sign
+from keys.car.jws import KEY, RECORD, SigningKey, payload_bytes, read, sign
 from keys.car.proof import make_proof
 from keys.car.receipt import Head, chain_hash
 from keys.car.records import ApprovalRecord, CheckpointRecord, KeyRecord
@@ -315,6 +316,49 @@ def test_the_services_account_must_agree() -> None:
         document = file()
         document["facts"][1].update(change)
         assert wrong(document) == "the service's account agrees with what is signed"
+
+
+def response(
+    client: bytes = b'{"type":"webauthn.get"}', data: bytes = b"a" * 37, signature: bytes = b"s"
+) -> bytes:
+    """As a browser writes it."""
+    parts = {"clientDataJSON": b64(client), "authenticatorData": b64(data), "signature": b64(signature)}
+    return json.dumps({"id": "c1", "rawId": "c1", "type": "public-key", "response": parts}).encode()
+
+
+GESTURE, OTHER_GESTURE = response(), response(signature=b"t")
+GESTURED = hash_of_json(GESTURE)
+NO_GESTURES = (
+    b"", b"{}", b"[]", b'{"response": 1}', b'{"response": {}}', GESTURE[:-1], GESTURE.replace(b'"signature"', b'"sig"'),
+    GESTURE.replace(b'"c1"', b'"c1", "id": "c2"', 1), OTHER_GESTURE, response(data=b"a" * 36, client=b'{"type":"webauthn.get"}a'),
+    GESTURE.replace(b'"cw"', b'"cx"'), GESTURE.replace(b'"cw"', b"7"), GESTURE.replace(b'"cw"', b'"c="'),
+)  # fmt: skip
+
+
+def test_an_approval_names_what_the_passkey_signed() -> None:
+    assert hash_of_json(GESTURE) == assertion_hash(b'{"type":"webauthn.get"}', b"a" * 37, b"s")
+    document = file(kept=Kept((approval(level="passkey", assertion=GESTURED),), (key_record(),)))
+    document["facts"][0] |= {"level": "passkey", "assertion": GESTURED}
+    data = json.dumps(document).encode()
+    assert verify_file(data, ROOTS).verified
+    assert verify_file(data, ROOTS, [GESTURE]).verified
+    for kept in NO_GESTURES:
+        report = verify_file(data, ROOTS, [GESTURE, kept])
+        assert [one.what for one in report.checks if not one.ok] == [
+            "the approvals name what the passkey signed"
+        ], kept
+    for told in (None, "D" * 43, 7):
+        document["facts"][0]["assertion"] = told
+        assert wrong(document) == "the service's account agrees with what is signed"
+
+
+def test_what_was_recorded_before_means_what_it_meant() -> None:
+    document = file()
+    assert "assertion" not in read(document["approvals"][0], RECORD).claims
+    del document["facts"][0]["assertion"]
+    assert judge(document).verified
+    named = verify_file(json.dumps(document).encode(), ROOTS, [GESTURE])
+    assert [one.why for one in named.checks if not one.ok] == ["no approval names it"]
 
 
 def test_nothing_happened_and_nothing_was_made() -> None:

@@ -13,12 +13,27 @@ from keys.car.jwk import b64, thumbprint
 from keys.car.jws import Unacceptable, read_json
 from keys.car.trust import BadTrust, TrustedKeys
 from keys.car.verify import Refusal
+from keys.model import Kept
 from tests.depth import deep
-from tests.keys_world import ISSUER, PHONE, published
+from tests.keys_world import ISSUER, PHONE, SECONDS, published
 from tests.second.compare import disagreements, run
 from tests.second.peer import Missing, ask, installed
 from tests.second.vectors import VECTORS, case_of, refused_keys
-from tests.unit.test_keys_evidence import CA, JWKS, OTHER_CA, ROOTS, STORIES, file, pem
+from tests.unit.test_keys_evidence import (
+    CA,
+    GESTURE,
+    GESTURED,
+    JWKS,
+    NO_GESTURES,
+    OTHER_CA,
+    OTHER_GESTURE,
+    ROOTS,
+    STORIES,
+    approval,
+    file,
+    key_record,
+    pem,
+)
 from tests.unit.test_keys_traps import low_order_encodings
 
 CASES = 2_000
@@ -162,6 +177,7 @@ NAMES = {
     "the courier's device signed for the key": "proven",
     "the service's account agrees with what is signed": "toldAlike",
     "the checkpoint of the log is signed by the service": "checkpointed",
+    "the approvals name what the passkey signed": "gestured",
 }
 """Our questions in the second verifier's words."""
 
@@ -180,6 +196,40 @@ def test_evidence_is_judged_alike() -> None:
         assert said["failed"] == [NAMES[check.what] for check in ours.checks if not check.ok]
     assert theirs[0] == {"outcome": "verified", "failed": []}
     assert {"verified", "broken"} == {said["outcome"] for said in theirs[len(stories) :]}
+
+
+def test_an_assertion_that_was_kept_is_judged_alike() -> None:
+    named = json.dumps(
+        file(kept=Kept((approval(level="passkey", assertion=GESTURED),), (key_record(),)), facts=[])
+    ).encode()
+    late = key_record(cid="c2")
+    cases = [
+        (document, kept)
+        for document in (named, json.dumps(file(facts=[])).encode())
+        for kept in (
+            [],
+            [GESTURE],
+            [GESTURE, GESTURE],
+            [GESTURE, OTHER_GESTURE],
+            *([each] for each in NO_GESTURES),
+        )
+    ]
+    signed = approval(at=(SECONDS + 60) * 1000)  # after the key was drawn up, as its own passkey signs it
+    cases.append((json.dumps(file([], kept=Kept((signed,), (late,)), facts=[], proofs=[])).encode(), []))
+    theirs = ask(
+        {
+            **evidence(document, pem(CA.certificate)),
+            "assertions": [base64.b64encode(one).decode() for one in kept],
+        }
+        for document, kept in cases
+    )
+    for (document, kept), said in zip(cases, theirs, strict=True):
+        ours = verify_file(document, ROOTS, kept)
+        failed = [NAMES[check.what] for check in ours.checks if not check.ok]
+        assert (said["outcome"], said["failed"]) == (ours.verdict, failed), (document, kept)
+    assert [said["outcome"] for said in theirs[:4]] == ["verified", "verified", "verified", "broken"]
+    assert {str(said["failed"]) for said in theirs[3 : len(NO_GESTURES) + 4]} == {"['gestured']"}
+    assert theirs[-1]["outcome"] == "verified"
 
 
 def spoilt(document: bytes, rng: Random) -> bytes:

@@ -36,11 +36,40 @@ def export(
 
 
 @app.command()
+def assertion(
+    delivery: Annotated[str, typer.Argument(help="Id of the delivery, dlv_...")],
+    out: Annotated[Path | None, typer.Option(help="File to write; default: stdout.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the passkey signed for a delivery's approval, as long as it is kept: for `evidence verify --assertion`."""
+    from spine.ids import DeliveryId
+    from trunkline.desk import desk
+    from trunkline.exporting import assertion_of
+
+    async def work() -> dict[str, Any]:
+        async with desk() as opened:
+            return await assertion_of(opened, DeliveryId(delivery))
+
+    document = asyncio.run(work())
+    if out is None:
+        show(document, as_json=as_json)
+    else:
+        out.write_text(json.dumps(document, indent=1), "utf-8")
+        show({"file": str(out)}, as_json=True) if as_json else print(out)
+
+
+@app.command()
 def verify(
     file: Annotated[Path, typer.Argument(help="The evidence file.")],
     roots: Annotated[
         Path | None,
         typer.Option(help="Folder with vehicle-ca.pem and service-keys.json; default: this installation's."),
+    ] = None,
+    assertion: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="What a passkey signed, kept as JSON: whether an approval names it. More than one may be given."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -49,7 +78,8 @@ def verify(
     from trunkline.commands.places import default_roots
 
     folder = roots or default_roots()
-    report = verify_file(file.read_bytes(), Roots.load(folder) if folder else None)
+    kept = [one.read_bytes() for one in assertion or ()]
+    report = verify_file(file.read_bytes(), Roots.load(folder) if folder else None, kept)
     if as_json:
         show(report.as_json(), as_json=True)
     else:
