@@ -26,7 +26,6 @@ from webhooks.dispatch import Brief
 from webhooks.envelope import News, sequence_of
 from webhooks.mail import Letter, Link
 
-
 _UNDONE: Final = frozenset({"delivery.failed", "delivery.expired", "delivery.declined"})
 
 
