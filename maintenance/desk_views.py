@@ -98,7 +98,7 @@ class ConsentOut(Out):
 
 
 class ClockOut(Out):
-    """The customer's time, and whether they may be called now. ``source``: whose rule the hours are."""
+    """The customer's time; whether they may be called now. ``source``: whose hours: ``owner``, ``default``, a country."""
 
     local: str
     zone: str
