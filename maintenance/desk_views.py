@@ -208,8 +208,8 @@ def case_view(
 
 
 def _language(agent: At) -> Language:
-    """The language an agent reads: English where they know it, else the first of theirs."""
-    return next((one for one in LANGUAGES if one in agent.languages), "en")
+    """The language an agent reads: their page's; else English where they know it, else the first of theirs."""
+    return _known(agent.reads) or next((one for one in LANGUAGES if one in agent.languages), "en")
 
 
 def _known(language: str | None) -> Language | None:
