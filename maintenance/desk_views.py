@@ -209,7 +209,8 @@ def case_view(
 
 def _language(agent: At) -> Language:
     """The language an agent reads: their page's; else English where they know it, else the first of theirs."""
-    return _known(agent.reads) or next((one for one in LANGUAGES if one in agent.languages), "en")
+    spoken_first: Language = next((one for one in LANGUAGES if one in agent.languages), "en")
+    return _known(agent.reads) or spoken_first
 
 
 def _known(language: str | None) -> Language | None:
