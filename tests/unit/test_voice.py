@@ -1,4 +1,4 @@
-"""One voice a language: pages, mails and the texts of ``maintenance`` address people alike and call things alike."""
+"""One voice a language: people are addressed alike and things called alike everywhere, and no code is shown for a word."""
 
 import re
 import tomllib
@@ -9,7 +9,11 @@ import pytest
 from babel.messages.pofile import read_po
 
 from maintenance import centers_composing
+from maintenance.desk_windows import OWN
 from trunkline.catalogs import ROOT
+from vehicle_gateway.parse import Reason
+from webhooks.answer import NoAnswer
+from webhooks.health import Seen
 
 NEVER: Final = {
     "nl": [
@@ -77,3 +81,24 @@ def test_an_agent_keeps_to_u_on_the_telephone() -> None:
 def test_another_voice_would_be_heard(language: str, sentence: str) -> None:
     assert re.search("|".join(NEVER[language]), sentence)
     assert not re.search("|".join(NEVER["nl"]), "{count} u geleden: je auto")
+
+
+def test_codes_that_pages_show_have_words() -> None:
+    webhooks = (ROOT / "webhooks" / "templates" / "webhook_words.html").read_text("utf-8")
+    why = {
+        *NoAnswer,
+        Seen.GONE,
+        Seen.UNWANTED,
+        "deadline",
+        "exhausted",
+        "endpoint_disabled",
+        "unanswered",
+        "no_success",
+    }
+    assert [code for code in why if f'"{code}": _(' not in webhooks] == []
+    operator = (ROOT / "trunkline" / "templates" / "operator_words.html").read_text("utf-8")
+    assert [code for code in Reason if f'"{code}": _(' not in operator] == []
+    windows = tomllib.loads((ROOT / "maintenance" / "windows.toml").read_text("utf-8"))
+    desk = (ROOT / "maintenance" / "static" / "desk_words.js").read_text("utf-8")
+    hours = {table["source"] for table in windows.values() if "source" in table} | {OWN}
+    assert [whose for whose in hours if f"  {whose}: t(" not in desk] == []
