@@ -75,7 +75,7 @@ def test_an_agent_keeps_to_u_on_the_telephone() -> None:
     ("language", "sentence"),
     [
         ("nl", "Wat uw auto meldt"), ("nl", "U wordt gebeld."), ("nl", "De zaak is gesloten."),
-        ("de", "Der Halter erfährt es sofort."), ("de", "Das ist dein Auto."), ("sv", "Vill Ni boka?"),
+        ("de", "Der Halter erfährt es sofort."), ("de", "Öffne dein Auto."), ("sv", "Har Ni bokat?"),
     ],
 )  # fmt: skip
 def test_another_voice_would_be_heard(language: str, sentence: str) -> None:
