@@ -25,7 +25,7 @@ from delivery.problems import NoSuchDelivery
 from delivery.questions import Decision
 from delivery.rules import Rules
 from delivery.streams import Audience, LastEventId, stream
-from delivery.views import SEEN_BY_OWNERS, OwnerDeliveryOut
+from delivery.views import SHOWN_AT_ONCE, OwnerDeliveryOut
 from keys.car.claims import Fra, OwnerSignature
 from people.access import PersonPrincipal
 from people.api_parts import Idempotent, In, VehiclePath, problems
@@ -123,7 +123,7 @@ def _looking(desk: Desk) -> APIRouter:
             return (await desk.owner.read(me.id, delivery))[0]
 
         def name(kind: str, _: Read) -> str | None:
-            return kind if kind in SEEN_BY_OWNERS else None
+            return kind if kind in SHOWN_AT_ONCE else None
 
         return stream(
             desk, await still(), Audience(me.id, name, lambda read: read.state, still), last_event_id

@@ -1,6 +1,6 @@
 """The bodies of news, made when it is sent from the records as they are then; nothing rests in a queue."""
 
-from typing import Any
+from typing import Any, Final
 
 from delivery import car_letters, letter_words
 from delivery.deciding import Deciding
@@ -25,6 +25,8 @@ from spine.words import UTC, Speak, Text, Words, untranslated
 from webhooks.dispatch import Brief
 from webhooks.envelope import News, sequence_of
 from webhooks.mail import Letter, Link
+
+_UNDONE: Final = frozenset({"delivery.failed", "delivery.expired", "delivery.declined"})
 
 
 class Composing:
@@ -143,9 +145,19 @@ class Composing:
             lines.insert(0, words.say(letter_words.OUT_BY, metres=str(read.body.out_by)))
         if brief.type in {"delivery.unsure", "delivery.left_open"} and _is_shut(read):
             lines.append(words.say(letter_words.SHUT))
+        if brief.type in _UNDONE and (line := await self._instead(read, words)) is not None:
+            lines.append(line)
         lines.append(words.say(letter_words.PAGE, page=f"{self._public_url}/deliveries/{read.id}"))
         link_or_none = await self._to_block(brief, read, view, words)
         return Letter(view.email, subject, lines, link_or_none, language=words.language)
+
+    async def _instead(self, read: Read, words: Words) -> str | None:
+        """Of a parcel that was not handed over: that another place is named, and until when its carrier may read it."""
+        told = await self._fallbacks.told(read)
+        if told is None or told.until is None:
+            return None
+        until = words.moment(told.until, await self._zone(read.body.vehicle))
+        return words.say(letter_words.FALLBACKS[told.to], time=until)
 
     async def _over(self, read: Read, person: PersonView, words: Words, carrier: str) -> Letter:
         """In a question's place on a screen: what was decided and by whom, or that nothing is asked any more."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from delivery.model import Delivery, Kind, Opens
 from delivery.questions import Decision
+from delivery.views import FallbackKind
 from spine.words import Text, Words
 
 SUBJECTS: Final[Mapping[str, Text]] = {
@@ -59,6 +60,21 @@ WORDS: Final[Mapping[str, Text]] = {
 }
 OUT_BY: Final = Text("It stands about {metres} m outside the place you agreed to.")
 SHUT: Final = Text("Meanwhile the car has said: the boot is shut.")
+FALLBACKS: Final[Mapping[FallbackKind, Text]] = {
+    "home": Text(
+        "An owner of the car wants such a parcel at home: the carrier may read that address until {time}. "
+        "The delivery's page shows when it did."
+    ),
+    "neighbour": Text(
+        "An owner of the car named a neighbour for such a parcel: the carrier may read where until {time}. "
+        "The delivery's page shows when it did."
+    ),
+    "parcel_shop": Text(
+        "An owner of the car named a parcel shop for such a parcel: the carrier may read which until {time}. "
+        "The delivery's page shows when it did."
+    ),
+}
+"""Where a parcel goes that was not handed over. The line itself stands in no mail."""
 PAGE: Final = Text("The delivery's page: {page}")
 LOOK_AND_ANSWER: Final = Text("Look and answer")
 LOOK_AND_BLOCK: Final = Text("Look, and block it")

@@ -296,3 +296,5 @@ SEEN_BY_OWNERS: Final = frozenset(
     )
 )  # fmt: skip
 """Kinds of facts of which the people of a car hear over their streams and linked systems."""
+SHOWN_AT_ONCE: Final = SEEN_BY_OWNERS | {str(f.FallbackSeen.model_fields["kind"].default)}
+"""The same on the stream of one delivery: what its page shows the moment it happens, though no system has to hear of it."""

@@ -92,18 +92,18 @@ def types() -> Iterator[EventType]:
 
 SUBJECTS: Final[Mapping[Language, str]] = {
     "en": "Our own people will call you about your car",
-    "nl": "Onze eigen mensen bellen u over uw auto",
+    "nl": "Onze eigen mensen bellen je over je auto",
     "de": "Unsere eigenen Leute rufen Sie wegen Ihres Autos an",
     "sv": "Våra egna medarbetare ringer dig om din bil",
 }
 WORDS: Final[Mapping[Language, str]] = {
     "en": "The contact center that was to call you did not take it up in time. Our own people have it now, and it "
     "stands where it stood in the queue. You can also book a visit yourself on your page.",
-    "nl": "Het contactcenter dat u zou bellen, heeft het niet op tijd opgepakt. Onze eigen mensen hebben het nu, op "
-    "dezelfde plaats in de rij. U kunt ook zelf een afspraak maken op uw pagina.",
-    "de": "Das Contact Center, das Sie anrufen sollte, hat es nicht rechtzeitig übernommen. Jetzt haben es unsere "
+    "nl": "Het contactcentrum dat je zou bellen, heeft het niet op tijd opgepakt. Onze eigen mensen hebben het nu, op "
+    "dezelfde plaats in de rij. Je kunt ook zelf een afspraak maken op je pagina.",
+    "de": "Das Servicecenter, das Sie anrufen sollte, hat es nicht rechtzeitig übernommen. Jetzt haben es unsere "
     "eigenen Leute, an derselben Stelle der Reihe. Sie können auf Ihrer Seite auch selbst einen Termin buchen.",
-    "sv": "Kontaktcentret som skulle ringa dig tog inte upp ärendet i tid. Nu har våra egna medarbetare det, på "
+    "sv": "Kundcentret som skulle ringa dig tog inte upp ärendet i tid. Nu har våra egna medarbetare det, på "
     "samma plats i kön. Du kan också boka ett besök själv på din sida.",
 }
 

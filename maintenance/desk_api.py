@@ -17,6 +17,7 @@ from maintenance.states import TriggerState
 from people.agents import AgentPrincipal
 from people.api_parts import Idempotent, In, problems
 from spine.ids import CaseId
+from spine.words import ASKED
 
 CasePath = Annotated[
     CaseId,
@@ -256,7 +257,7 @@ def _calling(desk: Desk, at_desk: object) -> APIRouter:
 
 
 def _at(me: AgentPrincipal) -> At:
-    return At(me.id, me.role, me.languages)
+    return At(me.id, me.role, me.languages, reads=ASKED.get())
 
 
 def _state(read: Read) -> StateOut:

@@ -22,11 +22,12 @@ from spine.store import Saved
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """An agent at work. ``languages``: those they speak."""
+    """An agent at work. ``languages``: those they speak; ``reads``: their page's, empty where no language was asked for."""
 
     id: AgentId
     role: Role
     languages: frozenset[str]
+    reads: str = ""
 
 
 Whom = Literal["owner", "courier"]

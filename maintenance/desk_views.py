@@ -98,7 +98,7 @@ class ConsentOut(Out):
 
 
 class ClockOut(Out):
-    """The customer's time, and whether they may be called now. ``source``: whose rule the hours are."""
+    """The customer's time; whether they may be called now. ``source``: whose hours: ``owner``, ``default``, a country."""
 
     local: str
     zone: str
@@ -208,8 +208,9 @@ def case_view(
 
 
 def _language(agent: At) -> Language:
-    """The language an agent reads: English where they know it, else the first of theirs."""
-    return next((one for one in LANGUAGES if one in agent.languages), "en")
+    """The language an agent reads: their page's; else English where they know it, else the first of theirs."""
+    spoken_first: Language = next((one for one in LANGUAGES if one in agent.languages), "en")
+    return _known(agent.reads) or spoken_first
 
 
 def _known(language: str | None) -> Language | None:

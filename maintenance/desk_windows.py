@@ -17,6 +17,7 @@ from maintenance.model import Calls
 from maintenance.public_holidays import is_holiday
 
 _LOOKED_AHEAD: Final = 21
+OWN: Final = "owner"
 """Days; every window opens at least once a fortnight, whatever holidays there are."""
 _DAY: Final = timedelta(days=1)
 
@@ -26,7 +27,7 @@ Part = tuple[time, time]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Parts of a day by ISO weekday (1 is Monday). ``source``: whose rule it is.
+    """Parts of a day by ISO weekday (1 is Monday). ``source``: whose rule it is: ``owner``, ``default`` or a country.
 
     ``feasts``: the country whose public holidays are days without a call, where its rule says so; ``eve``: the parts of
     a day before one, where those are others.
@@ -127,7 +128,7 @@ def window_of(calls: Calls | None) -> Window:
     own = _own(calls)
     if own is not None:
         hours, saturday, eve = (own,), (own,), None
-        source = "the owner's own hours"
+        source = OWN
     days = table["days"]
     parts = tuple((saturday if day == 6 else hours) if day in days else () for day in range(1, 8))
     feasts = country if table["holidays"] else ""

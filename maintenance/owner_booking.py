@@ -6,6 +6,7 @@ from maintenance.appointing import Appointing
 from maintenance.appointments import Appointment, appointment_of, number_of
 from maintenance.booking import Booking
 from maintenance.booking_links import BookingLink, BookingLinks
+from maintenance.explaining import Language
 from maintenance.garage_problems import LinkUsed, NoSuchAppointment
 from maintenance.garages import Garages
 from maintenance.model import Read
@@ -50,8 +51,9 @@ class OwnerBooking:
         garage: GarageId | None = None,
         start: datetime | None = None,
         n: int | None = None,
+        language: Language = "en",
     ) -> VisitOut:
-        """A case, its newest appointment and what is free, from ``start`` on.
+        """A case, its newest appointment and what is free, from ``start`` on; ``language``: what it is about is said in.
 
         Raises ``NoSuchCase``, ``NotYours``, ``NoSuchGarage``.
         """
@@ -61,7 +63,7 @@ class OwnerBooking:
             found = None  # of an earlier owner's time
         there = await self._garages.view(found.body.garage) if found is not None else None
         offers = await self._offers.of(read, garage=garage, start=start) if read.open else []
-        return visit_out(read, found, there, offers, n=n)
+        return visit_out(read, found, there, offers, n=n, language=language)
 
     async def book(self, person: PersonId, case: CaseId, slot: SlotId) -> VisitOut:
         """Raises what ``Booking.book`` raises."""
@@ -81,10 +83,10 @@ class OwnerBooking:
         await self._appointing.cancel((await self._current(case)).id, by=person, why="owner")
         return await self.visit(person, case)
 
-    async def open(self, token: str, *, start: datetime | None = None) -> VisitOut:
+    async def open(self, token: str, *, start: datetime | None = None, language: Language = "en") -> VisitOut:
         """What a link shows. Looking changes nothing. Raises ``LinkNotGood``."""
         link = await self._links.open(token)
-        return await self.visit(link.person, link.case, start=start, n=link.n)
+        return await self.visit(link.person, link.case, start=start, n=link.n, language=language)
 
     async def book_by_link(self, token: str, slot: SlotId) -> VisitOut:
         """Makes the one appointment the link is for; the same again is fine. Raises ``LinkNotGood``, ``LinkUsed``."""

@@ -100,7 +100,7 @@ def routes(desk: Maintenance, templates: Environment, *, booking: BookingLink = 
         language, zone = reader_language(templates), "UTC"
         for role in await desk.people.cars.cars_of(me.id, now=desk.clock.now()):
             calls = calls_out(await desk.choosing.of(role.vehicle), me.id)
-            zone = calls.zone if calls.mine else zone
+            zone = calls.zone if calls.mine else await desk.people.cars.zone_of(role.vehicle) or zone
             found, _ = await desk.owner.list(me.id, role.vehicle, limit=_MOST)
             rows = [case_out(read, one, language) for read, one in found]
             cars.append(Car(role.vehicle, role.role is Role.OWNER, rows, calls))
@@ -110,7 +110,8 @@ def routes(desk: Maintenance, templates: Environment, *, booking: BookingLink = 
     async def case(me: Me, case: CasePath, said: str = "") -> HTMLResponse:
         read, role = await desk.owner.read(me.id, case)
         calls = calls_out(await desk.choosing.of(read.body.vehicle), me.id)
-        language, zone = reader_language(templates), calls.zone if calls.mine else "UTC"
+        language = reader_language(templates)
+        zone = calls.zone if calls.mine else await desk.people.cars.zone_of(read.body.vehicle) or "UTC"
         link = booking(read.id) if read.open and role.may_approve else None
         return page("case.html", language, said, zone, one=case_out(read, role, language), book=link)
 

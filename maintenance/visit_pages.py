@@ -1,7 +1,8 @@
 """The booking page (by a mail's link, or signed in) and a garage's one page. Forms only; GET changes nothing."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
+from itertools import groupby
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from maintenance.garage_problems import LinkNotGood
 from maintenance.pages import reader_language, signed_in
 from maintenance.states import AppointmentState
 from maintenance.visit_views import GarageAppointmentOut, GaragePlaceOut, SlotOut, VisitOut
-from maintenance.visit_words import every, moment
+from maintenance.visit_words import day, every, hour, moment
 from people.access import PersonPrincipal
 from people.api_parts import In, network_address
 from people.problems import TooMany
@@ -128,7 +129,7 @@ def _by_link(desk: Maintenance, templates: Environment) -> APIRouter:
                     return None
 
         said, tone = await _tried(work, form.act, language)
-        one = await mine.open(form.token, start=form.start)
+        one = await mine.open(form.token, start=form.start, language=language)
         about = {"action": booking_links.PAGE, "token": form.token, "back": ""}
         return _visit(templates, one, language, said, tone, about)
 
@@ -141,8 +142,8 @@ def _in_session(desk: Maintenance, templates: Environment) -> APIRouter:
 
     @router.get("/cases/{case}/book")
     async def look(me: Me, case: CasePath, said: str = "", start: Start = None) -> HTMLResponse:
-        one = await mine.visit(me.id, case, start=start)
         language = reader_language(templates)
+        one = await mine.visit(me.id, case, start=start, language=language)
         words = every(language)["page"]
         tone = "good" if said in _DID.values() else "bad"
         known = said if said in {*_DID.values(), *_WHY.values(), "not_done"} else ""
@@ -211,6 +212,7 @@ def _garages(desk: Maintenance, templates: Environment) -> APIRouter:
                 for one in await desk.garage_desk.free(link.garage, desk.limits.garages.shown)
             ],
             moment=lambda at, _: moment(at, there.zone, language), mood=_MOODS.__getitem__,
+            days=lambda slots: _by_day(slots, there.zone, language),
         )  # fmt: skip
         return HTMLResponse(page)
 
@@ -227,9 +229,20 @@ def _visit(
 
     page = templates.get_template("visit.html").render(
         say=words["page"], states=words["state"], language=language, one=one, said=said, tone=tone,
-        moment=here, mood=_MOODS.__getitem__, later=_later(one), **about,
+        moment=here, mood=_MOODS.__getitem__, later=_later(one),
+        days=lambda slots, garage: _by_day(slots, ZoneInfo(garage.zone), language), **about,
     )  # fmt: skip
     return HTMLResponse(page)
+
+
+def _by_day(
+    slots: Sequence[SlotOut], zone: ZoneInfo, language: Language
+) -> list[tuple[str, list[tuple[SlotOut, str]]]]:
+    """Free times as a page lists them: each day once, as its heading, with its times in their order."""
+    return [
+        (said, [(one, hour(one.start, zone)) for one in times])
+        for said, times in groupby(slots, key=lambda one: day(one.start, zone, language))
+    ]
 
 
 def _later(one: VisitOut) -> str:

@@ -38,6 +38,16 @@ def moment(at: datetime, zone: ZoneInfo, language: Language) -> str:
     return f"{day} {here.day} {month} {here.year}, {here:%H:%M}"
 
 
+def hour(at: datetime, zone: ZoneInfo) -> str:
+    """``10:00`` on the garage's wall, under the heading of its day."""
+    return f"{at.astimezone(zone):%H:%M}"
+
+
+def day(at: datetime, zone: ZoneInfo, language: Language) -> str:
+    """``Mon 6 May 2030``: the heading of a day's times."""
+    return moment(at, zone, language).rpartition(", ")[0]
+
+
 def say(
     text: str,
     language: Language,

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import AwareDatetime
 
 from people.access import PersonPrincipal
-from people.api_parts import Idempotent, In, Out, network_address, problems, together
-from people.api_sign_in import Accepted, CodeShown, LinkFollowed, SignInWanted
+from people.api_links import used_at
+from people.api_parts import Idempotent, In, Out, problems, together
+from people.api_sign_in import Accepted, CodeShown, SignInWanted
 from people.model import Name
 from people.passkeys import ApprovesBy
 from people.problems import NotFound
@@ -123,26 +124,14 @@ def _email(people: People) -> APIRouter:
 
         return await people.idempotency.answer(asked, me.id, 202, work)
 
-    @router.post(
-        "/email-confirmation",
-        status_code=204,
-        responses=problems(410, 422, 429),
-        summary="This is my new e-mail",
-    )
-    async def prove(followed: LinkFollowed, request: Request) -> None:
-        """Uses up the link that went to the new address. No session comes of it."""
-        await people.doorkeeper.redeems(network_address(request), now=clock.now())
-        await people.changes.prove(followed.token, now=clock.now())
-
-    @router.post(
-        "/email-cancellation",
-        status_code=204,
-        responses=problems(410, 422, 429),
-        summary="That was not me: keep my e-mail",
-    )
-    async def refuse(followed: LinkFollowed, request: Request) -> None:
-        """Uses up the link of the notice, which went to the present e-mail. No session comes of it."""
-        await people.doorkeeper.redeems(network_address(request), now=clock.now())
-        await people.changes.cancel_by_link(followed.token)
-
+    used_at(
+        "/email-confirmation", router, people, lambda token, now: people.changes.prove(token, now=now),
+        name="prove", summary="This is my new e-mail",
+        description="Uses up the link that went to the new address. No session comes of it.",
+    )  # fmt: skip
+    used_at(
+        "/email-cancellation", router, people, lambda token, _: people.changes.cancel_by_link(token),
+        name="refuse", summary="That was not me: keep my e-mail",
+        description="Uses up the link of the notice, which went to the present e-mail. No session comes of it.",
+    )  # fmt: skip
     return router

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import AwareDatetime
 
 from people.access import PersonPrincipal
-from people.api_parts import Idempotent, Out, network_address, problems, together
-from people.api_sign_in import Accepted, CodeShown, LinkFollowed
+from people.api_links import used_at
+from people.api_parts import Idempotent, Out, problems, together
+from people.api_sign_in import Accepted, CodeShown
 from people.service import People
 
 DevicePath = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["5f0c2a9d81b64e7c"])]
@@ -75,17 +76,10 @@ def _recovery(people: People) -> APIRouter:
 
         return await people.idempotency.answer(asked, me.id, 202, work)
 
-    @router.post(
-        "/recovery-cancellation",
-        status_code=204,
-        responses=problems(410, 422, 429),
-        summary="That was not me",
-    )
-    async def refuse(followed: LinkFollowed, request: Request) -> None:
-        """Uses up the link of the notice. No session comes of it."""
-        await people.doorkeeper.redeems(network_address(request), now=clock.now())
-        await recoveries.cancel_by_link(followed.token, now=clock.now())
-
+    used_at(
+        "/recovery-cancellation", router, people, lambda token, now: recoveries.cancel_by_link(token, now=now),
+        name="refuse", summary="That was not me", description="Uses up the link of the notice. No session comes of it.",
+    )  # fmt: skip
     return router
 
 

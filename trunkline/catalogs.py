@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
+from babel import Locale
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import PoFileError, read_po, write_po
 from jinja2 import TemplateSyntaxError
@@ -167,8 +168,30 @@ def faults(sources: Sources, said: Mapping[str, tuple[Said, bool]], language: st
     return found
 
 
-def generated(sources: Sources, said: Mapping[str, tuple[Said, bool]]) -> tuple[str, str]:
-    """The catalog of templates and mails and the one of scripts, as JSON: only what can stand for its text."""
+def cities(language: str) -> dict[str, str]:
+    """How a language calls the cities that Europe's time zones are named after, by zone, where that is not the name itself.
+
+    Of the CLDR, as mails have it (``spine.words``). The rest of the world keeps its zones' names: every page would carry it.
+    """
+    found = {}
+    known = Locale.parse(
+        language
+    ).time_zones  # Babel's own, not this machine's: the same file comes of it everywhere
+    for zone in sorted(known):
+        city = str(known[zone].get("city", "")).replace("\xad", "")
+        if zone.startswith(("Europe/", "Atlantic/")) and city not in {
+            "",
+            zone.partition("/")[2].replace("_", " "),
+        }:
+            found[zone] = city
+    return found
+
+
+def generated(sources: Sources, said: Mapping[str, tuple[Said, bool]], language: str) -> tuple[str, str]:
+    """The catalog of templates and mails and the one of scripts, as JSON: only what can stand for its text.
+
+    Scripts get the names of cities besides: no browser knows them.
+    """
     good = {
         one: form
         for one, (form, doubtful) in said.items()
@@ -180,7 +203,7 @@ def generated(sources: Sources, said: Mapping[str, tuple[Said, bool]]) -> tuple[
         if sources.texts[one].in_template or sources.texts[one].in_code
     }
     scripts = {one: form for one, form in good.items() if sources.texts[one].in_script}
-    return _json(server), _json(scripts)
+    return _json(server), _json(scripts | cities(language))
 
 
 def _json(said: Mapping[str, Said]) -> str:
@@ -221,7 +244,7 @@ def run(*, check: bool, root: Path = ROOT) -> tuple[list[str], list[str]]:
             po.write_text(po_of(sources, said, language), "utf-8")
             said = catalog_of(_read(po), language)
         found += faults(sources, said, language)
-        for path, text in zip(outputs, generated(sources, said), strict=True):
+        for path, text in zip(outputs, generated(sources, said, language), strict=True):
             if not check:
                 path.write_text(text, "utf-8")
             elif _read(path) != text:

@@ -3,11 +3,12 @@ import { element } from "/static/controls.js";
 import { language, t } from "/static/words.js";
 import { ask, by } from "/desk/desk_state.js";
 
-/** A time as the garage's clock shows it. */
-function words(start, zone) {
-  return new Intl.DateTimeFormat(language, {
-    weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone,
-  }).format(new Date(start));
+const DAY = { weekday: "long", day: "numeric", month: "long" };
+const HOUR = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+
+/** A moment as the garage's clock shows it. */
+function words(start, zone, style) {
+  return new Intl.DateTimeFormat(language, { ...style, timeZone: zone }).format(new Date(start));
 }
 
 /** Another case, or none. */
@@ -25,15 +26,23 @@ export async function showOffers(path, book) {
 }
 
 function one({ garage, slots }, book) {
-  const times = slots.map((slot) => {
-    const when = words(slot.start, garage.zone);
-    const button = element("button", { type: "button", className: "small quiet", "aria-label": t("Book {when} at {garage}", { when, garage: garage.name }) }, when);
+  // A day's times under its heading, in the order they come. What is read aloud of a button has the day in it, too.
+  const days = new Map();
+  for (const slot of slots) {
+    const day = words(slot.start, garage.zone, DAY);
+    const when = words(slot.start, garage.zone, { ...DAY, ...HOUR });
+    const button = element(
+      "button",
+      { type: "button", className: "small quiet", "aria-label": t("Book {when} at {garage}", { when, garage: garage.name }) },
+      words(slot.start, garage.zone, HOUR),
+    );
     button.addEventListener("click", () => book(slot.slot, `${when}, ${garage.name}`));
-    return button;
-  });
+    if (!days.has(day)) days.set(day, []);
+    days.get(day).push(button);
+  }
   return element("div", { className: "offer" },
     element("h4", {}, garage.name),
     element("p", { className: "muted small" }, garage.address),
-    element("div", { className: "acts" }, ...times),
+    ...[...days].flatMap(([day, times]) => [element("h5", { className: "day" }, day), element("div", { className: "acts" }, ...times)]),
   );
 }

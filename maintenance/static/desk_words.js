@@ -125,5 +125,14 @@ export function severityWords(source) {
   return t("Our own rule sets how urgent it is ({codes}).", { codes: source.replace(/^rule:/, "") });
 }
 
-/** Whose hours of calling these are; a law or code of conduct is named as it is. */
-export const hoursWords = (source) => (source === "the owner's own hours" ? t("the owner's own hours") : source);
+const HOURS = {
+  owner: t("the owner's own hours"),
+  default: t("our own default: 9 to 20, Monday to Saturday"),
+  FR: t("Code de la consommation, article D. 223-9 (décret 2022-1313): Monday to Friday, 10 to 13 and 14 to 20, not on public holidays"),
+  NO: t("markedsføringsloven § 14: not on Saturdays or public holidays, not before 9 or after 21; our own end at 20 is earlier"),
+  ES: t("Ley General para la Defensa de los Consumidores y Usuarios, artículo 96.2: not on weekends or public holidays, not before 9 or after 21; our own end at 20 is earlier"),
+  IT: t("Codice di condotta per il telemarketing (Garante per la protezione dei dati personali, 2024): 9 to 20, Saturdays and days before public holidays 10 to 19, never on Sundays or public holidays"),
+};
+
+/** Whose hours of calling these are: `owner`, `default`, or the country whose law or code of conduct says so. */
+export const hoursWords = from(HOURS);

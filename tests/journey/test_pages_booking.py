@@ -96,6 +96,8 @@ async def test_from_the_page_to_the_calendar_and_back(
         await page.set_viewport_size({"width": 390, "height": 844})
         await page.screenshot(path=str(tmp_path / "choose.png"), full_page=True)
         first = await page.get_by_role("radio").first.input_value()
+        for day in await page.get_by_role("heading", level=3).all_text_contents():
+            assert await page.get_by_role("group", name=day, exact=True).get_by_role("radio").count() > 0, day
         await page.get_by_role("button", name="Later times").click()
         await expect(page.get_by_role("radio").first).not_to_have_value(first)
         await page.get_by_role("radio").nth(3).check()

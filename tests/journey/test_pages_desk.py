@@ -184,8 +184,13 @@ async def test_two_agents_from_a_race_to_a_booked_visit(
     await winner.locator("#dial").click()
     await expect(winner.get_by_role("link", name=PHONE)).to_be_visible()
     await expect(winner.locator("#outcomes")).to_be_focused()
-    time = winner.locator("#offers button").first
+    time = winner.locator("#offers h5 + .acts button").first
     await expect(time).to_be_visible()
+    day = await winner.locator("#offers h5").first.text_content()
+    assert day
+    assert day in str(await time.get_attribute("aria-label")), (
+        "a day is its times' heading, and read with each"
+    )
     assert await faults(winner) == []
     await fits(winner, 390)
     await shot(winner, tmp_path / "case.png")

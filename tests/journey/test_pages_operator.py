@@ -84,7 +84,7 @@ async def test_an_operator_looks_and_acts(stand: Stand, cast: Cast, web: Chromiu
 
         async def died() -> bool:
             await page.reload()
-            return await page.get_by_text("gone", exact=True).count() > 0
+            return await page.get_by_text("it says that it is gone (410)", exact=True).count() > 0
 
         await until(died, "the address is disabled")
         await expect(page.get_by_text("<b>no</b>").first).to_be_visible()

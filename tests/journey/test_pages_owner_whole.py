@@ -175,6 +175,8 @@ async def test_the_owner_s_pages_for_everybody_in_dutch_and_german(cast: Cast, w
             # The longest words of the four languages: the rest of the page is the same.
             await page.set_viewport_size({"width": 320, "height": 800})
             assert await page.evaluate("document.documentElement.scrollWidth") <= 320, (language, path)
+            tops = "new Set([...document.querySelectorAll('.bar nav a')].map((one) => one.offsetTop)).size"
+            assert await page.evaluate(tops) == 1, f"the bar's three words stand in one line: {language}"
             await picture(
                 page, f"{path.split('/')[1] or 'start'}{'-passkey' * path.endswith('passkey')}-{language}"
             )

@@ -324,7 +324,7 @@ async def test_the_owner_is_told_in_their_language(home: CentersHouse) -> None:
     await home.later(15 * MINUTE)
     (letter,) = await home.letters()
     assert letter.to == "owner@example.org"
-    assert letter.subject == "Onze eigen mensen bellen u over uw auto"
+    assert letter.subject == "Onze eigen mensen bellen je over je auto"
     assert PHONE not in str(letter.paragraphs)
 
 

@@ -578,7 +578,7 @@ async def test_every_mail_can_be_written(home: DeliveryHouse) -> None:
 
 
 DUTCH = {
-    "May {carrier} deliver into your car?": "Mag {carrier} in uw auto bezorgen?",
+    "May {carrier} deliver into your car?": "Mag {carrier} in je auto bezorgen?",
     "When: {times}.": "Wanneer: {times}.",
     "{day}, {from} to {to}": "{day}, {from} tot {to}",
     "Look and answer": "Kijken en antwoorden",
@@ -600,7 +600,7 @@ async def test_whoever_chose_dutch_is_asked_in_dutch(home: DeliveryHouse) -> Non
             person == home.owner
         )
     assert said == {
-        home.owner: ("nl", "Mag Fast Parcels in uw auto bezorgen?", "Kijken en antwoorden"),
+        home.owner: ("nl", "Mag Fast Parcels in je auto bezorgen?", "Kijken en antwoorden"),
         ben: ("en", "May Fast Parcels deliver into your car?", "Look and answer"),
     }
 

@@ -17,6 +17,7 @@ from tests.service.test_delivery_prompts import second
 from tests.service.test_webhooks_engine import dump
 from webhooks.dispatch import Brief
 from webhooks.envelope import News
+from webhooks.mail import Letter
 
 __all__ = ["home", "house_of_people", "web"]
 pytestmark = pytest.mark.valkey
@@ -38,6 +39,17 @@ async def carriers(web: Web, delivery: DeliveryId) -> tuple[dict[str, Any] | Non
     if place.status_code == 404:
         assert place.json()["code"] == "fallback.none"
     return view.json()["fallback"], place.status_code
+
+
+async def mailed(web: Web, delivery: DeliveryId, type_: str) -> list[str]:
+    """What the people of the car read about an end."""
+    now = web.home.now
+    about = {"delivery": delivery, "position": "1-0"}
+    letter = await web.home.desk.composing(
+        Brief("msg_x", type_, about, now, now + HOUR, None, None, web.home.owner)
+    )
+    assert isinstance(letter, Letter)
+    return list(letter.paragraphs)
 
 
 async def failed(web: Web, reason: Reason = "no_room", **changes: Any) -> DeliveryId:
@@ -68,6 +80,9 @@ async def test_chosen_read_when_it_failed_and_for_a_day(web: Web, valkey: Valkey
     news = await home.desk.composing(brief)
     assert isinstance(news, News)
     assert news.data["fallback"] == told, "the webhook says that there is one, and not where"
+    mail = await mailed(web, delivery, "delivery.failed")
+    assert any("named a neighbour" in line and "Mon 7 May" not in line for line in mail), mail
+    assert LINE not in "".join(mail)
 
     assert await carriers(web, delivery) == (told, 200)
     read = await web.call("GET", f"/deliveries/{delivery}/fallback", by=web.carrier)
@@ -88,6 +103,15 @@ async def test_chosen_read_when_it_failed_and_for_a_day(web: Web, valkey: Valkey
     log = "".join(one.fact.model_dump_json() for one in home.seen)
     assert LINE not in log
     await home.again()
+    home.desk.deliveries.limits = home.desk.deliveries.limits.model_copy(
+        update={"stream_beat": timedelta(milliseconds=20), "stream_life": timedelta(milliseconds=400)}
+    )
+    streamed = await web.call("GET", f"/owner/deliveries/{delivery}/events", by=web.owner)
+    assert '"type":"delivery.fallback_seen"' in streamed.text, "the owner's page looks again at once"
+    assert (
+        '"type":"delivery.fallback_seen"'
+        not in (await web.call("GET", f"/deliveries/{delivery}/events", by=web.carrier)).text
+    )
 
     home.clock.advance(MINUTE)
     await choose(web, {**PLACE, "line": "Jansen, Kade 22"})
@@ -130,6 +154,8 @@ async def test_who_declines_tells_nothing_unless_that_was_wanted(web: Web, silen
     await home.settle()
     told, status = await carriers(web, again)
     assert (told is not None, status) == ((False, 404) if silently else (True, 200))
+    mail = await mailed(web, again, "delivery.declined")
+    assert any("named a neighbour" in line for line in mail) is not silently
 
 
 async def test_what_cannot_be_used_looks_alike_whether_there_is_a_place_or_not(web: Web) -> None:

@@ -11,6 +11,7 @@ from maintenance.states import TriggerState
 from maintenance.sweeping import GAUGES
 from spine.counters import Counters
 from spine.ids import AppointmentId, VehicleId
+from spine.words import ASKED
 from tests.desk_cases import PHONE
 from tests.service.desk_house import CAR, DeskHouse, desk_house
 from tests.service.people_house import OTHER_CAR, house_of_people
@@ -322,6 +323,10 @@ async def test_languages_and_supervisors(desk_house: DeskHouse) -> None:
     seen = (await house.http.get(f"/v1/desk/cases/{case}", headers=gert.headers)).json()
     assert (seen["script"]["language"], seen["script_owner"]["language"]) == ("en", "de")
     assert "Guten Tag" in seen["script_owner"]["opening"]
+    page = ASKED.set("sv")
+    seen = (await house.http.get(f"/v1/desk/cases/{case}", headers=gert.headers)).json()
+    ASKED.reset(page)
+    assert (seen["script"]["language"], seen["codes"][0]["agent"]["language"]) == ("sv", "sv"), "as the page"
     wanted = {"token": got["token"], "disposition": "escalated_supervisor"}
     assert (await house.post(gert, f"/cases/{case}/disposition", wanted)).json()["state"] == "queued"
     await house.settle()

@@ -92,7 +92,7 @@ async def test_without_a_choice_for_calls_an_owner_reads_the_language_of_their_m
     await newsroom.hear()
     letter = await newsroom.newest()
     assert letter is not None
-    assert (letter.language, letter.subject) == ("nl", "Uw auto meldt: Ontsteking")
+    assert (letter.language, letter.subject) == ("nl", "Je auto meldt: Ontsteking")
     assert await garage.desk.language_of(garage.owner, CAR) == "nl"
 
 

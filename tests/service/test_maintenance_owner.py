@@ -104,7 +104,7 @@ async def test_a_case_in_plain_words_in_the_language_of_its_owner(web: Web) -> N
     (case,) = said["data"]
     assert case["id"] == CASE
     assert (case["name"], case["urgency"], case["state"]) == ("Ontsteking", "Binnen enkele dagen", "queued")
-    assert case["says"] == "Iemand van het contactcentrum gaat u bellen."
+    assert case["says"] == "Iemand van het contactcentrum gaat je bellen."
     assert case["drive"]
     assert case["codes"][0]["code"] == HIGH
     assert [one["kind"] for one in case["history"]] == ["case.opened", "trigger.queued"]

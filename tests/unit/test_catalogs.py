@@ -7,7 +7,7 @@ import pytest
 from jinja2 import DictLoader, Environment
 
 from trunkline import languages
-from trunkline.catalogs import ROOT, catalog_of, files_of, gather, run
+from trunkline.catalogs import ROOT, catalog_of, cities, files_of, gather, run
 from trunkline.extracting import NotLiteral, of_script, of_template
 
 IMPORT = 'import { n, t } from "/static/words.js";\n'
@@ -101,7 +101,8 @@ def test_only_what_can_stand_for_its_text_reaches_a_page(tmp_path: Path) -> None
     assert run(check=False, root=tmp_path)[0] == []
     po, server, scripts = files_of("nl", tmp_path)
     empty = po.read_text("utf-8")
-    assert json.loads(server.read_text("utf-8")) == json.loads(scripts.read_text("utf-8")) == {}
+    assert json.loads(server.read_text("utf-8")) == {}
+    assert json.loads(scripts.read_text("utf-8")) == cities("nl")
 
     said = {
         "Cars": "Auto's", "Hello %(name)s": "Hallo", "All of it": "100 %", "A <b>bold</b> word": "Een <script>vet</script> woord",
@@ -114,7 +115,7 @@ def test_only_what_can_stand_for_its_text_reaches_a_page(tmp_path: Path) -> None
     po.write_text(text, "utf-8")
     run(check=False, root=tmp_path)
     assert json.loads(server.read_text("utf-8")) == {"Cars": "Auto's"}
-    assert json.loads(scripts.read_text("utf-8")) == {
+    assert json.loads(scripts.read_text("utf-8")) == cities("nl") | {
         "Cars": "Auto's",
         "Gone soon": "Straks weg",
         "one car": ["{count} auto", "{count} auto's"],
@@ -153,3 +154,12 @@ def test_a_catalog_with_a_conflict_is_left_to_whoever_resolves_it(tmp_path: Path
 
 def test_every_text_of_the_house_can_be_found_and_filled() -> None:
     assert gather().faults == []
+
+
+def test_scripts_know_the_cities_of_time_zones_as_mails_do() -> None:
+    assert (cities("sv")["Europe/Helsinki"], cities("nl")["Europe/Brussels"]) == ("Helsingfors", "Brussel")
+    assert (cities("de")["Europe/Kyiv"], cities("nl").get("Europe/Amsterdam")) == ("Kiew", None)
+    for language in languages.LANGUAGES[1:]:
+        named = cities(language)
+        assert len(named) < 50, "every page of this language carries them"
+        assert set(named) & set(gather(ROOT).texts) == set()

@@ -97,7 +97,7 @@ def test_the_owners_own_hours_in_their_own_zone() -> None:
     window = window_of(calls(hours=("18:00", "21:30"), zone="Europe/Helsinki", country="FI"))
     assert window.is_open(at("2030-05-07T20:30:00", "Europe/Helsinki"))
     assert not window.is_open(at("2030-05-07T12:00:00", "Europe/Helsinki"))
-    assert window.source == "the owner's own hours"
+    assert window.source == "owner"
     broken = window_of(unchecked(hours=("25:00", "soon"), zone="../etc/passwd", country="ZZ"))
     assert broken.is_open(at("2030-05-07T12:00:00")), "what cannot be read is the country's, or the default"
     assert window_of(None).is_open(at("2030-05-07T12:00:00"))

@@ -36,6 +36,8 @@ from maintenance.states import (
     follows,
     step,
 )
+from maintenance.visit_pages import _by_day
+from maintenance.visit_views import SlotOut
 from maintenance.visit_words import every, moment, reference_of, say
 from spine.facts.maintenance import MaintenanceFact
 from spine.ids import AppointmentId, CaseId, GarageId, NotAnId, PersonId, SlotId, VehicleId
@@ -353,3 +355,20 @@ def test_every_text_can_be_said(language: Any) -> None:
 
 def test_the_identity_of_an_unknown_appointment_says_nothing_of_the_car() -> None:
     assert VEHICLE[4:10].upper() not in reference_of(AppointmentId(APT))
+
+
+def test_free_times_stand_under_their_day_by_the_garages_clock() -> None:
+    hours = [
+        datetime(2030, 5, 6, 21, tzinfo=UTC),
+        datetime(2030, 5, 6, 22, tzinfo=UTC),
+        datetime(2030, 5, 7, 7, tzinfo=UTC),
+    ]
+    slots = [
+        SlotOut(slot=SlotId(f"slt_{n}"), start=at, end=at + timedelta(hours=1)) for n, at in enumerate(hours)
+    ]
+    days = _by_day(slots, ZoneInfo("Europe/Amsterdam"), "nl")
+    assert [(day, [time for _, time in times]) for day, times in days] == [
+        ("ma 6 mei 2030", ["23:00"]),
+        ("di 7 mei 2030", ["00:00", "09:00"]),
+    ]
+    assert [one for _, times in days for one, _ in times] == slots

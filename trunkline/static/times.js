@@ -1,5 +1,5 @@
 // Moments as people read them: in the page's language, as the reader's country writes it, by the car's clock where one is given.
-import { language, t } from "/static/words.js";
+import { language, nameOf, t } from "/static/words.js";
 
 /** The page's language as this reader's country writes it ("nl-BE", "en-US"), where the browser names one. */
 export const locale =
@@ -53,8 +53,8 @@ function differs(date, zone) {
   return Boolean(zone) && wall(date, zone) !== wall(date);
 }
 
-/** "Helsinki": zones are named after their places, and no browser knows these in other languages. */
-const city = (zone) => zone.split("/").at(-1).replaceAll("_", " ");
+/** "Helsinki", "Helsingfors": zones are named after their places, and no browser knows these in other languages. */
+const city = (zone) => nameOf(zone) || zone.split("/").at(-1).replaceAll("_", " ");
 
 function named(time, date, zone) {
   return differs(date, zone) ? t("{time} (car's time, {city})", { time, city: city(zone) }) : time;

@@ -22,6 +22,9 @@ export function t(text, values = {}) {
   return filled([words[text] ?? text].flat()[0], values);
 }
 
+/** A name that no text of ours is, such as of a time zone's city, kept under its own code; empty where it has none. */
+export const nameOf = (code) => String(words[code] ?? "");
+
 /** One form or the other; {count} is filled by itself. */
 export function n(one, many, count, values = {}) {
   const [single, plural] = [words[one]].flat().length === 2 ? words[one] : [one, many];
