@@ -133,7 +133,7 @@ def _jobs(desk: Desk) -> APIRouter:
     @router.get("/jobs/{delivery}", responses=problems(401, 404, 422), summary="One job")
     async def job(me: Me, delivery: DeliveryPath) -> JobOut:
         """The exact place, plate and colour from 30 minutes before the window; nothing after the end."""
-        return await _job(desk, await desk.courier.read(_device(me), delivery))
+        return await _job(desk, await desk.courier.read(device_of(me), delivery))
 
     @router.get(
         "/jobs/{delivery}/fallback",
@@ -142,14 +142,14 @@ def _jobs(desk: Desk) -> APIRouter:
     )
     async def instead(me: Me, delivery: DeliveryPath, response: Response) -> FallbackOut:
         """Of a job that ended undone, for a day; that it was read is recorded. Else 404, whatever the reason."""
-        read = await desk.courier.read(_device(me), delivery)
+        read = await desk.courier.read(device_of(me), delivery)
         return await fallback(desk, read, response, by=me.id)
 
     @router.get("/jobs/{delivery}/key", responses=problems(401, 404, 409, 410, 422), summary="The key")
     async def key(me: Me, delivery: DeliveryPath) -> KeyTokenOut:
         """From here on the key is on the phone: no other courier gets one while the car is offline."""
-        token = await desk.courier.key(_device(me), delivery)
-        read = await desk.courier.read(_device(me), delivery)
+        token = await desk.courier.key(device_of(me), delivery)
+        read = await desk.courier.read(device_of(me), delivery)
         if read.body.key is None or read.body.vehicle is None:
             raise NoSuchDelivery(delivery)
         return KeyTokenOut(key=read.body.key.key, token=token, unit=await desk.cars.unit(read.body.vehicle))
@@ -170,7 +170,7 @@ def _way(desk: Desk) -> APIRouter:
 
         async def work(_: str) -> JobOut:
             anyway = bool(wanted and wanted.anyway)
-            return await _job(desk, await desk.courier.set_out(_device(me), delivery, anyway=anyway))
+            return await _job(desk, await desk.courier.set_out(device_of(me), delivery, anyway=anyway))
 
         return await idempotency.answer(asked, me.id, 200, work)
 
@@ -179,7 +179,7 @@ def _way(desk: Desk) -> APIRouter:
         """Within 50 m of the car; up to 250 m with a reason. Only the distance is kept."""
 
         async def work(_: str) -> JobOut:
-            read = await desk.courier.arrive(_device(me), delivery, wanted.position, reason=wanted.reason)
+            read = await desk.courier.arrive(device_of(me), delivery, wanted.position, reason=wanted.reason)
             return await _job(desk, read)
 
         return await idempotency.answer(asked, me.id, 200, work)
@@ -204,7 +204,7 @@ def _car(desk: Desk) -> APIRouter:
     @router.post("/jobs/{delivery}/challenge", responses=said, summary="A challenge of the car")
     async def challenge(me: Me, delivery: DeliveryPath, prefer: Prefer = None) -> ChallengeOut:
         """To be asked for again every 20 s in front of the car, so that the tap costs one round trip."""
-        device = _device(me)
+        device = device_of(me)
         text, until = await desk.at_the_car.challenge(device, delivery, wait=seconds(prefer, limits))
         read = await desk.courier.read(device, delivery)
         if read.body.vehicle is None:
@@ -215,7 +215,7 @@ def _car(desk: Desk) -> APIRouter:
     async def fresh(me: Me, delivery: DeliveryPath, wanted: FreshIn, prefer: Prefer = None) -> FreshOut:
         """For the device of a live key: the time, and which keys are revoked, signed for that challenge alone."""
         wait = seconds(prefer, limits)
-        return FreshOut(fresh=await desk.away.fresh(_device(me), delivery, wanted.challenge, wait=wait))
+        return FreshOut(fresh=await desk.away.fresh(device_of(me), delivery, wanted.challenge, wait=wait))
 
     @router.post("/jobs/{delivery}/open", responses=later, summary="Open")
     async def open_(
@@ -228,7 +228,7 @@ def _car(desk: Desk) -> APIRouter:
     ) -> AnswerOut:
         """Once per proof: the same proof again gets the same answer, another one meanwhile is a conflict."""
         answer = await desk.at_the_car.open(
-            _device(me),
+            device_of(me),
             delivery,
             wanted.proof,
             wait=seconds(prefer, limits),
@@ -240,12 +240,12 @@ def _car(desk: Desk) -> APIRouter:
 
     @router.post("/jobs/{delivery}/lock", responses=later, summary="Lock")
     async def lock(me: Me, delivery: DeliveryPath, response: Response, prefer: Prefer = None) -> AnswerOut:
-        answer = await desk.at_the_car.lock(_device(me), delivery, wait=seconds(prefer, limits))
+        answer = await desk.at_the_car.lock(device_of(me), delivery, wait=seconds(prefer, limits))
         return _answered(answer, delivery, response)
 
     @router.post("/jobs/{delivery}/flash", responses=later, summary="Flash the lights")
     async def flash(me: Me, delivery: DeliveryPath, response: Response, prefer: Prefer = None) -> AnswerOut:
-        answer = await desk.at_the_car.flash(_device(me), delivery, wait=seconds(prefer, limits))
+        answer = await desk.at_the_car.flash(device_of(me), delivery, wait=seconds(prefer, limits))
         return _answered(answer, delivery, response)
 
     return router
@@ -269,7 +269,7 @@ def _after(desk: Desk) -> APIRouter:
             most = desk.deliveries.limits.photo_tries_most
             await slowly(desk.rates, "photo", me.id, most, desk.deliveries.clock.now())
             return await _job(
-                desk, await desk.courier.photograph(_device(me), delivery, await request.body())
+                desk, await desk.courier.photograph(device_of(me), delivery, await request.body())
             )
 
         return await idempotency.answer(asked, me.id, 200, work)
@@ -277,7 +277,7 @@ def _after(desk: Desk) -> APIRouter:
     @router.post("/jobs/{delivery}/fail", response_model=JobOut, responses=said, summary="It cannot be done")
     async def fail(me: Me, delivery: DeliveryPath, wanted: FailIn, asked: Idempotent) -> Response:
         async def work(_: str) -> JobOut:
-            return await _job(desk, await desk.courier.fail(_device(me), delivery, wanted.reason))
+            return await _job(desk, await desk.courier.fail(device_of(me), delivery, wanted.reason))
 
         return await idempotency.answer(asked, me.id, 200, work)
 
@@ -286,7 +286,7 @@ def _after(desk: Desk) -> APIRouter:
         """Without this, or a photo, a closed delivery settles by itself after three minutes."""
 
         async def work(_: str) -> JobOut:
-            return await _job(desk, await desk.courier.done(_device(me), delivery))
+            return await _job(desk, await desk.courier.done(device_of(me), delivery))
 
         return await idempotency.answer(asked, me.id, 200, work)
 
@@ -295,14 +295,15 @@ def _after(desk: Desk) -> APIRouter:
         """Another key for the same device, within three minutes of the lock; no new approval is needed."""
 
         async def work(_: str) -> JobOut:
-            return await _job(desk, await desk.courier.again(_device(me), delivery))
+            return await _job(desk, await desk.courier.again(device_of(me), delivery))
 
         return await idempotency.answer(asked, me.id, 200, work)
 
     return router
 
 
-def _device(me: CourierPrincipal) -> Device:
+def device_of(me: CourierPrincipal) -> Device:
+    """The device that a courier's token belongs to."""
     return Device(me.id, me.jkt)
 
 
@@ -323,17 +324,22 @@ async def _job(desk: Desk, read: Read) -> JobOut:
 async def _found(desk: Desk, me: CourierPrincipal, delivery: DeliveryId) -> Read | None:
     """One of the list; None where it is not this device's (any more), or not approved yet."""
     try:
-        return await desk.courier.read(_device(me), delivery)
+        return await desk.courier.read(device_of(me), delivery)
     except NoSuchDelivery:
         return None
 
 
 def _answered(answer: Answer, delivery: DeliveryId, response: Response) -> AnswerOut:
-    job = f"/v1/courier/jobs/{delivery}"
+    told = answer_out(answer, delivery)
     status: Literal[200, 202] = 202 if answer.outcome == "pending" else 200
     response.status_code = status
     if status == 202:
-        response.headers["Location"] = job
+        response.headers["Location"] = told.job
+    return told
+
+
+def answer_out(answer: Answer, delivery: DeliveryId) -> AnswerOut:
+    """What became of it, as it is told."""
     receipt = ReceiptOut(n=answer.receipt[0], hash=answer.receipt[1]) if answer.receipt else None
     return AnswerOut(
         outcome=answer.outcome,
@@ -342,5 +348,5 @@ def _answered(answer: Answer, delivery: DeliveryId, response: Response) -> Answe
         receipt=receipt,
         may_have_happened=answer.may_have_happened,
         try_again=answer.try_again,
-        job=job,
+        job=f"/v1/courier/jobs/{delivery}",
     )

@@ -200,7 +200,7 @@ class AtTheCar:
                 arrival=arrival,
                 refusal=None,
             )
-            return Turn(body, [started], writes=made.writes, others=made.facts)
+            return Turn(body, [started], writes=made.writes, others=made.facts, hint=made.hint)
 
         return Attempt(seen.saved, beside.key.saved, planned, now, decide)
 

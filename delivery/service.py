@@ -29,6 +29,7 @@ class Turn:
     writes: Mapping[str, Write] = field(default_factory=dict)
     others: Sequence[Fact] = ()
     answer: str = ""
+    hint: tuple[str, str] | None = field(default=None, repr=False)
 
 
 Decide = Callable[[Read, Mapping[str, Saved]], Turn | None]
@@ -97,7 +98,10 @@ class Deliveries:
         body = finished(state, _timed(turn.body, turn.facts), now)
         saved = write(state, body, next_wake(state, body, now, self.limits))
         return Change(
-            writes={**turn.writes, read.id: saved}, facts=[*turn.facts, *turn.others], answer=turn.answer
+            writes={**turn.writes, read.id: saved},
+            facts=[*turn.facts, *turn.others],
+            answer=turn.answer,
+            hint=turn.hint,
         )
 
     def first(self, body: Delivery, facts: Sequence[DeliveryFact], now: datetime) -> Write:

@@ -117,6 +117,11 @@ class Access:
 
         return principal
 
+    async def courier_of(self, presented: str) -> CourierPrincipal | None:
+        """Whose token this is; None for one that is not good, or none at all."""
+        token = read(presented)
+        return None if token is None else await self._couriers.find(token)
+
     def operator(self) -> Callable[..., Awaitable[OperatorPrincipal]]:
         """Somebody who runs the installation. Raises ``TooMany``."""
         bearer = HTTPBearer(

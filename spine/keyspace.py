@@ -82,6 +82,10 @@ class Keyspace:
         """Hash: what metrics count, by name."""
         return self.loose("counters", group)
 
+    def hints(self) -> str:
+        """Channel: a name, a blank, and what is said beside a commit (``spine.hints``). Nothing is kept."""
+        return self.loose("hints")
+
     def senders(self) -> str:
         """Hash: each life of a sender that may hold leases, with its name."""
         return self.loose("senders")

@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Final
 
 from spine.entries import START, Entry, Unreadable, entry_of, order
@@ -79,8 +80,15 @@ class Lagged(Exception):
 class Tail:
     """Facts as they are committed, parsed once for the whole process. ``run`` it in one task."""
 
-    def __init__(self, log: Log, *, limits: SpineLimits | None = None) -> None:
+    def __init__(
+        self, log: Log, *, limits: SpineLimits | None = None, linger: timedelta = timedelta()
+    ) -> None:
+        """``linger``: how long what comes is left alone, for a process that nobody waits for by the millisecond.
+
+        What comes meanwhile is read with it.
+        """
         self.log = log
+        self._linger = linger.total_seconds()
         self._limits = limits or SpineLimits()
         self._ends = [_End(self._limits.ring) for _ in range(log.house.partitions)]
         self._subscribers: set[_Subscriber] = set()
@@ -190,6 +198,8 @@ class Tail:
             while True:
                 # The first look returns at once: from then on nothing can be missed.
                 rows = await stream.read(end.last, count=500, block_ms=_BLOCK_MS if end.live else 1)
+                if self._linger and rows and end.live:
+                    await asyncio.sleep(self._linger)
                 entries = [entry_of(partition, position, fields[1]) for position, fields in rows]
                 end.add(entries)
                 for subscriber in self._subscribers:

@@ -6,7 +6,7 @@ lock, a time-out and two wake-ups for each answer took most of the time of a que
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, Self, cast
 
 import hiredis
@@ -98,6 +98,7 @@ class Pipe(asyncio.Protocol):
         self._waiting: deque[Awaited] = deque()
         self._held = False
         self._flushing = False
+        self._heard: Callable[[str], object] | None = None
         self.answers = 0
         """How many have come: whether it stands still while somebody waits."""
         self.lost: asyncio.Future[str] = self._loop.create_future()
@@ -162,7 +163,24 @@ class Pipe(asyncio.Protocol):
             outbox, self._outbox = self._outbox, []
             self._transport.write(b"".join(outbox))
 
+    def hear(self, channel: str, heard: Callable[[str], object]) -> asyncio.Future[Any]:
+        """Subscribe; each message's text goes to ``heard``. From then on only ``knock`` may be asked."""
+        self._heard = heard
+        return self._asked(("SUBSCRIBE", channel))
+
+    def knock(self) -> asyncio.Future[Any]:
+        """Whether somebody is there."""
+        return self._asked(("PING",))
+
+    def _asked(self, command: Sequence[Word]) -> asyncio.Future[Any]:
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self.post(pack(command), answer)
+        return answer
+
     def _deliver(self, answer: object) -> None:
+        if self._heard is not None and isinstance(answer, list) and answer[0] == "message":
+            self._heard(answer[2])
+            return
         if not self._waiting:
             raise InvalidResponse("an answer to nothing")
         self.answers += 1

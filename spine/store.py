@@ -90,6 +90,8 @@ class Change:
     writes: Mapping[str, Write]
     facts: Sequence[Fact] = ()
     answer: str = ""
+    hint: tuple[str, str] | None = field(default=None, repr=False)
+    """A name without blanks and a text, said aloud as it is committed (``spine.hints``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +201,7 @@ class Store:
                 wanted = decide(saved)
                 if wanted is None:
                     return Outcome(saved, changed=False)
-                call = self._commit_call(partition, saved, wanted, once, ack)
-                verdict, *rest = await self.valkey.call("tl_commit", *call)
+                verdict, *rest = await self._commit(partition, saved, wanted, once, ack)
                 match verdict:
                     case "OK":
                         return Outcome(_after(saved, wanted), answer=wanted.answer, positions=rest)
@@ -230,6 +231,15 @@ class Store:
         keys = [marker, *(self._keys.subject(partition, each) for each in subjects)]
         seen, *rows = await self.valkey.call("tl_load", keys, ["1" if once else ""])
         return seen, _read(subjects, rows)
+
+    async def _commit(
+        self, partition: int, saved: Mapping[str, Saved], wanted: Change, once: Once | None, ack: Ack | None
+    ) -> list[str]:
+        call = self._commit_call(partition, saved, wanted, once, ack)
+        if wanted.hint is not None:  # in the same write, and before: who hears both hears it first
+            self.valkey.say(self._keys.hints(), " ".join(wanted.hint))
+        answer: list[str] = await self.valkey.call("tl_commit", *call)
+        return answer
 
     def _commit_call(
         self, partition: int, saved: Mapping[str, Saved], wanted: Change, once: Once | None, ack: Ack | None

@@ -104,6 +104,18 @@ class Valkey:
         """A connection of its own for blocking reads of one stream."""
         return Listening(await _opened(self._connection(await self._home(stream))), stream)
 
+    def say(self, channel: str, text: str) -> None:
+        """Publish, and wait for nobody: whether it is heard is not known. A cluster's servers pass it on."""
+        said = self._line(self._seed).post(("PUBLISH", channel, text))
+        said.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def hear(self, channel: str, heard: Callable[[str], object]) -> "Hearing":
+        """A connection of its own that hears what is said. Raises ``StoreDown``."""
+        pipe = await _opened(self._connection(self._seed))
+        hearing = Hearing(pipe)
+        await hearing.begin(channel, heard)
+        return hearing
+
     async def close(self) -> None:
         lines, self._lines = self._lines, {}
         for line in lines.values():
@@ -299,6 +311,36 @@ class Listening:
 
     async def close(self) -> None:
         self._pipe.close()
+
+
+class Hearing:
+    """A subscription, on a connection of its own."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+
+    async def begin(self, channel: str, heard: Callable[[str], object]) -> None:
+        """Return once the server knows of it. Raises ``StoreDown``."""
+        await self._answered(self._pipe.hear(channel, heard))
+
+    async def lost(self) -> None:
+        """Until it is lost: raises ``StoreDown``. One that falls silent is noticed."""
+        try:
+            while True:
+                done, _ = await asyncio.wait([self._pipe.lost], timeout=_ANSWER_WITHIN)
+                if done:
+                    raise StoreDown(self._pipe.lost.result())
+                await self._answered(self._pipe.knock())
+        finally:
+            self._pipe.close()
+
+    async def _answered(self, answer: asyncio.Future[Any]) -> None:
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                await answer
+        except (RedisError, OSError) as refused:
+            self._pipe.close()
+            raise _meaning(refused) from refused
 
 
 def _meaning(refused: Exception) -> Exception:

@@ -24,6 +24,7 @@ import trunkline.stage_page_in_app
 import webhooks.api
 import webhooks.api_mending
 import webhooks.published
+from delivery.api_tap import Tap
 from keys.bundles import Bundles
 from keys.checkpoints import Checkpoints
 from people.access import CarrierPrincipal
@@ -109,6 +110,7 @@ def bare(settings: Settings, lifespan: Any = None) -> FastAPI:  # noqa: ANN401 -
 
 def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
     """Add every package's routes."""
+    app.router.routes.insert(0, Tap(parts.delivery))
     pages: Environment = app.state.pages
     cared_for = [*maintenance_routes(parts, pages), *desk_routes(parts, pages), center_routes(parts)]
     for router in (

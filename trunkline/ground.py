@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from spine.clock import Clock, SystemClock
 from spine.expiring import Expiring
@@ -37,14 +38,17 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(settings: Settings) -> AsyncIterator[Ground]:
-    """Open the store (waiting while it is down) and follow its log. Raises ``StoreUnfit``."""
+async def ground(settings: Settings, *, linger: timedelta = timedelta()) -> AsyncIterator[Ground]:
+    """Open the store (waiting while it is down) and follow its log. Raises ``StoreUnfit``.
+
+    ``linger``: how long after a fact this process looks at it (``spine.log.Tail``).
+    """
     clock = SystemClock()
     valkey = Valkey.at(settings.store_url, cluster=settings.store_cluster)
     try:
         house = await _open(valkey, settings)
         facts = Log(valkey, house)
-        tail = Tail(facts, limits=settings.spine)
+        tail = Tail(facts, limits=settings.spine, linger=linger)
         following = asyncio.create_task(tail.run(), name="tail")
         try:
             await tail.ready()

@@ -95,7 +95,7 @@ async def _work(settings: Settings) -> None:
         raise WrongKeys("`work` must not be given the gateway's key: unset command_key_dir")
     if settings.signing_dir is None:
         raise WrongKeys("`work` signs keys: set TRUNKLINE_SIGNING_DIR to the folder that `init` made")
-    async with ground(settings) as base:
+    async with ground(settings, linger=settings.work_linger) as base:
         signing = await signing_keys(
             base.store, settings.signing_dir, ("key", "fresh", "log"), now=base.clock.now()
         )

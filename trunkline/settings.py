@@ -68,6 +68,12 @@ class Settings(BaseSettings):
         description="A request's body must be whole by then: a photo of a megabyte over the worst network that still "
         "carries one takes two minutes.",
     )
+    work_linger: timedelta = Field(
+        timedelta(milliseconds=15),
+        ge=timedelta(0),
+        description="How long `work` leaves a fact alone, so that an opening in front of a car has processors and store "
+        "to itself.",
+    )
     public_url: str = Field(
         "http://127.0.0.1:8080",
         description="Address people and partners reach the API by; stands in links. Passkeys need a name in it.",

@@ -10,6 +10,7 @@ from typing import Final
 from spine.clock import Clock
 from spine.counters import Counters
 from spine.dead_letters import DeadLetters
+from spine.hints import Hints
 from spine.ids import CommandId, named_after
 from spine.limits import SpineLimits
 from spine.log import Tail
@@ -102,8 +103,15 @@ class Duty:
             gaps=self._gaps,
         )
         self._inbound = Inbound(intake, self.link, limits)
+        self._hints = Hints(kit.store.valkey, kit.spine_limits)
         self._dispatch = Dispatch(
-            kit.store, kit.tail.log, kit.clock, limits, signer=kit.signer, downlink=self.link
+            kit.store,
+            kit.tail.log,
+            kit.clock,
+            limits,
+            signer=kit.signer,
+            downlink=self.link,
+            hints=self._hints,
         )
         self._reader = Reader(
             kit.store,
@@ -122,6 +130,7 @@ class Duty:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._units.run(), name="gateway-units")
                 tasks.create_task(self._inbound.run(), name="gateway-inbound")
+                tasks.create_task(self._hints.run(), name="gateway-hints")
                 tasks.create_task(self._reader.run(), name="gateway-reader")
                 tasks.create_task(self._watch_gaps(), name="gateway-gaps")
                 tasks.create_task(self.link.run(), name="gateway-link")

@@ -98,7 +98,8 @@ class Planned:
             expires_at=body.expires_at,
         )
         state = step(COMMAND, CommandState.NEW, created)
-        return Change({self.command: Write(state, body.model_dump_json(), self.wake_at)}, [created])
+        text = body.model_dump_json()
+        return Change({self.command: Write(state, text, self.wake_at)}, [created], hint=(self.command, text))
 
 
 @dataclass(frozen=True, slots=True)

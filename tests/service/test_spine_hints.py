@@ -1,0 +1,163 @@
+"""What is said aloud beside a commit: heard at once, once, and never believed where it does not fit the fact."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from spine.hints import Hints
+from spine.house import init_house, open_house
+from spine.ids import CarrierId, CommandId, DeliveryId, VehicleId, named_after, new_id, partition_of
+from spine.keyspace import Keyspace
+from spine.limits import SpineLimits
+from spine.store import Change, Saved, Store, Write
+from spine.valkey import Valkey
+from tests.service.brokers import Mosquitto
+from tests.service.conftest import running, until
+from tests.service.gateway_scene import Scene, a_gateway
+from tests.service.valkeys import Server
+from vehicle_gateway.commands import CommandBody, Commands
+from vehicle_gateway.limits import GatewayLimits
+from vehicle_gateway.wire import Op
+
+both = pytest.mark.parametrize("valkey", ["one", "cluster"], indirect=True)
+CARRIER = CarrierId("car_7000000000000001")
+
+
+async def said(store: Store, name: str, text: str) -> None:
+    await store.change([CARRIER], lambda _: Change({CARRIER: Write("a", "{}")}, hint=(name, text)))
+
+
+@both
+async def test_it_is_heard_by_its_name_once(valkey: Valkey, store: Store) -> None:
+    hints = Hints(valkey)
+    async with running(hints.run()):
+        await hints.listening.wait()
+        await said(store, "one", '{"a": "b c"}')
+        await said(store, "two", "first")
+        await said(store, "two", "last")
+        await until(lambda: "two" in hints._heard and hints._heard["two"] == "last")
+        assert [hints.take("one"), hints.take("two")] == ['{"a": "b c"}', "last"]
+        assert [hints.take("one"), hints.take("three")] == [None, None]
+
+
+async def test_only_the_newest_are_kept(valkey: Valkey, store: Store) -> None:
+    hints = Hints(valkey)
+    async with running(hints.run()):
+        await hints.listening.wait()
+        for n in range(300):
+            valkey.say(Keyspace(valkey.prefix).hints(), f"n{n} {n}")
+        await until(lambda: "n299" in hints._heard)
+        assert [hints.take("n0"), hints.take("n44")] == [None, "44"]
+
+
+async def test_a_change_that_is_refused_was_said_all_the_same(valkey: Valkey, store: Store) -> None:
+    """So a hint proves nothing."""
+    await said(store, "before", "x")
+    stale = {CARRIER: Saved(CARRIER)}
+    decided: list[str] = []
+
+    def decide(saved: object) -> Change | None:
+        decided.append("now")
+        return Change({CARRIER: Write("b", "{}")}, hint=("n", "x")) if len(decided) == 1 else None
+
+    hints = Hints(valkey)
+    async with running(hints.run()):
+        await hints.listening.wait()
+        assert not (await store.change([CARRIER], decide, loaded=stale)).changed
+        await until(lambda: "n" in hints._heard)
+    assert (await store.load(CARRIER)).state == "a"
+
+
+async def test_a_store_that_was_away_is_heard_again(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.start()
+    try:
+        valkey = Valkey.at(server.url)
+        await init_house(valkey, 8)
+        store = Store(valkey, await open_house(valkey))
+        hints = Hints(valkey, SpineLimits(store_retry=timedelta(milliseconds=20)))
+        async with running(hints.run()):
+            await hints.listening.wait()
+            await said(store, "old", "1")
+            await until(lambda: "old" in hints._heard)
+            server.kill()
+            await until(lambda: not hints.listening.is_set())
+            assert hints.take("old") is None, "what was heard before may be outdated"
+            server.start()
+            await hints.listening.wait()
+            await said(store, "new", "2")
+            await until(lambda: hints.take("new") == "2")
+        await valkey.close()
+    finally:
+        server.kill()
+
+
+# ---- a command on its way to a car
+
+
+@pytest.fixture
+async def scene(store: Store, mosquitto: Mosquitto) -> AsyncIterator[Scene]:
+    async with a_gateway(store, mosquitto) as scene:
+        yield scene
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("fits", [True, False])
+async def test_a_gateway_takes_what_fits_and_asks_the_store_for_the_rest(scene: Scene, *, fits: bool) -> None:
+    store, channel = scene.store, Keyspace(scene.store.valkey.prefix).hints()
+    now = datetime.now(UTC)
+    async with scene.car() as car:
+        await _heard_by_the_gateway(scene)
+        delivery = DeliveryId(new_id("dlv", partition_of(car.vehicle)))
+        command = CommandId(named_after("cmd", delivery, 1, "open"))
+        planned = await Commands(store, _Now(), GatewayLimits()).plan(
+            command, vehicle=VehicleId(car.vehicle), op=Op.PRESENT, args={"key": "saved"}, delivery=delivery,
+            ttl=timedelta(seconds=30), now=now,
+        )  # fmt: skip
+        said = planned.body.model_copy(update={"args": {"key": "said"}})
+        if not fits:  # of a change that was never saved
+            said = said.model_copy(update={"created_at": now - timedelta(microseconds=1)})
+        store.valkey.say(channel, f"{command} {said.model_dump_json()}")
+
+        def decide(saved: dict[str, Saved]) -> Change | None:
+            made = planned.decide(saved)
+            assert made is not None
+            assert made.hint is not None
+            assert CommandBody.model_validate_json(made.hint[1]) == planned.body
+            return Change(made.writes, made.facts)
+
+        await store.change(planned.subjects, decide)  # type: ignore[arg-type]
+        await car.until(lambda car: "cmd" in car.heard)
+        claims = _claims(car.heard["cmd"][0]["cmd"])
+        assert claims["args"] == {"key": "said" if fits else "saved"}
+        assert claims["cmd"] == command
+
+
+class _Now:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def _claims(token: str) -> dict[str, object]:
+    """Of a signed command, or of one that the scene's signer left as it was."""
+    plain = token
+    if not token.startswith("{"):
+        part = token.split(".")[1]
+        plain = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode()
+    claims: dict[str, object] = json.loads(plain)
+    return claims
+
+
+async def _heard_by_the_gateway(scene: Scene) -> None:
+    """Until the store knows of a subscriber."""
+    valkey = scene.store.valkey
+
+    async def known() -> bool:
+        answer = (await valkey.everywhere("PUBSUB", "NUMSUB", Keyspace(valkey.prefix).hints()))[0]
+        return int(answer[1]) > 0
+
+    await until(known)
