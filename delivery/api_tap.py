@@ -60,8 +60,11 @@ class Tap(BaseRoute):
         if me is None:
             await self._ordinary(scope, message, receive, send)
             return
-        answer = await self._opened(me, delivery, wanted, wait, looking)
-        await _answer(send, answer)
+        try:
+            answer = await self._opened(me, delivery, wanted, wait, looking)
+            await _answer(send, answer)
+        finally:
+            await self._desk.people.access.courier_did(me)
 
     async def _opened(
         self, me: CourierPrincipal, delivery: DeliveryId, wanted: OpenIn, wait: str | None, looking: asyncio.Task[Sight]

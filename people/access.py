@@ -13,13 +13,13 @@ from people.let_in import LetIn
 from people.model import Scope
 from people.oauth import CarrierPrincipal, CarrierTokens
 from people.operators import OperatorPrincipal, Operators
-from people.problems import CrossSite, OrdersStopped, ScopeMissing, Unauthenticated
+from people.problems import CrossSite, OrdersStopped, ScopeMissing, TooMany, Unauthenticated
 from people.sessions import Sessions, SessionView, shown
 from people.sign_in import Doorkeeper
 from people.tokens import Bearer, Token, read
 from spine.clock import Clock
 from spine.ids import PersonId
-from spine.store import Saved
+from spine.store import Saved, StoreDown
 
 __all__ = ["Access", "CarrierPrincipal", "CourierPrincipal", "OperatorPrincipal", "PersonPrincipal"]
 
@@ -57,6 +57,7 @@ class Access:
         self._sessions = sessions
         self._carriers = carriers
         self._couriers_in = LetIn(couriers)
+        self._couriers_over: set[str] = set()
         self._carriers_in = LetIn(carriers)
         self._operators_in = LetIn(operators)
         self._doorkeeper = doorkeeper
@@ -81,16 +82,15 @@ class Access:
             scheme_name="carrier", description="OAuth 2 client credentials.", auto_error=False
         )
 
+        def counted(who: CarrierPrincipal) -> Awaitable[None]:
+            return self._doorkeeper.carrier(who.id, now=self._clock.now())
+
         async def principal(
             request: Request,
             found: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
         ) -> CarrierPrincipal:
-            changes = request.method not in _SAFE
-
-            def counted(who: CarrierPrincipal) -> Awaitable[None]:
-                return self._doorkeeper.carrier(who.id, changes=changes, now=self._clock.now())
-
-            carrier = await self._carriers_in.enter(_presented(found), counted)
+            changes = request.method not in _SAFE  # to count a look would make it a durable write
+            carrier = await self._carriers_in.enter(_presented(found), counted if changes else None)
             if scope not in carrier.scopes:
                 raise ScopeMissing(scope)
             if carrier.stopped and scope is Scope.DELIVERIES_WRITE and not even_stopped:
@@ -113,14 +113,31 @@ class Access:
             found: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
         ) -> CourierPrincipal:
             acts = request.method not in _SAFE
-            return await self._couriers_in.enter(_presented(found), counted if acts else None)
+            who = await self._couriers_in.enter(_presented(found), counted if acts else None)
+            self._couriers_over.discard(who.id)
+            return who
 
         return principal
 
     async def courier_of(self, presented: str) -> CourierPrincipal | None:
-        """Whose token this is; None for one that is not good, or none at all."""
+        """Whose token this is, for an act that ``courier_did`` counts afterwards.
+
+        None for one that is not good, for none at all, and for a courier whose last act was one too many: those go the
+        way of ``courier()``, which refuses them.
+        """
         token = read(presented)
-        return None if token is None else await self._couriers.find(token)
+        if token is None or token.subject in self._couriers_over:
+            return None
+        return await self._couriers_in.find(token)
+
+    async def courier_did(self, who: CourierPrincipal) -> None:
+        """Count an act that a person waited for, once it is answered: counting is a durable write."""
+        try:
+            await self._doorkeeper.courier(who.id, now=self._clock.now())
+        except TooMany:
+            self._couriers_over.add(who.id)
+        except StoreDown:  # it was answered; one act is not counted
+            pass
 
     def operator(self) -> Callable[..., Awaitable[OperatorPrincipal]]:
         """Somebody who runs the installation. Raises ``TooMany``."""

@@ -40,6 +40,10 @@ class LetIn(Generic[P]):
         self._tokens = tokens
         self._lately: OrderedDict[str, P] = OrderedDict()
 
+    async def find(self, token: Token) -> P | None:
+        """Whose token this is, uncounted; None where it is not good (any more)."""
+        return await self._tokens.find(token)
+
     async def enter(self, token: Token, count: Callable[[P], Awaitable[None]] | None) -> P:
         """Whose token this is. ``count``: raises where it is one request too many; None: this one is not counted.
 

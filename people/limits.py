@@ -43,11 +43,6 @@ class PeopleLimits(BaseModel):
         description="What one carrier may change in a minute, all its programs and routes together: a day's "
         "orders of a large one in minutes.",
     )
-    looks_per_carrier: int = Field(
-        12000,
-        ge=1,
-        description="What one carrier may look at in a minute, all its programs and routes together.",
-    )
     acts_per_courier: int = Field(
         300,
         ge=1,

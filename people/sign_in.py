@@ -58,12 +58,9 @@ class Doorkeeper:
         """
         await self.at_once("acts", session, self._limits.acts_per_session, now)
 
-    async def carrier(self, carrier: CarrierId, *, changes: bool, now: datetime) -> None:
-        """One more request of a carrier, whichever of its tokens came with it. Raises ``TooMany``."""
-        if changes:
-            await self.at_once("carrier_acts", carrier, self._limits.acts_per_carrier, now)
-        else:
-            await self.at_once("carrier_looks", carrier, self._limits.looks_per_carrier, now)
+    async def carrier(self, carrier: CarrierId, *, now: datetime) -> None:
+        """One more change by a carrier, whichever of its tokens came with it. Raises ``TooMany``."""
+        await self.at_once("carrier_acts", carrier, self._limits.acts_per_carrier, now)
 
     async def courier(self, courier: CourierId, *, now: datetime) -> None:
         """One more act of a courier. Raises ``TooMany``."""

@@ -145,6 +145,19 @@ async def test_what_is_refused_is_refused_alike(doors: Doors) -> None:
     assert "delivery.opening" not in await home.kinds(delivery)
 
 
+async def test_taps_are_counted_once_they_are_answered(doors: Doors) -> None:
+    doorkeeper = doors.home.people.people.doorkeeper
+    doorkeeper._limits = doorkeeper._limits.model_copy(update={"acts_per_courier": 2})
+    delivery = await doors.home.arrived()
+    taps = [
+        (await doors.tap(doors.product, delivery, headers={"Prefer": "wait=0"})).status_code for _ in range(5)
+    ]
+    assert taps == [202, 202, 202, 429, 429], "the third is the one too many, which is found after its answer"
+    doorkeeper._limits = doorkeeper._limits.model_copy(update={"acts_per_courier": 100})
+    for _ in range(2):
+        assert (await doors.tap(doors.product, delivery, headers={"Prefer": "wait=0"})).status_code == 202
+
+
 async def test_the_ordinary_way_is_still_there(doors: Doors) -> None:
     """A media type with parameters, and a scheme in other letters, are fine, but not simply as they should be."""
     delivery = await doors.home.arrived()
