@@ -10,11 +10,12 @@ from typing import Final, Literal, assert_never
 from keys.car.challenge import Challenges
 from keys.car.claims import DEFAULT_FRA, FreshClaims, KeyClaims
 from keys.car.jwk import sha256_b64
-from keys.car.jws import KEY, PROOF, Fault, Unacceptable, read, verify
+from keys.car.jws import KEY, PROOF, Fault, Unacceptable, check_signature, read
 from keys.car.owner import OwnerKey, check_owner
 from keys.car.place import Position, within
 from keys.car.policy import Policy
 from keys.car.proof import check_proof
+from keys.car.spelling import device_at_sight, key_at_sight, proof_at_sight
 from keys.car.trust import TrustedKey, TrustedKeys
 from keys.car.window import Standing, Window
 
@@ -121,9 +122,11 @@ def prove(
     Raises ``KeyRefused`` with ``refused`` and nothing else, so that a stranger learns nothing.
     """
     try:
-        key, proof = read(presented.key, KEY), read(presented.proof, PROOF)  # 1, 2
+        key = read(presented.key, KEY, spelled=key_at_sight)  # 1, 2
+        proof = read(presented.proof, PROOF, spelled=proof_at_sight, signer=device_at_sight)
         issuer = trust.signer(key, "key")  # 3
-        claims = KeyClaims.of(verify(key, issuer.public))  # 4, 5
+        check_signature(key, issuer.public)  # 4
+        claims: KeyClaims = key.model or KeyClaims.of(key.claims)  # 5
         _for_me(claims, unit)  # 6
         challenge = challenges.take(link, uptime=uptime)  # 7: gone from here on, whatever follows
         key_hash = sha256_b64(presented.key.encode())
