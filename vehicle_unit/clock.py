@@ -2,9 +2,8 @@
 
 import math
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from keys.car.verify import Reading
 from vehicle_unit.limits import UnitLimits
@@ -32,8 +31,7 @@ class SystemTime:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bounds:
+class _Bounds(NamedTuple):
     """At ``up`` on CLOCK_BOOTTIME the time was between ``low`` and ``high``, in Unix seconds."""
 
     up: float

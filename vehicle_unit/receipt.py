@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from keys.car.claims import ReceiptClaims
 from keys.car.jws import RECEIPT, SigningKey, read, read_unsealed, seal
@@ -15,8 +15,7 @@ Via = Literal["mqtt", "local"]
 """The two ways to the car, as receipts name them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """Which key an opening belongs to, the way it came, and the command that brought it (none on a local link)."""
 
     jti: str

@@ -116,10 +116,11 @@ class Receipts:
             own=own,
             key=self._key,
         )
-        with self._breaking():
-            if self._carried is not None:
-                self._land()
-            self._record.advance(window=window, clock_floor=clock_floor, beside=receipt.text)
+        self._broken = True  # unless all of it is written
+        if self._carried is not None:
+            self._land()
+        self._record.advance(window=window, clock_floor=clock_floor, beside=receipt.text)
+        self._broken = False
         self._carried = self._newest = receipt
         self._keep(receipt)
         return receipt

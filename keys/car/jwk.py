@@ -34,6 +34,7 @@ _LAST: Final = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 """By how many characters are over a multiple of four: the last ones whose unused bits are zero. One over is never."""
 _PADDING: Final = (b"", b"", b"==", b"=")
 _P256: Final = SECP256R1()
+_P256_MEMBERS: Final = frozenset({"kty", "crv", "x", "y"})
 _quoted: Final = json.encoder.encode_basestring_ascii
 
 
@@ -105,7 +106,7 @@ def ed25519_to_jwk(key: Ed25519PublicKey) -> dict[str, str]:
 
 def p256_from_jwk(jwk: Mapping[str, Any]) -> EllipticCurvePublicKey:
     """The key of exactly ``{kty: EC, crv: P-256, x, y}``, a point of the curve. Raises ``BadKey``."""
-    if set(jwk) != {"kty", "crv", "x", "y"} or jwk["kty"] != "EC" or jwk["crv"] != "P-256":
+    if jwk.keys() != _P256_MEMBERS or jwk["kty"] != "EC" or jwk["crv"] != "P-256":
         raise BadKey("not exactly kty EC, crv P-256, x and y")
     point = b"\x04" + _coordinate(jwk["x"]) + _coordinate(jwk["y"])
     try:  # which refuses coordinates of p and above, and what is not on the curve

@@ -41,6 +41,7 @@ _KEY: Final = re.compile(
     rf'"seq":{_WHOLE}(?:,"tbv":{_WHOLE})?\}}'
 )
 """As ``payload_bytes`` writes it."""
+_ALWAYS: Final = frozenset({"iss", "aud", "jti", "seq", "iat", "nbf", "exp", "cnf", "act", "dlv"})
 _PROOF_OF_PAGE: Final = re.compile(
     rf'\{{{_AUD},"ath":{_HASH},{_ACT},"nonce":{_HASH},"iat":{_WHOLE}\}}'
 )
@@ -64,26 +65,50 @@ def key_at_sight(payload: bytes) -> KeyClaims | None:
         return None
     (act, aud, jkt, cnonce, dlv, exp, fra, north, east, radius, iat, jti, nbf,
      auth, cid, client, sig, seq, tbv) = found.groups()  # fmt: skip
+    numbers = int(exp), int(iat), int(nbf)
+    number = int(seq)
+    if max(numbers) > MAX_SECONDS or not 1 <= number <= MAX_COUNT:
+        return None
     members: dict[str, Any] = {
         "iss": "trunkline",
         "aud": aud,
         "jti": jti,
-        "seq": int(seq),
-        "iat": int(iat),
-        "nbf": int(nbf),
-        "exp": int(exp),
-        "cnf": _made(Confirmation, {"jkt": jkt}),
+        "seq": number,
+        "iat": numbers[1],
+        "nbf": numbers[2],
+        "exp": numbers[0],
+        "cnf": _made(Confirmation, {"jkt": jkt}, {"jkt"}),
         "act": act,
         "dlv": dlv,
-        "geo": None if north is None else (float(north), float(east), float(radius)),
-        "tbv": None if tbv is None else int(tbv),
+        "geo": None,
+        "tbv": None,
         "cnonce": cnonce,
-        "fra": None if fra is None else int(fra),
-        "own": None
-        if auth is None
-        else _made(OwnerSignature, {"cid": cid, "authData": auth, "clientData": client, "sig": sig}),
+        "fra": None,
+        "own": None,
     }
-    return _made(KeyClaims, members) if _bounded(members) else None
+    said = set(_ALWAYS)
+    if north is not None:
+        members["geo"] = geo = float(north), float(east), float(radius)
+        if abs(geo[0]) > 90 or abs(geo[1]) > 180 or not 10 <= geo[2] <= 100_000:
+            return None
+        said.add("geo")
+    if tbv is not None:
+        members["tbv"] = int(tbv)
+        if members["tbv"] > MAX_COUNT:
+            return None
+        said.add("tbv")
+    if cnonce is not None:
+        said.add("cnonce")
+    if fra is not None:
+        members["fra"] = int(fra)
+        if members["fra"] > MAX_FRA:
+            return None
+        said.add("fra")
+    if auth is not None:
+        own = {"cid": cid, "authData": auth, "clientData": client, "sig": sig}
+        members["own"] = _made(OwnerSignature, own, set(own))
+        said.add("own")
+    return _made(KeyClaims, members, said)
 
 
 def proof_at_sight(payload: bytes) -> ProofClaims | None:
@@ -98,7 +123,8 @@ def proof_at_sight(payload: bytes) -> ProofClaims | None:
     seconds = int(iat)
     if seconds > MAX_SECONDS:
         return None
-    return _made(ProofClaims, {"aud": aud, "ath": ath, "act": act, "nonce": nonce, "iat": seconds})
+    members = {"aud": aud, "ath": ath, "act": act, "nonce": nonce, "iat": seconds}
+    return _made(ProofClaims, members, set(members))
 
 
 def device_at_sight(header: bytes) -> Mapping[str, str] | None:
@@ -116,25 +142,9 @@ def _text(data: bytes) -> str:
     return data.decode("latin-1")
 
 
-def _bounded(key: Mapping[str, Any]) -> bool:
-    """What the expression leaves open: how great the numbers may be."""
-    if not (
-        key["iat"] <= MAX_SECONDS
-        and key["nbf"] <= MAX_SECONDS
-        and key["exp"] <= MAX_SECONDS
-        and 1 <= key["seq"] <= MAX_COUNT
-    ):
-        return False
-    fra, tbv, geo = key["fra"], key["tbv"], key["geo"]
-    if (fra is not None and fra > MAX_FRA) or (tbv is not None and tbv > MAX_COUNT):
-        return False
-    return geo is None or (abs(geo[0]) <= 90 and abs(geo[1]) <= 180 and 10 <= geo[2] <= 100_000)
-
-
-def _made(kind: type[_P], members: dict[str, Any]) -> _P:
+def _made(kind: type[_P], members: dict[str, Any], said: set[str]) -> _P:
     """The model of members that are known to be right: as unpickling it would, without validating them again."""
     made = kind.__new__(kind)
-    said = {name for name, member in members.items() if member is not None}
     made.__setstate__(
         {
             "__dict__": members,

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, Literal, assert_never
+from typing import Final, Literal, NamedTuple
 
 from keys.car.challenge import Challenges
 from keys.car.claims import DEFAULT_FRA, FreshClaims, KeyClaims
@@ -67,8 +68,7 @@ class Presented:
     fresh: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
+class Proven(NamedTuple):
     """A key of our service for this car, held by who presented it. Not yet allowed."""
 
     claims: KeyClaims
@@ -78,8 +78,7 @@ class Proven:
     """The one that the proof answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What the unit's clock says: Unix milliseconds, and how far it may be off, in milliseconds."""
 
     state: Literal["synced", "holdover", "unset"]
@@ -87,8 +86,7 @@ class Reading:
     u: int
 
 
-@dataclass(frozen=True, slots=True)
-class Car:
+class Car(NamedTuple):
     """The car as its bus says. ``blocked`` is the owner's local switch; ``position`` None: not known."""
 
     parked: bool
@@ -99,8 +97,7 @@ class Car:
     position: Position | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(NamedTuple):
     """Leave to open once, after ``window`` has been written durably (step 14)."""
 
     claims: KeyClaims
@@ -156,13 +153,16 @@ def allow(  # noqa: PLR0913 - all that decides, in one place
     reason.
     """
     claims = proven.claims
-    _trusted(claims, trust, clock, policy)  # 8
-    news = _news(claims, revocations, fresh, policy, clock)
-    if any(each.bundle > trust.version for each in news):
-        raise _no(Refusal.STALE_TRUST, "old bundle")
-    _timely(proven, policy, clock)  # 9
-    if any(claims.jti in each.rev.dead or claims.seq < each.rev.min_seq for each in news):  # 10
-        raise _no(Refusal.REVOKED)
+    usable = _usable(clock, policy)
+    _trusted(claims, trust, clock, usable=usable)  # 8
+    news = _news(claims, revocations, fresh, policy, clock, usable=usable)
+    for each in news:
+        if each.bundle > trust.version:
+            raise _no(Refusal.STALE_TRUST, "old bundle")
+    _timely(proven, policy, clock, usable=usable)  # 9
+    for each in news:  # 10
+        if claims.jti in each.rev.dead or claims.seq < each.rev.min_seq:
+            raise _no(Refusal.REVOKED)
     if car.blocked:
         raise _no(Refusal.BLOCKED_BY_OWNER)
     _unused(claims, window)  # 11
@@ -188,12 +188,11 @@ def _for_this(claims: KeyClaims, challenge: str | None) -> None:
         raise Unacceptable(Fault.AUDIENCE)
 
 
-def _trusted(claims: KeyClaims, trust: TrustedKeys, clock: Reading, policy: Policy) -> None:
+def _trusted(claims: KeyClaims, trust: TrustedKeys, clock: Reading, *, usable: bool) -> None:
     """The bundle is new enough for this key and not over. Where the clock cannot be trusted step 9 says so."""
     if trust.version < (claims.tbv or 0):
         raise _no(Refusal.STALE_TRUST, "old bundle")
-    over = trust.expires is not None and clock.at + clock.u >= trust.expires * 1000
-    if over and _usable(clock, policy):
+    if usable and trust.expires is not None and clock.at + clock.u >= trust.expires * 1000:
         raise _no(Refusal.STALE_TRUST, "bundle expired")
 
 
@@ -203,20 +202,21 @@ def _news(
     fresh: FreshClaims | None,
     policy: Policy,
     clock: Reading,
+    *,
+    usable: bool,
 ) -> tuple[FreshClaims, ...]:
     """All that is known of revocation, if the newest of it is young enough for this key and this car."""
-    known = tuple(each for each in (fresh, revocations) if each is not None)
     if fresh is not None:
-        return known
+        return (fresh,) if revocations is None else (fresh, revocations)
     if revocations is None:
         raise _no(Refusal.STALE_TRUST, "no list")
-    if not _usable(clock, policy):
-        return known
+    if not usable:
+        return (revocations,)
     latest = clock.at + clock.u
-    allowed = min(policy.list_age / _MILLISECOND, (DEFAULT_FRA if claims.fra is None else claims.fra) * 1000)
+    allowed = min(_millis(policy.list_age), (DEFAULT_FRA if claims.fra is None else claims.fra) * 1000)
     if latest - revocations.iat * 1000 > allowed or latest >= revocations.exp * 1000:
         raise _no(Refusal.STALE_TRUST, "old list")
-    return known
+    return (revocations,)
 
 
 def _signed_by_owner(claims: KeyClaims, policy: Policy, owners: Mapping[str, OwnerKey]) -> None:
@@ -229,12 +229,12 @@ def _signed_by_owner(claims: KeyClaims, policy: Policy, owners: Mapping[str, Own
         raise _no(Refusal.OWNER_SIGNATURE, cause.fault.value) from cause
 
 
-def _timely(proven: Proven, policy: Policy, clock: Reading) -> None:
+def _timely(proven: Proven, policy: Policy, clock: Reading, *, usable: bool) -> None:
     claims, issuer = proven.claims, proven.issuer
     earliest, latest = clock.at - clock.u, clock.at + clock.u
-    slack = policy.clock_error / _MILLISECOND
+    slack = _millis(policy.clock_error)
     # A key made more than a minute ahead of us means that our clock is behind (keys.md 3.4).
-    if not _usable(clock, policy) or claims.iat * 1000 > latest + slack:
+    if not usable or claims.iat * 1000 > latest + slack:
         raise _no(Refusal.CLOCK_UNTRUSTED)
     not_before = max(claims.nbf, issuer.not_before or 0)
     not_after = claims.exp if issuer.not_after is None else min(claims.exp, issuer.not_after)
@@ -242,22 +242,24 @@ def _timely(proven: Proven, policy: Policy, clock: Reading) -> None:
         raise _no(Refusal.TOO_EARLY)
     if earliest >= not_after * 1000:
         raise _no(Refusal.EXPIRED)
-    if not 0 < claims.exp - claims.nbf <= policy.longest_window.total_seconds():
+    if not 0 < (claims.exp - claims.nbf) * 1000 <= _millis(policy.longest_window):
         raise _no(Refusal.BAD_WINDOW)
 
 
+@lru_cache(maxsize=16)
+def _millis(span: timedelta) -> float:
+    """A bound of the policy, which stays what it is, in milliseconds."""
+    return span / _MILLISECOND
+
+
 def _usable(clock: Reading, policy: Policy) -> bool:
-    return clock.state != "unset" and clock.u <= policy.clock_error / _MILLISECOND
+    return clock.state != "unset" and clock.u <= _millis(policy.clock_error)
 
 
 def _unused(claims: KeyClaims, window: Window) -> None:
     standing = window.standing(claims.seq)
-    match standing:
-        case Standing.UNUSED:
-            return
-        case Standing.BELOW_FLOOR | Standing.USED | Standing.TOO_FAR:
-            raise _no(Refusal.ALREADY_USED, standing.value)
-    assert_never(standing)
+    if standing is not Standing.UNUSED:
+        raise _no(Refusal.ALREADY_USED, standing.value)
 
 
 def _no(refusal: Refusal, why: str = "") -> KeyRefused:
