@@ -87,11 +87,13 @@ class FolderDisk:
             self._calls.fdatasync(self._file(name))
 
     def settle(self, name: str, data: bytes) -> bytes | None:
-        file = self._file(name)
-        self._put(file, data, 0)
+        file, calls, size = self._file(name), self._calls, len(data)
+        if (taken := calls.pwrite(file, data, 0)) < size:
+            self._put(file, data[taken:], taken)
         if self._durable:
-            self._calls.fdatasync(file)
-        return self._read(file, len(data))
+            calls.fdatasync(file)
+        there = calls.pread(file, size, 0)
+        return there if len(there) == size else self._read(file, size)
 
     def replace(self, name: str, data: bytes) -> None:
         fresh = f"{name}.new"

@@ -187,7 +187,11 @@ _head: Final = lru_cache(maxsize=64)(_encoded)
 
 
 def read(
-    token: object, form: Form, *, spelled: Callable[[bytes], object] = _never, signer: Callable[[bytes], Any] = _never
+    token: object,
+    form: Form,
+    *,
+    spelled: Callable[[bytes], object] = _never,
+    signer: Callable[[bytes], Any] = _never,
 ) -> Parts:
     """Steps 1 and 2 of keys.md 3.3: canonical form, then the exact closed header. Nothing is verified yet.
 

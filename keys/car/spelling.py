@@ -43,14 +43,9 @@ _KEY: Final = re.compile(
     rf'"seq":{_WHOLE}(?:,"tbv":{_WHOLE})?\}}'
 )
 """As ``payload_bytes`` writes it."""
-_ALWAYS: Final = frozenset({"iss", "aud", "jti", "seq", "iat", "nbf", "exp", "cnf", "act", "dlv"})
-_PROOF_OF_PAGE: Final = re.compile(
-    rf'\{{{_AUD},"ath":{_HASH},{_ACT},"nonce":{_HASH},"iat":{_WHOLE}\}}'
-)
+_PROOF_OF_PAGE: Final = re.compile(rf'\{{{_AUD},"ath":{_HASH},{_ACT},"nonce":{_HASH},"iat":{_WHOLE}\}}')
 """As the courier's page writes it (``courier_device.js``)."""
-_PROOF_OF_OURS: Final = re.compile(
-    rf'\{{{_ACT},"ath":{_HASH},{_AUD},"iat":{_WHOLE},"nonce":{_HASH}\}}'
-)
+_PROOF_OF_OURS: Final = re.compile(rf'\{{{_ACT},"ath":{_HASH},{_AUD},"iat":{_WHOLE},"nonce":{_HASH}\}}')
 """As ``make_proof`` writes it."""
 _DEVICE_OF_PAGE: Final = re.compile(
     rf'\{{"alg":"ES256","typ":"tl-pop[+]jwt","jwk":\{{"kty":"EC","crv":"P-256","x":{_HASH},"y":{_HASH}\}}\}}'
@@ -58,6 +53,10 @@ _DEVICE_OF_PAGE: Final = re.compile(
 _DEVICE_OF_OURS: Final = re.compile(
     rf'\{{"alg":"ES256","jwk":\{{"crv":"P-256","kty":"EC","x":{_HASH},"y":{_HASH}\}},"typ":"tl-pop[+]jwt"\}}'
 )
+
+_ALWAYS: Final = frozenset({"iss", "aud", "jti", "seq", "iat", "nbf", "exp", "cnf", "act", "dlv"})
+_SOMETIMES: Final = ("geo", "tbv", "cnonce", "fra", "own")
+_OWN: Final = frozenset({"cid", "authData", "clientData", "sig"})
 
 
 def key_at_sight(payload: bytes) -> KeyClaims | None:
@@ -67,49 +66,31 @@ def key_at_sight(payload: bytes) -> KeyClaims | None:
         return None
     (act, aud, jkt, cnonce, dlv, exp, fra, north, east, radius, iat, jti, nbf,
      auth, cid, client, sig, seq, tbv) = found.groups()  # fmt: skip
-    numbers = int(exp), int(iat), int(nbf)
-    number = int(seq)
-    if max(numbers) > MAX_SECONDS or not 1 <= number <= MAX_COUNT:
-        return None
     members: dict[str, Any] = {
         "iss": "trunkline",
         "aud": aud,
         "jti": jti,
-        "seq": number,
-        "iat": numbers[1],
-        "nbf": numbers[2],
-        "exp": numbers[0],
+        "seq": int(seq),
+        "iat": int(iat),
+        "nbf": int(nbf),
+        "exp": int(exp),
         "cnf": _made(Confirmation, {"jkt": jkt}, {"jkt"}),
         "act": act,
         "dlv": dlv,
-        "geo": None,
-        "tbv": None,
+        "geo": None if north is None else (float(north), float(east), float(radius)),
+        "tbv": None if tbv is None else int(tbv),
         "cnonce": cnonce,
-        "fra": None,
-        "own": None,
+        "fra": None if fra is None else int(fra),
+        "own": None
+        if auth is None
+        else _made(
+            OwnerSignature, {"cid": cid, "authData": auth, "clientData": client, "sig": sig}, set(_OWN)
+        ),
     }
+    if not _bounded(members):
+        return None
     said = set(_ALWAYS)
-    if north is not None:
-        members["geo"] = geo = float(north), float(east), float(radius)
-        if abs(geo[0]) > 90 or abs(geo[1]) > 180 or not 10 <= geo[2] <= 100_000:
-            return None
-        said.add("geo")
-    if tbv is not None:
-        members["tbv"] = int(tbv)
-        if members["tbv"] > MAX_COUNT:
-            return None
-        said.add("tbv")
-    if cnonce is not None:
-        said.add("cnonce")
-    if fra is not None:
-        members["fra"] = int(fra)
-        if members["fra"] > MAX_FRA:
-            return None
-        said.add("fra")
-    if auth is not None:
-        own = {"cid": cid, "authData": auth, "clientData": client, "sig": sig}
-        members["own"] = _made(OwnerSignature, own, set(own))
-        said.add("own")
+    said.update(name for name in _SOMETIMES if members[name] is not None)
     return _made(KeyClaims, members, said)
 
 
@@ -142,6 +123,18 @@ def device_at_sight(header: bytes) -> Mapping[str, str] | None:
 def _text(data: bytes) -> str:
     """Decoding that never fails; no letter beyond ASCII is in any expression."""
     return data.decode("latin-1")
+
+
+def _bounded(key: Mapping[str, Any]) -> bool:
+    """What the expression leaves open: how great the numbers are."""
+    geo = key["geo"]
+    return (
+        max(key["iat"], key["nbf"], key["exp"]) <= MAX_SECONDS
+        and 1 <= key["seq"] <= MAX_COUNT
+        and (key["fra"] or 0) <= MAX_FRA
+        and (key["tbv"] or 0) <= MAX_COUNT
+        and (geo is None or (abs(geo[0]) <= 90 and abs(geo[1]) <= 180 and 10 <= geo[2] <= 100_000))
+    )
 
 
 def _made(kind: type[_P], members: dict[str, Any], said: set[str]) -> _P:

@@ -86,7 +86,8 @@ class Reading(NamedTuple):
     u: int
 
 
-class Car(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Car:
     """The car as its bus says. ``blocked`` is the owner's local switch; ``position`` None: not known."""
 
     parked: bool
@@ -153,26 +154,23 @@ def allow(  # noqa: PLR0913 - all that decides, in one place
     reason.
     """
     claims = proven.claims
-    usable = _usable(clock, policy)
-    _trusted(claims, trust, clock, usable=usable)  # 8
-    news = _news(claims, revocations, fresh, policy, clock, usable=usable)
-    for each in news:
-        if each.bundle > trust.version:
-            raise _no(Refusal.STALE_TRUST, "old bundle")
-    _timely(proven, policy, clock, usable=usable)  # 9
+    earliest, latest = clock.at - clock.u, clock.at + clock.u
+    usable = clock.state != "unset" and clock.u <= _millis(policy.clock_error)
+    news = _news(claims, trust, revocations, fresh, policy, latest if usable else None)  # 8
+    if not usable:  # 9
+        raise _no(Refusal.CLOCK_UNTRUSTED)
+    _timely(proven, policy, earliest, latest)
     for each in news:  # 10
         if claims.jti in each.rev.dead or claims.seq < each.rev.min_seq:
             raise _no(Refusal.REVOKED)
     if car.blocked:
         raise _no(Refusal.BLOCKED_BY_OWNER)
-    _unused(claims, window)  # 11
-    _signed_by_owner(claims, policy, owners)  # 12
-    if claims.act not in policy.acts:  # 13
-        raise _no(Refusal.NOT_ALLOWED)
-    if not (car.parked and not car.ignition_on and car.speed_kmh == 0 and car.doors_shut):
-        raise _no(Refusal.VEHICLE_STATE)
-    if claims.geo is not None and not (car.position is not None and within(claims.geo, car.position)):
-        raise _no(Refusal.WRONG_PLACE)
+    standing = window.standing(claims.seq)
+    if standing is not Standing.UNUSED:  # 11
+        raise _no(Refusal.ALREADY_USED, standing.value)
+    if claims.own is not None or policy.require_owner:  # 12
+        _signed_by_owner(claims, owners)
+    _fitting(claims, policy, car)  # 13
     return Granted(claims, proven.key_hash, window.mark(claims.seq))
 
 
@@ -188,53 +186,67 @@ def _for_this(claims: KeyClaims, challenge: str | None) -> None:
         raise Unacceptable(Fault.AUDIENCE)
 
 
-def _trusted(claims: KeyClaims, trust: TrustedKeys, clock: Reading, *, usable: bool) -> None:
-    """The bundle is new enough for this key and not over. Where the clock cannot be trusted step 9 says so."""
-    if trust.version < (claims.tbv or 0):
-        raise _no(Refusal.STALE_TRUST, "old bundle")
-    if usable and trust.expires is not None and clock.at + clock.u >= trust.expires * 1000:
-        raise _no(Refusal.STALE_TRUST, "bundle expired")
-
-
 def _news(
     claims: KeyClaims,
+    trust: TrustedKeys,
     revocations: FreshClaims | None,
     fresh: FreshClaims | None,
     policy: Policy,
-    clock: Reading,
-    *,
-    usable: bool,
+    latest: int | None,
 ) -> tuple[FreshClaims, ...]:
-    """All that is known of revocation, if the newest of it is young enough for this key and this car."""
+    """All that is known of revocation, if it and the trust bundle are young enough for this key and this car.
+
+    ``latest`` that it may be, in milliseconds; None where the clock cannot be trusted: step 9 says so.
+    """
+    if trust.version < (claims.tbv or 0):
+        raise _no(Refusal.STALE_TRUST, "old bundle")
+    if latest is not None and trust.expires is not None and latest >= trust.expires * 1000:
+        raise _no(Refusal.STALE_TRUST, "bundle expired")
     if fresh is not None:
-        return (fresh,) if revocations is None else (fresh, revocations)
-    if revocations is None:
+        known = (fresh,) if revocations is None else (fresh, revocations)
+    elif revocations is not None:
+        _young(revocations, claims, policy, latest)
+        known = (revocations,)
+    else:
         raise _no(Refusal.STALE_TRUST, "no list")
-    if not usable:
-        return (revocations,)
-    latest = clock.at + clock.u
+    for each in known:
+        if each.bundle > trust.version:
+            raise _no(Refusal.STALE_TRUST, "old bundle")
+    return known
+
+
+def _young(revocations: FreshClaims, claims: KeyClaims, policy: Policy, latest: int | None) -> None:
+    """The list that is kept, where nothing fresh came; its age is not asked where nobody knows the time."""
+    if latest is None:
+        return
     allowed = min(_millis(policy.list_age), (DEFAULT_FRA if claims.fra is None else claims.fra) * 1000)
     if latest - revocations.iat * 1000 > allowed or latest >= revocations.exp * 1000:
         raise _no(Refusal.STALE_TRUST, "old list")
-    return (revocations,)
 
 
-def _signed_by_owner(claims: KeyClaims, policy: Policy, owners: Mapping[str, OwnerKey]) -> None:
+def _fitting(claims: KeyClaims, policy: Policy, car: Car) -> None:
+    """What the car allows at all, the state it is in, and where it stands."""
+    if claims.act not in policy.acts:
+        raise _no(Refusal.NOT_ALLOWED)
+    if not (car.parked and not car.ignition_on and car.speed_kmh == 0 and car.doors_shut):
+        raise _no(Refusal.VEHICLE_STATE)
+    if claims.geo is not None and not (car.position is not None and within(claims.geo, car.position)):
+        raise _no(Refusal.WRONG_PLACE)
+
+
+def _signed_by_owner(claims: KeyClaims, owners: Mapping[str, OwnerKey]) -> None:
     """A co-signature that is there must hold, whether it is demanded or not."""
-    if claims.own is None and not policy.require_owner:
-        return
     try:
         check_owner(claims, owners)
     except Unacceptable as cause:
         raise _no(Refusal.OWNER_SIGNATURE, cause.fault.value) from cause
 
 
-def _timely(proven: Proven, policy: Policy, clock: Reading, *, usable: bool) -> None:
+def _timely(proven: Proven, policy: Policy, earliest: int, latest: int) -> None:
+    """By a clock that can be trusted: between these milliseconds."""
     claims, issuer = proven.claims, proven.issuer
-    earliest, latest = clock.at - clock.u, clock.at + clock.u
-    slack = _millis(policy.clock_error)
     # A key made more than a minute ahead of us means that our clock is behind (keys.md 3.4).
-    if not usable or claims.iat * 1000 > latest + slack:
+    if claims.iat * 1000 > latest + _millis(policy.clock_error):
         raise _no(Refusal.CLOCK_UNTRUSTED)
     not_before = max(claims.nbf, issuer.not_before or 0)
     not_after = claims.exp if issuer.not_after is None else min(claims.exp, issuer.not_after)
@@ -250,16 +262,6 @@ def _timely(proven: Proven, policy: Policy, clock: Reading, *, usable: bool) -> 
 def _millis(span: timedelta) -> float:
     """A bound of the policy, which stays what it is, in milliseconds."""
     return span / _MILLISECOND
-
-
-def _usable(clock: Reading, policy: Policy) -> bool:
-    return clock.state != "unset" and clock.u <= _millis(policy.clock_error)
-
-
-def _unused(claims: KeyClaims, window: Window) -> None:
-    standing = window.standing(claims.seq)
-    if standing is not Standing.UNUSED:
-        raise _no(Refusal.ALREADY_USED, standing.value)
 
 
 def _no(refusal: Refusal, why: str = "") -> KeyRefused:
