@@ -78,7 +78,8 @@ class Proven(NamedTuple):
     """The one that the proof answered."""
 
 
-class Reading(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reading:
     """What the unit's clock says: Unix milliseconds, and how far it may be off, in milliseconds."""
 
     state: Literal["synced", "holdover", "unset"]
