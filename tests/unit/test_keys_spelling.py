@@ -126,7 +126,9 @@ def test_a_device_is_known_in_both_spellings(points: dict[str, str]) -> None:
 
 def test_the_page_writes_the_spelling_that_is_known() -> None:
     page = (Path(__file__).parents[2] / "delivery" / "static" / "courier_device.js").read_text()
-    assert "const said = { aud: named.aud, ath: base64url(await sha256(token)), act: named.act, nonce: " in page
+    assert (
+        "const said = { aud: named.aud, ath: base64url(await sha256(token)), act: named.act, nonce: " in page
+    )
     assert '{ typ: "tl-pop+jwt", jwk: kept.jwk }' in page
     assert 'json({ alg: "ES256", ...header })' in page
     assert "jwk: { kty, crv, x, y }" in page
@@ -134,14 +136,18 @@ def test_the_page_writes_the_spelling_that_is_known() -> None:
 
 def edited(text: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     """Bytes with up to three changes: letters changed, left out, put in, pieces twice or in another place."""
-    return text.flatmap(lambda whole: st.lists(_EDIT, min_size=1, max_size=3).map(lambda edits: _apply(whole, edits)))
+    return text.flatmap(
+        lambda whole: st.lists(_EDIT, min_size=1, max_size=3).map(lambda edits: _apply(whole, edits))
+    )
 
 
 _PIECES = st.sampled_from(
     (b" ", b"\n", b",", b"0", b"-", b".5", b"e1", b"\\u0061", b'"', b"}", b"{", b"\xff", b"\xc3\xa9", b"null", b"true",
      b'"seq":1,', b'"x":1,', b',"tbv":0', b"00", b"9" * 25, b"+cabin", b"=", b"\x00")
 )  # fmt: skip
-_EDIT = st.tuples(st.integers(0, 900), st.integers(0, 12), _PIECES | st.binary(max_size=2), st.integers(0, 900))
+_EDIT = st.tuples(
+    st.integers(0, 900), st.integers(0, 12), _PIECES | st.binary(max_size=2), st.integers(0, 900)
+)
 
 
 def _apply(whole: bytes, edits: list[tuple[int, int, bytes, int]]) -> bytes:
@@ -177,7 +183,13 @@ def compact(header: bytes, payload: bytes) -> str:
     return f"{b64(header)}.{b64(payload)}.{'A' * 86}"
 
 
-_HEADER = plain({"alg": "ES256", "typ": "tl-pop+jwt", "jwk": {"kty": "EC", "crv": "P-256", "x": PHONE.jwk["x"], "y": PHONE.jwk["y"]}})
+_HEADER = plain(
+    {
+        "alg": "ES256",
+        "typ": "tl-pop+jwt",
+        "jwk": {"kty": "EC", "crv": "P-256", "x": PHONE.jwk["x"], "y": PHONE.jwk["y"]},
+    }
+)
 _TOKENS = st.builds(
     compact, st.just(_HEADER) | edited(st.just(_HEADER)), PROOFS.map(by_page) | edited(PROOFS.map(by_page))
 )
@@ -207,7 +219,10 @@ def test_what_real_keys_carry_is_known() -> None:
         seen.own.cid = "BB"
 
 
-@given(st.binary(min_size=64, max_size=64) | st.sampled_from((bytes(64), b"\xff" * 64, bytes(31) + b"\x80" + bytes(32))))
+@given(
+    st.binary(min_size=64, max_size=64)
+    | st.sampled_from((bytes(64), b"\xff" * 64, bytes(31) + b"\x80" + bytes(32)))
+)
 def test_a_signature_in_der_is_what_cryptography_writes(raw: bytes) -> None:
     r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
     assert der_signature(raw) == encode_dss_signature(r, s)
@@ -218,7 +233,6 @@ def test_a_signature_in_der_is_what_cryptography_writes(raw: bytes) -> None:
 @example("A")
 @example("AB")
 def test_base64url_is_canonical_where_writing_it_again_gives_the_same(text: str) -> None:
-
 
     try:
         data = unb64(text)
@@ -251,7 +265,10 @@ def _taken(text: str) -> bool:
 
 
 def test_a_fault_is_named_as_before() -> None:
-    good = compact(_HEADER, by_page({"aud": "vu_" + "0" * 16, "ath": "A" * 43, "act": "open:trunk", "nonce": "A" * 43, "iat": 1}))
+    good = compact(
+        _HEADER,
+        by_page({"aud": "vu_" + "0" * 16, "ath": "A" * 43, "act": "open:trunk", "nonce": "A" * 43, "iat": 1}),
+    )
     header, payload, signature = good.split(".")
     known = {"spelled": proof_at_sight, "signer": device_at_sight}
     assert outcome(f"{header}.{payload}.{signature[:-1]}B", PROOF, **known) is Fault.FORM
