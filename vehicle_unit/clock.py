@@ -2,9 +2,8 @@
 
 import math
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from keys.car.verify import Reading
 from vehicle_unit.limits import UnitLimits
@@ -32,8 +31,7 @@ class SystemTime:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bounds:
+class _Bounds(NamedTuple):
     """At ``up`` on CLOCK_BOOTTIME the time was between ``low`` and ``high``, in Unix seconds."""
 
     up: float
@@ -60,6 +58,9 @@ class UnitClock:
         """``floor``: the highest signed time that the record knows, in Unix seconds."""
         self._source = source
         self._limits = limits
+        self._error = limits.clock_error.total_seconds()
+        self._behind = limits.clock_behind.total_seconds()
+        self._drift = limits.drift_ppm / 1e6
         self._floor = float(floor)
         self._heard = float(floor)
         self._bounds: _Bounds | None = None
@@ -88,7 +89,7 @@ class UnitClock:
         lower bound never goes back while we run. False, changing nothing: ``iat`` is further below the floor
         than two clocks of the service may be apart.
         """
-        if self._floor - iat > self._limits.clock_behind.total_seconds():
+        if self._floor - iat > self._behind:
             return False
         up, before = self._source.uptime(), self._now()
         low = max(float(iat), self._floor, before.low if before else 0.0)
@@ -101,7 +102,7 @@ class UnitClock:
         """Whether what is said to be signed now is further below our time than two clocks may be apart."""
         now = self._now()
         least = self._floor if now is None else max(self._floor, now.low)
-        return least - iat > self._limits.clock_behind.total_seconds()
+        return least - iat > self._behind
 
     def lower(self, floor: int) -> None:
         """Begin again from ``floor`` (Unix seconds), unset: a bundle of the roots names this unit."""
@@ -114,12 +115,12 @@ class UnitClock:
         While ``unset`` it is the wall clock's, for messages only: no key opens by it.
         """
         wall, now = self._source.wall(), self._followed()
-        if now is None or self._heard - now.high > self._limits.clock_behind.total_seconds():
+        if now is None or self._heard - now.high > self._behind:
             guess = max(wall if now is None else now.high, self._floor, self._heard)
-            return Reading("unset", round(guess * 1000), _millis(self._limits.clock_error.total_seconds()))
+            return Reading("unset", round(guess * 1000), _millis(self._error))
         low, high = math.floor(now.low * 1000), math.ceil(now.high * 1000)
         u = (high - low + 1) // 2  # the lower bound is what ``at`` less ``u`` comes to, to the millisecond
-        agrees = abs(wall - now.low) <= (high - low) / 1000 + self._limits.clock_error.total_seconds()
+        agrees = abs(wall - now.low) <= (high - low) / 1000 + self._error
         return Reading("synced" if agrees else "holdover", low + u, u)
 
     def now(self) -> datetime:
@@ -134,7 +135,7 @@ class UnitClock:
     def _now(self) -> _Bounds | None:
         if self._bounds is None:
             return None
-        return self._bounds.later(self._source.uptime(), self._limits.drift_ppm / 1e6)
+        return self._bounds.later(self._source.uptime(), self._drift)
 
     def _followed(self) -> _Bounds | None:
         """The bounds now, after going towards a wall clock that is ahead of both, within the day's allowance."""
@@ -142,7 +143,7 @@ class UnitClock:
         if now is None:
             return None
         ahead = self._source.wall() - now.high
-        if ahead > self._limits.clock_error.total_seconds():
+        if ahead > self._error:
             self._moved = [(when, by) for when, by in self._moved if now.up - when < _DAY]
             left = self._limits.forward_a_day.total_seconds() - sum(by for _, by in self._moved)
             by = min(ahead / 2, left)

@@ -21,6 +21,9 @@ class Disk(Protocol):
     def sync(self, name: str) -> None:
         """Return once all of the file is durable."""
 
+    def settle(self, name: str, data: bytes) -> bytes | None:
+        """``write``, ``sync``, and what then reads back where ``data`` was put."""
+
     def replace(self, name: str, data: bytes) -> None:
         """The file is ``data`` and durable on return; a power cut leaves the former or the new one."""
 
@@ -62,13 +65,13 @@ class FolderDisk:
 
     def read(self, name: str) -> bytes | None:
         if name in self._open:
-            return self._read(self._open[name])
+            return self._whole(self._open[name])
         try:
             file = self._calls.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         try:
-            return self._read(file)
+            return self._whole(file)
         finally:
             self._calls.close(file)
 
@@ -82,6 +85,15 @@ class FolderDisk:
     def sync(self, name: str) -> None:
         if self._durable:
             self._calls.fdatasync(self._file(name))
+
+    def settle(self, name: str, data: bytes) -> bytes | None:
+        file, calls, size = self._file(name), self._calls, len(data)
+        if (taken := calls.pwrite(file, data, 0)) < size:
+            self._put(file, data[taken:], taken)
+        if self._durable:
+            calls.fdatasync(file)
+        there = calls.pread(file, size, 0)
+        return there if len(there) == size else self._read(file, size)
 
     def replace(self, name: str, data: bytes) -> None:
         fresh = f"{name}.new"
@@ -103,18 +115,20 @@ class FolderDisk:
         for name in list(self._open):
             self._forget(name)
 
-    def _read(self, file: int) -> bytes:
-        data, size = b"", self._calls.fstat(file).st_size
+    def _whole(self, file: int) -> bytes:
+        return self._read(file, self._calls.fstat(file).st_size)
+
+    def _read(self, file: int, size: int) -> bytes:
+        data = self._calls.pread(file, size, 0)
         while len(data) < size and (more := self._calls.pread(file, size - len(data), len(data))):
             data += more
         return data
 
     def _put(self, file: int, data: bytes, offset: int) -> None:
         """All of it: the system may take less than it was given."""
-        left = memoryview(data)
-        while left:
-            taken = self._calls.pwrite(file, left, offset)
-            left, offset = left[taken:], offset + taken
+        taken = self._calls.pwrite(file, data, offset) if data else 0
+        while taken < len(data):
+            taken += self._calls.pwrite(file, memoryview(data)[taken:], offset + taken)
 
     def _file(self, name: str) -> int:
         """The open file, its name durable: a former process may have made it and not come that far."""
@@ -164,6 +178,10 @@ class MemoryDisk:
 
     def sync(self, name: str) -> None:
         """Memory is as durable as this process."""
+
+    def settle(self, name: str, data: bytes) -> bytes | None:
+        self.write(name, data)
+        return bytes(self._files[name][: len(data)])
 
     def replace(self, name: str, data: bytes) -> None:
         self._files[name] = bytearray(data)

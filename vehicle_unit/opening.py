@@ -69,6 +69,8 @@ class Openings:
         self._buckets = Buckets(limits.link_burst, limits.link_every)
         self._going_on: Opening | None = None
         self._opened: asyncio.Future[Act] | None = None
+        self._acted: Act | None = None
+        """What the latch has said of the last opening."""
         self._unsaid: list[Receipt] = []
         self._presenting = False
 
@@ -144,7 +146,10 @@ class Openings:
             _log.info("key.refused", extra={"why": refused.why, "jti": opening.jti})
             self._tell_refusal(opening, refused.refusal)
             return _no(refused.refusal)
-        return await self._open(opening, proven.claims.iat)
+        act = await self._release(opening, proven.claims.iat)
+        if act is Act.OPENED:
+            return Answer("done", "opened", data={"receipts": verifier.receipts.last})
+        return Answer("refused", "may_have_opened", may_have_opened=True)
 
     def on_act(self, act: Act) -> None:
         """The lock did something: a receipt, if one of our keys opened it."""
@@ -155,8 +160,10 @@ class Openings:
         self._keep(out, opening)
         if out in ENDS:
             self._going_on = None
-        if act in {Act.OPENED, Act.INDETERMINATE} and self._opened is not None and not self._opened.done():
-            self._opened.set_result(act)
+        if act in {Act.OPENED, Act.INDETERMINATE} and self._acted is None:
+            self._acted = act
+            if self._opened is not None and not self._opened.done():
+                self._opened.set_result(act)
         if not self._presenting:
             self._flush()
 
@@ -223,13 +230,13 @@ class Openings:
             raise KeyRefused(Refusal.INTERNAL, proven=True) from cause
         self._unsaid.append(receipt)
 
-    async def _open(self, opening: Opening, iat: int) -> Answer:
-        """Step 15 and 16: unlatch, and answer as soon as the latch has said that it did.
+    def _release(self, opening: Opening, iat: int) -> asyncio.Future[Act]:
+        """Step 15 and 16: unlatch; what it gives ends as soon as the latch has said that it did, or did not.
 
-        The latch comes first; the receipts' signatures, and the clock's floor that the record knows, after it.
+        The latch comes first: all that waits for it, the receipts' signatures, and the clock's floor that the
+        record knows come after it.
         """
-        self._going_on = opening
-        self._opened = asyncio.get_running_loop().create_future()
+        self._begin(opening)
         self._presenting = True
         try:
             self.latch.feed(Input.RELEASE)
@@ -237,10 +244,14 @@ class Openings:
             self._presenting = False
             self._verifier.clock.raise_floor(iat)
             self._flush()
-        act = await self._opened
-        if act is Act.OPENED:
-            return Answer("done", "opened", data={"receipts": self._verifier.receipts.last})
-        return Answer("refused", "may_have_opened", may_have_opened=True)
+        self._opened = opened = asyncio.get_running_loop().create_future()
+        if self._acted is not None:
+            opened.set_result(self._acted)
+        return opened
+
+    def _begin(self, opening: Opening) -> None:
+        self._going_on = opening
+        self._acted = self._opened = None
 
     def _tell_refusal(self, opening: Opening, refusal: Refusal) -> None:
         """At most half of the room is for refusals: who stands at the car with an old key fills up no more."""

@@ -3,20 +3,17 @@
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from keys.car.claims import ReceiptClaims
 from keys.car.jws import RECEIPT, SigningKey, read, read_unsealed, seal
-from keys.car.receipt import Head, consumed_to_sign
-from keys.car.verify import Reading
 from keys.car.window import Standing, Window
 
 Via = Literal["mqtt", "local"]
 """The two ways to the car, as receipts name them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """Which key an opening belongs to, the way it came, and the command that brought it (none on a local link)."""
 
     jti: str
@@ -46,36 +43,6 @@ class Receipt:
         whole = text.count(".") == 2
         claims = ReceiptClaims.of((read if whole else read_unsealed)(text, RECEIPT).claims)
         return cls(claims.n, text, None if whole else key, claims)
-
-    @classmethod
-    def of_consumption(
-        cls,
-        opening: Opening,
-        reading: Reading,
-        *,
-        unit: str,
-        boot: int,
-        head: Head,
-        gen: int,
-        own: str | None,
-        key: SigningKey,
-    ) -> Self:
-        """The receipt ``consumed`` after ``head``; neither its model nor its signature is made yet."""
-        text = consumed_to_sign(
-            iss=unit,
-            boot=boot,
-            head=head,
-            clock=reading,
-            jti=opening.jti,
-            seq=opening.seq,
-            dlv=opening.dlv,
-            cmd=opening.cmd,
-            via=opening.via,
-            gen=gen,
-            own=own,
-            key=key,
-        )
-        return cls(head.n + 1, text, key)
 
     @cached_property
     def token(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from keys.car.claims import Out, OwnerState, ReceiptClaims, UnitClock
 from keys.car.jws import RECEIPT, SigningKey, payload_bytes, read, to_sign
-from keys.car.receipt import Head, chain_hash, follows
+from keys.car.receipt import Head, chain_hash, consumed_to_sign, follows
 from keys.car.verify import Reading
 from keys.car.window import Window
 from vehicle_unit.disk import Disk
@@ -106,21 +106,27 @@ class Receipts:
         former = self._record.current
         if former is None:
             raise NotWritten("no record")
-        receipt = Receipt.of_consumption(
-            opening,
-            reading,
-            unit=self._unit,
+        head = self._head
+        text = consumed_to_sign(
+            iss=self._unit,
             boot=self._boot,
-            head=self._head,
+            head=head,
+            clock=reading,
+            jti=opening.jti,
+            seq=opening.seq,
+            dlv=opening.dlv,
+            cmd=opening.cmd,
+            via=opening.via,
             gen=former.generation + 1,
             own=own,
             key=self._key,
         )
-        with self._breaking():
-            if self._carried is not None:
-                self._land()
-            self._record.advance(window=window, clock_floor=clock_floor, beside=receipt.text)
-        self._carried = self._newest = receipt
+        self._broken = True  # unless all of it is written
+        if self._carried is not None:
+            self._land()
+        self._record.advance(window=window, clock_floor=clock_floor, beside=text)
+        self._broken = False
+        self._carried = self._newest = receipt = Receipt(head.n + 1, text, self._key)
         self._keep(receipt)
         return receipt
 

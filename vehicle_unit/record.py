@@ -5,8 +5,7 @@ A key is consumed by one write: the record, and behind it in the same slot the r
 
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from keys.car.window import Window
 from vehicle_unit.disk import Disk
@@ -29,8 +28,7 @@ class NotWritten(Exception):
     """The record on disk is not what was written: nothing may be done on its strength."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """``generation`` counts writes. The keys pinned at enrolment are bundle version 0."""
 
     generation: int
@@ -147,9 +145,7 @@ class RecordStore:
     def _write(self, record: Record, beside: str | None = None) -> Record:
         slot, data = SLOTS[record.generation & 1], record.packed(beside)
         try:
-            self._disk.write(slot, data)
-            self._disk.sync(slot)
-            read_back = self._disk.read(slot)
+            read_back = self._disk.settle(slot, data)
         except OSError as cause:
             raise NotWritten(str(cause)) from cause
         if read_back is None or not read_back.startswith(data):

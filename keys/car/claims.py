@@ -25,18 +25,22 @@ MAX_FRA: Final = 86_400
 Fra = Annotated[int, Field(ge=0, le=MAX_FRA)]
 """How many seconds old revocation news may be at opening."""
 
-_ID_BODY: Final = "[0-9a-hjkmnp-tv-z][0-9a-z._-]{3,80}"
-UnitText = Annotated[str, Field(pattern=r"^vu_[0-9a-hjkmnp-tv-z]{16}$")]
-DeliveryText = Annotated[str, Field(pattern=rf"^dlv_{_ID_BODY}$")]
-CommandText = Annotated[str, Field(pattern=rf"^cmd_{_ID_BODY}$")]
+ID_BODY: Final = "[0-9a-hjkmnp-tv-z][0-9a-z._-]{3,80}"
+UNIT_BODY: Final = "[0-9a-hjkmnp-tv-z]{16}"
+MAX_SECONDS: Final = 2**37
+"""The year 6325."""
+MAX_COUNT: Final = 2**53 - 1
+UnitText = Annotated[str, Field(pattern=rf"^vu_{UNIT_BODY}$")]
+DeliveryText = Annotated[str, Field(pattern=rf"^dlv_{ID_BODY}$")]
+CommandText = Annotated[str, Field(pattern=rf"^cmd_{ID_BODY}$")]
 Jti = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
 B64Url = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,700}$")]
-Seconds = Annotated[int, Field(ge=0, le=2**37)]
-"""Unix time in whole seconds, up to the year 6325."""
+Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS)]
+"""Unix time in whole seconds."""
 Millis = Annotated[int, Field(ge=0, le=2**47)]
-Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
-Seq = Annotated[int, Field(ge=1, le=2**53 - 1)]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+Seq = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 
 
 def _as_tuple(value: object) -> object:

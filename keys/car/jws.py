@@ -3,11 +3,11 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, NamedTuple, NoReturn, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -17,16 +17,16 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePublicKey,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from keys.car.jwk import b64, ed25519_to_jwk, p256_to_jwk, thumbprint, unb64
+from keys.car.jwk import b64, decoded, ed25519_to_jwk, p256_to_jwk, thumbprint
 
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey
 PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
 
-_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}", re.ASCII)
+_COMPACT: Final = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})")
 _SIGNATURE: Final = 86
 """Characters of base64url that the 64 bytes of either algorithm have."""
 _ES256: Final = ECDSA(SHA256())
@@ -82,16 +82,27 @@ class Unacceptable(Exception):
         self.fault = fault
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """A compact JWS in canonical form with the exact header of its kind; **not** yet verified."""
+class Parts(NamedTuple):
+    """A compact JWS in canonical form with the exact header of its kind; **not** yet verified.
+
+    A tuple, as are the other small things between a key and the latch: a frozen dataclass takes three times as long.
+    """
 
     form: Form
     signer: Any
     """``kid`` (str) or ``jwk`` (dict), as ``form.names_key_by`` says."""
-    claims: Mapping[str, Any]
+    payload: bytes
     signed: bytes
     signature: bytes
+    told: Mapping[str, Any] | None
+    """The claims; None where ``model`` says the same."""
+    model: Any = None
+    """The claims as their model, where the payload is spelled as our own programs do (``keys.car.spelling``)."""
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """What it claims, as strict JSON has it."""
+        return read_json(self.payload) if self.told is None else self.told
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +138,10 @@ _PLAIN: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_na
 def payload_bytes(claims: Mapping[str, Any]) -> bytes:
     """The bytes that are signed for these claims: JSON with sorted names and no white space."""
     return _PLAIN.encode(claims).encode()
+
+
+def _never(_: bytes) -> None:
+    """Knows nothing at sight."""
 
 
 def sign(claims: Mapping[str, Any], *, form: Form, key: SigningKey) -> str:
@@ -171,30 +186,42 @@ _head: Final = lru_cache(maxsize=64)(_encoded)
 """A signer's objects of one kind all begin alike."""
 
 
-def read(token: object, form: Form) -> Parts:
+def read(
+    token: object,
+    form: Form,
+    *,
+    spelled: Callable[[bytes], object] = _never,
+    signer: Callable[[bytes], Any] = _never,
+) -> Parts:
     """Steps 1 and 2 of keys.md 3.3: canonical form, then the exact closed header. Nothing is verified yet.
 
-    Raises ``Unacceptable``.
+    ``spelled`` and ``signer`` may know payload and header at sight (``keys.car.spelling``) and say None where they
+    do not. Raises ``Unacceptable``.
     """
     if not isinstance(token, str) or len(token) > form.max_bytes:
         raise Unacceptable(Fault.SIZE if isinstance(token, str) else Fault.FORM)
-    if not _COMPACT.fullmatch(token):
+    try:
+        text = token.encode("ascii")
+    except UnicodeEncodeError as cause:
+        raise Unacceptable(Fault.FORM) from cause
+    compact = _COMPACT.fullmatch(text)
+    if compact is None:
         raise Unacceptable(Fault.FORM)
-    header, payload, signature = token.split(".")
+    header, payload, signature = compact.groups()
     try:
-        raw, said = unb64(signature), unb64(payload)
+        raw, said = decoded(signature), decoded(payload)
+        head = b"" if form.names_key_by == "kid" else decoded(header)
+        named = _named(header, form) if not head else signer(head) or _signer(head, form)
     except ValueError as cause:
         raise Unacceptable(Fault.FORM) from cause
-    signer = (_named if form.names_key_by == "kid" else _signer)(header, form)
-    return Parts(form, signer, read_json(said), token[: -_SIGNATURE - 1].encode("ascii"), raw)
+    model = spelled(said)
+    told = read_json(said) if model is None else None
+    return Parts(form, named, said, text[: -_SIGNATURE - 1], raw, told, model)
 
 
-def _signer(text: str, form: Form) -> Any:  # noqa: ANN401 - as ``Parts`` has it
+def _signer(text: bytes, form: Form) -> Any:  # noqa: ANN401 - as ``Parts`` has it
     """Who is named by a header that is exactly the one of its kind. Raises ``Unacceptable``."""
-    try:
-        header = read_json(unb64(text))
-    except ValueError as cause:
-        raise Unacceptable(Fault.FORM) from cause
+    header = read_json(text)
     if header.keys() != {"alg", "typ", form.names_key_by}:
         raise Unacceptable(Fault.HEADER)
     # Compared as text, never used to choose: the kind of object fixes the algorithm.
@@ -206,15 +233,22 @@ def _signer(text: str, form: Form) -> Any:  # noqa: ANN401 - as ``Parts`` has it
     return signer
 
 
-_named: Final = lru_cache(maxsize=64)(_signer)
-"""The objects of one kind that a service's key signs all have the same header: it is read once."""
+@lru_cache(maxsize=64)
+def _named(header: bytes, form: Form) -> Any:  # noqa: ANN401 - as ``Parts`` has it
+    """The same of a header still encoded: objects of one kind that a service's key signs all begin alike."""
+    return _signer(decoded(header), form)
 
 
 def verify(parts: Parts, key: PublicKey) -> Mapping[str, Any]:
     """The claims, once ``key`` has signed them. Raises ``Unacceptable`` with ``signature``."""
+    check_signature(parts, key)
+    return parts.claims
+
+
+def check_signature(parts: Parts, key: PublicKey) -> None:
+    """That ``key`` signed it. Raises ``Unacceptable`` with ``signature``."""
     if not holds(parts.form.alg, key, parts.signed, parts.signature):
         raise Unacceptable(Fault.SIGNATURE)
-    return parts.claims
 
 
 def holds(alg: Alg, key: PublicKey, signed: bytes, signature: bytes) -> bool:
@@ -227,13 +261,25 @@ def holds(alg: Alg, key: PublicKey, signed: bytes, signature: bytes) -> bool:
         elif (
             alg is Alg.ES256 and isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)
         ):
-            r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-            key.verify(encode_dss_signature(r, s), signed, _ES256)
+            key.verify(der_signature(signature), signed, _ES256)
         else:
             return False
     except InvalidSignature:
         return False
     return True
+
+
+def der_signature(raw: bytes) -> bytes:
+    """The 64 bytes r and s of ES256 as DER: what ``encode_dss_signature`` makes of the two numbers."""
+    r, s = _der_integer(raw[:32]), _der_integer(raw[32:])
+    return bytes((0x30, len(r) + len(s))) + r + s
+
+
+def _der_integer(number: bytes) -> bytes:
+    plain = number.lstrip(b"\0")
+    if not plain or plain[0] & 0x80:
+        plain = b"\0" + plain
+    return bytes((0x02, len(plain))) + plain
 
 
 def read_json(data: bytes, *, depth: int = _DEPTH) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from keys.car.claims import Act, KeyClaims, ProofClaims
 from keys.car.jwk import BadKey, p256_from_jwk, sha256_b64, thumbprint
-from keys.car.jws import PROOF, Fault, Parts, SigningKey, Unacceptable, sign, verify
+from keys.car.jws import PROOF, Fault, Parts, SigningKey, Unacceptable, check_signature, sign
 
 
 def make_proof(
@@ -32,13 +32,9 @@ def check_proof(
         raise Unacceptable(Fault.SIGNER) from cause
     if not hmac.compare_digest(thumbprint(proof.signer), key.cnf.jkt):
         raise Unacceptable(Fault.SIGNER)
-    claims = ProofClaims.of(verify(proof, device))
-    same = (
-        claims.aud == unit,
-        claims.ath == key_hash,
-        claims.act == key.act,
-        challenge is not None and hmac.compare_digest(claims.nonce, challenge),
-    )
-    if not all(same):
+    check_signature(proof, device)
+    claims: ProofClaims = proof.model or ProofClaims.of(proof.claims)
+    answers = challenge is not None and hmac.compare_digest(claims.nonce, challenge)
+    if not answers or claims.aud != unit or claims.ath != key_hash or claims.act != key.act:
         raise Unacceptable(Fault.AUDIENCE)
     return claims

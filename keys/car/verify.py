@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, Literal, assert_never
+from typing import Final, Literal, NamedTuple
 
 from keys.car.challenge import Challenges
 from keys.car.claims import DEFAULT_FRA, FreshClaims, KeyClaims
 from keys.car.jwk import sha256_b64
-from keys.car.jws import KEY, PROOF, Fault, Unacceptable, read, verify
+from keys.car.jws import KEY, PROOF, Fault, Unacceptable, check_signature, read
 from keys.car.owner import OwnerKey, check_owner
 from keys.car.place import Position, within
 from keys.car.policy import Policy
 from keys.car.proof import check_proof
+from keys.car.spelling import device_at_sight, key_at_sight, proof_at_sight
 from keys.car.trust import TrustedKey, TrustedKeys
 from keys.car.window import Standing, Window
 
@@ -66,8 +68,7 @@ class Presented:
     fresh: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
+class Proven(NamedTuple):
     """A key of our service for this car, held by who presented it. Not yet allowed."""
 
     claims: KeyClaims
@@ -98,8 +99,7 @@ class Car:
     position: Position | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(NamedTuple):
     """Leave to open once, after ``window`` has been written durably (step 14)."""
 
     claims: KeyClaims
@@ -121,9 +121,11 @@ def prove(
     Raises ``KeyRefused`` with ``refused`` and nothing else, so that a stranger learns nothing.
     """
     try:
-        key, proof = read(presented.key, KEY), read(presented.proof, PROOF)  # 1, 2
+        key = read(presented.key, KEY, spelled=key_at_sight)  # 1, 2
+        proof = read(presented.proof, PROOF, spelled=proof_at_sight, signer=device_at_sight)
         issuer = trust.signer(key, "key")  # 3
-        claims = KeyClaims.of(verify(key, issuer.public))  # 4, 5
+        check_signature(key, issuer.public)  # 4
+        claims: KeyClaims = key.model or KeyClaims.of(key.claims)  # 5
         _for_me(claims, unit)  # 6
         challenge = challenges.take(link, uptime=uptime)  # 7: gone from here on, whatever follows
         key_hash = sha256_b64(presented.key.encode())
@@ -153,23 +155,23 @@ def allow(  # noqa: PLR0913 - all that decides, in one place
     reason.
     """
     claims = proven.claims
-    _trusted(claims, trust, clock, policy)  # 8
-    news = _news(claims, revocations, fresh, policy, clock)
-    if any(each.bundle > trust.version for each in news):
-        raise _no(Refusal.STALE_TRUST, "old bundle")
-    _timely(proven, policy, clock)  # 9
-    if any(claims.jti in each.rev.dead or claims.seq < each.rev.min_seq for each in news):  # 10
-        raise _no(Refusal.REVOKED)
+    earliest, latest = clock.at - clock.u, clock.at + clock.u
+    usable = clock.state != "unset" and clock.u <= _millis(policy.clock_error)
+    news = _news(claims, trust, revocations, fresh, policy, latest if usable else None)  # 8
+    if not usable:  # 9
+        raise _no(Refusal.CLOCK_UNTRUSTED)
+    _timely(proven, policy, earliest, latest)
+    for each in news:  # 10
+        if claims.jti in each.rev.dead or claims.seq < each.rev.min_seq:
+            raise _no(Refusal.REVOKED)
     if car.blocked:
         raise _no(Refusal.BLOCKED_BY_OWNER)
-    _unused(claims, window)  # 11
-    _signed_by_owner(claims, policy, owners)  # 12
-    if claims.act not in policy.acts:  # 13
-        raise _no(Refusal.NOT_ALLOWED)
-    if not (car.parked and not car.ignition_on and car.speed_kmh == 0 and car.doors_shut):
-        raise _no(Refusal.VEHICLE_STATE)
-    if claims.geo is not None and not (car.position is not None and within(claims.geo, car.position)):
-        raise _no(Refusal.WRONG_PLACE)
+    standing = window.standing(claims.seq)
+    if standing is not Standing.UNUSED:  # 11
+        raise _no(Refusal.ALREADY_USED, standing.value)
+    if claims.own is not None or policy.require_owner:  # 12
+        _signed_by_owner(claims, owners)
+    _fitting(claims, policy, car)  # 13
     return Granted(claims, proven.key_hash, window.mark(claims.seq))
 
 
@@ -185,53 +187,67 @@ def _for_this(claims: KeyClaims, challenge: str | None) -> None:
         raise Unacceptable(Fault.AUDIENCE)
 
 
-def _trusted(claims: KeyClaims, trust: TrustedKeys, clock: Reading, policy: Policy) -> None:
-    """The bundle is new enough for this key and not over. Where the clock cannot be trusted step 9 says so."""
-    if trust.version < (claims.tbv or 0):
-        raise _no(Refusal.STALE_TRUST, "old bundle")
-    over = trust.expires is not None and clock.at + clock.u >= trust.expires * 1000
-    if over and _usable(clock, policy):
-        raise _no(Refusal.STALE_TRUST, "bundle expired")
-
-
 def _news(
     claims: KeyClaims,
+    trust: TrustedKeys,
     revocations: FreshClaims | None,
     fresh: FreshClaims | None,
     policy: Policy,
-    clock: Reading,
+    latest: int | None,
 ) -> tuple[FreshClaims, ...]:
-    """All that is known of revocation, if the newest of it is young enough for this key and this car."""
-    known = tuple(each for each in (fresh, revocations) if each is not None)
+    """All that is known of revocation, if it and the trust bundle are young enough for this key and this car.
+
+    ``latest`` that it may be, in milliseconds; None where the clock cannot be trusted: step 9 says so.
+    """
+    if trust.version < (claims.tbv or 0):
+        raise _no(Refusal.STALE_TRUST, "old bundle")
+    if latest is not None and trust.expires is not None and latest >= trust.expires * 1000:
+        raise _no(Refusal.STALE_TRUST, "bundle expired")
     if fresh is not None:
-        return known
-    if revocations is None:
+        known = (fresh,) if revocations is None else (fresh, revocations)
+    elif revocations is not None:
+        _young(revocations, claims, policy, latest)
+        known = (revocations,)
+    else:
         raise _no(Refusal.STALE_TRUST, "no list")
-    if not _usable(clock, policy):
-        return known
-    latest = clock.at + clock.u
-    allowed = min(policy.list_age / _MILLISECOND, (DEFAULT_FRA if claims.fra is None else claims.fra) * 1000)
-    if latest - revocations.iat * 1000 > allowed or latest >= revocations.exp * 1000:
-        raise _no(Refusal.STALE_TRUST, "old list")
+    for each in known:
+        if each.bundle > trust.version:
+            raise _no(Refusal.STALE_TRUST, "old bundle")
     return known
 
 
-def _signed_by_owner(claims: KeyClaims, policy: Policy, owners: Mapping[str, OwnerKey]) -> None:
-    """A co-signature that is there must hold, whether it is demanded or not."""
-    if claims.own is None and not policy.require_owner:
+def _young(revocations: FreshClaims, claims: KeyClaims, policy: Policy, latest: int | None) -> None:
+    """The list that is kept, where nothing fresh came; its age is not asked where nobody knows the time."""
+    if latest is None:
         return
+    allowed = min(_millis(policy.list_age), (DEFAULT_FRA if claims.fra is None else claims.fra) * 1000)
+    if latest - revocations.iat * 1000 > allowed or latest >= revocations.exp * 1000:
+        raise _no(Refusal.STALE_TRUST, "old list")
+
+
+def _fitting(claims: KeyClaims, policy: Policy, car: Car) -> None:
+    """What the car allows at all, the state it is in, and where it stands."""
+    if claims.act not in policy.acts:
+        raise _no(Refusal.NOT_ALLOWED)
+    if not (car.parked and not car.ignition_on and car.speed_kmh == 0 and car.doors_shut):
+        raise _no(Refusal.VEHICLE_STATE)
+    if claims.geo is not None and not (car.position is not None and within(claims.geo, car.position)):
+        raise _no(Refusal.WRONG_PLACE)
+
+
+def _signed_by_owner(claims: KeyClaims, owners: Mapping[str, OwnerKey]) -> None:
+    """A co-signature that is there must hold, whether it is demanded or not."""
     try:
         check_owner(claims, owners)
     except Unacceptable as cause:
         raise _no(Refusal.OWNER_SIGNATURE, cause.fault.value) from cause
 
 
-def _timely(proven: Proven, policy: Policy, clock: Reading) -> None:
+def _timely(proven: Proven, policy: Policy, earliest: int, latest: int) -> None:
+    """By a clock that can be trusted: between these milliseconds."""
     claims, issuer = proven.claims, proven.issuer
-    earliest, latest = clock.at - clock.u, clock.at + clock.u
-    slack = policy.clock_error / _MILLISECOND
     # A key made more than a minute ahead of us means that our clock is behind (keys.md 3.4).
-    if not _usable(clock, policy) or claims.iat * 1000 > latest + slack:
+    if claims.iat * 1000 > latest + _millis(policy.clock_error):
         raise _no(Refusal.CLOCK_UNTRUSTED)
     not_before = max(claims.nbf, issuer.not_before or 0)
     not_after = claims.exp if issuer.not_after is None else min(claims.exp, issuer.not_after)
@@ -239,22 +255,14 @@ def _timely(proven: Proven, policy: Policy, clock: Reading) -> None:
         raise _no(Refusal.TOO_EARLY)
     if earliest >= not_after * 1000:
         raise _no(Refusal.EXPIRED)
-    if not 0 < claims.exp - claims.nbf <= policy.longest_window.total_seconds():
+    if not 0 < (claims.exp - claims.nbf) * 1000 <= _millis(policy.longest_window):
         raise _no(Refusal.BAD_WINDOW)
 
 
-def _usable(clock: Reading, policy: Policy) -> bool:
-    return clock.state != "unset" and clock.u <= policy.clock_error / _MILLISECOND
-
-
-def _unused(claims: KeyClaims, window: Window) -> None:
-    standing = window.standing(claims.seq)
-    match standing:
-        case Standing.UNUSED:
-            return
-        case Standing.BELOW_FLOOR | Standing.USED | Standing.TOO_FAR:
-            raise _no(Refusal.ALREADY_USED, standing.value)
-    assert_never(standing)
+@lru_cache(maxsize=16)
+def _millis(span: timedelta) -> float:
+    """A bound of the policy, which stays what it is, in milliseconds."""
+    return span / _MILLISECOND
 
 
 def _no(refusal: Refusal, why: str = "") -> KeyRefused:

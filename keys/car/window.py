@@ -48,7 +48,7 @@ class Window:
         """The window after ``seq`` was used. Raises ``ValueError`` unless it was unused."""
         if self.standing(seq) is not Standing.UNUSED:
             raise ValueError("not an unused number")
-        slid = self.raise_floor(max(self.floor, seq - SIZE + 1))
+        slid = self if seq < self.floor + SIZE else self.raise_floor(seq - SIZE + 1)
         return Window(slid.floor, slid.bitmap | 1 << (seq - slid.floor))
 
     def raise_floor(self, floor: int) -> "Window":

@@ -5,8 +5,12 @@ real unit on a real folder. The peer verifies the same two signatures with ``cry
 and the signature in DER before, writes 72 bytes into the same folder and calls ``fdatasync`` once. Hot: each runs right
 after something of its own kind that is not timed (ours a presentation that is refused, the peer itself), so that
 neither waits for memory. Cold, in between, ours comes after all that follows an opening.
+
+Key and proof say what those of a delivery do: a key with a fence, within which the car stands, and an age of
+news; the proof as the courier's page spells it.
 """
 
+import json
 import os
 import tempfile
 import time
@@ -20,18 +24,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from keys.car.jwk import unb64
+from keys.car.jwk import b64, sha256_b64, unb64
+from keys.car.jws import PROOF, seal
+from keys.car.place import Position
 from keys.car.verify import Presented
 from tests.bench.line import Line, percentile
-from tests.unit.unit_rig import (
-    COURIER,
-    KEY_SIGNER,
-    FakeTime,
-    identity,
-    key_token,
-    proof_of,
-    revocations,
-)
+from tests.unit.unit_rig import COURIER, KEY_SIGNER, T0, UNIT, FakeTime, identity, key_token, revocations
 from vehicle_unit.disk import FolderDisk
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.record import RecordStore
@@ -45,6 +43,7 @@ COLD: Final = 40
 """First ones, not counted."""
 LINKS: Final = 6
 """Couriers at one car at one time: their proofs are made before the first of them is let in."""
+FENCE: Final = (52.0907, 5.1214, 150.0)
 
 
 async def measure() -> Line:
@@ -112,18 +111,19 @@ class _Car:
         self._unit.clock.prove(int(self._time.now), drawn=self._time.up)
         self._unit.start()
         self._unit.revocations.take(revocations())
+        self._unit.vehicle.position = Position(52.0911, 5.1209)
         self.probe = os.open(folder / "probe", os.O_RDWR | os.O_CREAT, 0o600)
 
     def brought(self, seq: int, link: str) -> tuple[str, str]:
         """A key and the proof for a challenge that was just drawn."""
-        token = key_token(seq)
-        return token, proof_of(token, self._unit.openings.challenge(link).data["challenge"])
+        token = key_token(seq, geo=FENCE, fra=600)
+        return token, _proof(token, self._unit.openings.challenge(link).data["challenge"])
 
     async def warm_up(self, token: str, link: str) -> None:
         """A proof for another challenge, which is refused; it costs a challenge of another link."""
         openings = self._unit.openings
         nonce = openings.challenge("warm").data["challenge"]
-        wrong = Presented(token, proof_of(token, nonce[::-1]))
+        wrong = Presented(token, _proof(token, nonce[::-1]))
         await openings.present(wrong, link="warm", command="cmd_0123456789abcdef.1", arrived=0.0)
 
     async def opened(self, token: str, proof: str, link: str) -> float:
@@ -146,6 +146,16 @@ class _Car:
         self._unit.latch.stop()
         self._disk.close()
         os.close(self.probe)
+
+
+def _proof(token: str, challenge: str) -> str:
+    """As ``courier_device.js`` writes it."""
+    jwk = {name: COURIER.jwk[name] for name in ("kty", "crv", "x", "y")}
+    header = {"alg": "ES256", "typ": "tl-pop+jwt", "jwk": jwk}
+    ath = sha256_b64(token.encode())
+    said = {"aud": UNIT, "ath": ath, "act": "open:trunk", "nonce": challenge, "iat": T0}
+    parts = (json.dumps(part, separators=(",", ":")).encode() for part in (header, said))
+    return seal(".".join(map(b64, parts)), form=PROOF, key=COURIER)
 
 
 def _peer(probe: int, token: str, proof: str) -> Callable[[], float]:

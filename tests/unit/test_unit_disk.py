@@ -25,6 +25,8 @@ def test_all_disks_do_the_same(kind: str, tmp_path: Path) -> None:
     disk.replace("a", b"three")
     disk.append("a", b"!")
     assert disk.read("a") == b"three!"
+    assert disk.settle("a", b"TH") == b"TH"
+    assert disk.read("a") == b"THree!"
     disk.replace("b", b"")
     assert disk.read("b") == b""
 
@@ -98,6 +100,22 @@ def test_short_writes_are_gone_on_with() -> None:
     disk.append("a", b"0123456789")
     disk.write("a", b"x" * 20)
     assert disk.read("a") == b"x" * 20 + b"0123456789" * 4
+
+
+@pytest.mark.parametrize("seed", range(20))
+class Sparing(Stubborn):
+    """Gives a little at a time, too."""
+
+    def pread(self, fd: int, length: int, offset: int) -> bytes:
+        return super().pread(fd, min(length, 7), offset)
+
+
+def test_what_is_settled_is_durable_and_read_back_whole() -> None:
+    platter = Sparing(1)
+    disk = on(platter)
+    assert disk.settle("a", b"x" * 100) == b"x" * 100
+    assert disk.settle("a", b"y" * 90) == b"y" * 90
+    assert on(platter.without_power()).read("a") == b"y" * 90 + b"x" * 10
 
 
 @pytest.mark.parametrize("seed", range(20))

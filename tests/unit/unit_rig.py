@@ -168,6 +168,11 @@ class FadingDisk:
         self.files = self._after(mine)
         self.unsynced = [step for step in self.unsynced if step[1] != name]
 
+    def settle(self, name: str, data: bytes) -> bytes | None:
+        self.write(name, data)
+        self.sync(name)
+        return self.read(name)
+
     def replace(self, name: str, data: bytes) -> None:
         self._count()
         self.unsynced = [step for step in self.unsynced if step[1] != name]
