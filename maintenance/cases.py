@@ -1,6 +1,6 @@
 """What is remembered of a vehicle's faults and cases, and what happened to them. Values only. Pure."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal
@@ -115,13 +115,19 @@ class Vehicle:
         """A case by its number."""
         return next((one for one in self.cases.get(system, ()) if one.n == n), None)
 
+    def with_fault(self, key: Key, known: Known) -> "Vehicle":
+        """The same with this fault as it is remembered now."""
+        faults = {**self.faults, key: known}
+        return Vehicle(self.last, self.at, self.seen, self.warmups, faults, self.cases)
+
     def with_case(self, case: Case) -> "Vehicle":
         """The same with this case in the place of its former self, or as the newest one."""
         former = self.cases.get(case.system, ())
         kept = tuple(case if one.n == case.n else one for one in former)
         if all(one.n != case.n for one in former):
             kept = (*kept, case)
-        return replace(self, cases={**self.cases, case.system: kept[-CASES_KEPT:]})
+        cases = {**self.cases, case.system: kept[-CASES_KEPT:]}
+        return Vehicle(self.last, self.at, self.seen, self.warmups, self.faults, cases)
 
 
 CASES_KEPT: Final = 20

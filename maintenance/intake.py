@@ -7,7 +7,7 @@ commit. Where a scan touches no case, which is nearly always, one subject is rea
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from maintenance import calls as choice
@@ -17,20 +17,23 @@ from maintenance.counting import Counting
 from maintenance.faults import Fault
 from maintenance.intake_stories import About, Telling, story_of
 from maintenance.memory import Memory
+from maintenance.model import Read, write_case
 from maintenance.policy import after_scan
 from maintenance.remembered import Remembered
 from maintenance.scans import Scan
 from maintenance.service import Cases
+from maintenance.service import after as case_after
 from maintenance.severity import Severity
 from maintenance.starting import Starting
 from maintenance.states import TriggerState
+from maintenance.timing import next_wake
 from spine.dead_letters import DeadLetters
 from spine.facts import Fact
 from spine.facts.maintenance import CanarySent
 from spine.facts.vehicle import SignalChanged, UnitScan
 from spine.ids import VehicleId, named_after, partition_of
 from spine.log import order
-from spine.store import Ack, Change, Overtaken, Saved
+from spine.store import Ack, Change, Outcome, Overtaken, Saved
 
 log = logging.getLogger("trunkline.maintenance")
 
@@ -38,6 +41,9 @@ CANARY: Final = "VSS-CANARY"
 """The made-up code of a canary, of a system of its own."""
 _TRIES: Final = 20
 _RAW_MOST: Final = 16_000
+
+_ASK_THE_CHOICE: Final = frozenset({"case.opened", "case.reprioritised", "case.reopened"})
+"""What happened, where it hangs on whether the owner wants to be called."""
 
 _NOTHING: Final = About()
 
@@ -51,6 +57,15 @@ class _Stepped:
     happened: list[Happening]
     touched: dict[tuple[str, int], Case]
     changed: bool
+
+
+@dataclass(slots=True)
+class _Decided:
+    """What came of the newest decision, for when it is saved."""
+
+    would: list[str] = field(default_factory=list)
+    reads: list[Read] = field(default_factory=list)
+    """Its cases as they then stand."""
 
 
 class _MoreCases(Exception):
@@ -142,7 +157,7 @@ class Intake:
         vehicle, happened = after_scan(known.vehicle, scan, limits.faults, self._maker)
         if len(vehicle.faults) > limits.cases.faults_kept // 2:
             vehicle = forgetful(vehicle, limits.cases.faults_kept // 2)
-        return replace(known, vehicle=vehicle), happened
+        return Memory(vehicle, known.conditions, known.signal), happened
 
     async def step(
         self,
@@ -153,7 +168,7 @@ class Intake:
     ) -> None:
         """Take a word of the car and commit all that follows from it. Raises ``Overtaken``, ``StoreDown``."""
         subject = memory.subject_of(vehicle)
-        would: list[str] = []
+        came = _Decided()
         known: dict[int, _Stepped] = {}
 
         def stepped(saved: Saved) -> _Stepped:
@@ -174,15 +189,17 @@ class Intake:
                 at_hand = stepped(loaded[subject])
                 names = [memory.case_of(vehicle, system, n) for system, n in at_hand.touched]
                 if names:
-                    names.append(choice.subject_of(vehicle))
+                    if _asks_the_choice(at_hand):
+                        names.append(choice.subject_of(vehicle))
                     new = [
                         memory.case_of(vehicle, one.system, one.n) for one in at_hand.happened if _opens(one)
                     ]
                     loaded |= await self._remembered.of(names, new=new)
 
                 def decide(saved: Mapping[str, Saved]) -> Change | None:
-                    would.clear()
-                    return self._decide(vehicle, saved, stepped(saved[subject]), about, would)
+                    nonlocal came
+                    came = _Decided()
+                    return self._decide(vehicle, saved, stepped(saved[subject]), about, came)
 
                 try:
                     done = await self._store.change([subject, *names], decide, ack=ack, loaded=loaded)
@@ -193,15 +210,21 @@ class Intake:
                     # That nothing is to be done guards no version: it is decided on what is saved, never on a guess.
                     self._remembered.drop([subject, *names])
                     continue
-                self._remembered.keep(done.saved)
-                if done.changed and (last := known.get(done.saved[subject].version - 1)) is not None:
-                    self._remembered.keep_memory(done.saved[subject], last.after)
-                await self._counting.count(*would)
+                self._keep(done, subject, known, came)
+                await self._counting.count(*came.would)
                 return
         except BaseException:
             self._remembered.drop([subject, *names])
             raise
         raise Overtaken(subject)
+
+    def _keep(self, done: Outcome, subject: str, known: Mapping[int, _Stepped], came: _Decided) -> None:
+        """What was saved need not be read when the car speaks again."""
+        self._remembered.keep(done.saved)
+        if done.changed and (last := known.get(done.saved[subject].version - 1)) is not None:
+            self._remembered.keep_memory(done.saved[subject], last.after)
+            for read in came.reads:
+                self._remembered.keep_case(done.saved[read.id], read)
 
     def _decide(
         self,
@@ -209,7 +232,7 @@ class Intake:
         saved: Mapping[str, Saved],
         stepped: "_Stepped",
         about: About,
-        would: list[str],
+        came: "_Decided",
     ) -> Change | None:
         if not stepped.changed:
             return None
@@ -218,10 +241,13 @@ class Intake:
         writes = {memory.subject_of(vehicle): memory.write(now_known, wake_at=wake_at)}
         if not touched and not happened:
             return Change(writes)
-        would += [f"monitor:{one.kind}" for one in happened if one.monitor]
+        came.would += [f"monitor:{one.kind}" for one in happened if one.monitor]
         if any(memory.case_of(vehicle, *each) not in saved for each in touched):
             raise _MoreCases
-        calls = choice.read(saved[choice.subject_of(vehicle)]) if touched else None
+        chosen = saved.get(choice.subject_of(vehicle))
+        if chosen is None and _asks_the_choice(stepped):
+            raise _MoreCases
+        calls = None if chosen is None else choice.read(chosen)
         facts: list[Fact] = []
         telling = Telling(self._cases.clock.now(), self._rules)
         for (system, n), case in touched.items():
@@ -231,11 +257,13 @@ class Intake:
             story = story_of(name, read, vehicle, case, mine, calls, about, telling)
             if story is None:
                 continue
-            writes[name] = self._cases.written(story.began, story.body, story.facts, story.now)
+            state, body = case_after(story.began, story.body, story.facts)
+            writes[name] = write_case(state, body, next_wake(state, body, story.now))
+            came.reads.append(Read(id=name, state=state, body=body))
             facts += story.facts
             if about.sung is not None and story.state is TriggerState.QUEUED is not story.began:
                 facts.append(about.sung)
-            would += [f"monitor:{each}" for each in story.would]
+            came.would += [f"monitor:{each}" for each in story.would]
         return Change(writes, facts)
 
     async def _park(self, fact: UnitScan, position: str, source: str, detail: str) -> None:
@@ -248,6 +276,13 @@ class Intake:
 
 def _opens(one: Happening) -> bool:
     return one.kind == "case.opened" and not one.monitor
+
+
+def _asks_the_choice(stepped: _Stepped) -> bool:
+    """Whether what follows hangs on what the owner chose: a case that closes, or waits for proof, asks nobody."""
+    return bool(stepped.touched) and any(
+        one.kind in _ASK_THE_CHOICE and not one.monitor for one in stepped.happened
+    )
 
 
 def _touched(before: Vehicle, after: Vehicle) -> dict[tuple[str, int], Case]:

@@ -28,13 +28,13 @@ def after_scan(
     """
     if _is_old(vehicle, scan):
         return vehicle, []
-    vehicle = _noted(vehicle, scan, rules)
     if not scan.heard:
-        return vehicle, []
+        return _noted(vehicle, scan, rules, vehicle.warmups), []
     found = _found(scan, rules)
     erased = _erased(vehicle, scan, rules)
-    if scan.since_clear is not None and scan.since_clear.warmups is not None:
-        vehicle = replace(vehicle, warmups=scan.since_clear.warmups)
+    since = scan.since_clear
+    warmups = vehicle.warmups if since is None or since.warmups is None else since.warmups
+    vehicle = _noted(vehicle, scan, rules, warmups)
     happened: list[Happening] = []
     for key, code in found.items():
         vehicle = _present(vehicle, scan, key, code, rules, maker, happened)
@@ -63,14 +63,14 @@ def _is_old(vehicle: Vehicle, scan: Scan) -> bool:
     return scan.at < vehicle.at
 
 
-def _noted(vehicle: Vehicle, scan: Scan, rules: FaultRules) -> Vehicle:
+def _noted(vehicle: Vehicle, scan: Scan, rules: FaultRules, warmups: int | None) -> Vehicle:
     last = vehicle.last
     if scan.boot is not None and scan.seq is not None:
         last = (scan.boot, scan.seq)
     seen = vehicle.seen
     if scan.scan_id is not None:
         seen = (*seen, scan.scan_id)[-rules.scans_remembered :]
-    return replace(vehicle, last=last, at=scan.at, seen=seen)
+    return Vehicle(last, scan.at, seen, warmups, vehicle.faults, vehicle.cases)
 
 
 def _found(scan: Scan, rules: FaultRules) -> dict[Key, Code]:
@@ -120,11 +120,9 @@ def _present(
     cycles = known.cycles if scan.cycle in known.cycles else (*known.cycles, scan.cycle)
     if known.state is Fault.ABSENT:
         cycles = (scan.cycle,)
-    known = replace(
-        known, state=fault, severity=judged.severity, source=judged.source, clean=(),
-        cycles=cycles[-max(rules.pending_cycles, 2) :],
-    )  # fmt: skip
-    vehicle = replace(vehicle, faults={**vehicle.faults, key: known})
+    cycles = cycles[-max(rules.pending_cycles, 2) :]
+    known = Known(fault, judged.severity, judged.source, cycles, (), known.case)
+    vehicle = vehicle.with_fault(key, known)
     case = vehicle.open_case(system_of(key[1]))
     if case is not None and key in case.keys:
         if _not_held(case, scan, code, rules):
@@ -257,8 +255,7 @@ def _next(vehicle: Vehicle, scan: Scan, key: Key, judged: Judged) -> Case:
 
 
 def _held(vehicle: Vehicle, key: Key, case: Case) -> Vehicle:
-    known = replace(vehicle.faults[key], case=case.n)
-    return replace(vehicle, faults={**vehicle.faults, key: known})
+    return vehicle.with_fault(key, replace(vehicle.faults[key], case=case.n))
 
 
 # ---- what is not there
@@ -274,23 +271,21 @@ def _gone(vehicle: Vehicle, scan: Scan, key: Key, rules: FaultRules, *, erased: 
     if scan.unexplained_lamp or (key == _LAMP and scan.mil is not False):
         return vehicle
     if erased:
-        return _with(vehicle, key, replace(known, state=step(known.state, Said.ERASED), clean=()))
+        return vehicle.with_fault(key, replace(known, state=step(known.state, Said.ERASED), clean=()))
     clean = known.clean if scan.cycle in known.clean else (*known.clean, scan.cycle)
     state = step(known.state, Said.CLEAN)
     case = vehicle.open_case(system_of(key[1]))
     repaired = case is not None and key in case.keys and case.repaired_at is not None
     needed = rules.clean_after_repair if repaired and _all_monitors(scan) else rules.clean_scans
     if len(clean) >= needed:
-        return _with(vehicle, key, replace(known, state=step(state, Said.PROVEN), clean=(), cycles=()))
-    return _with(vehicle, key, replace(known, state=state, clean=clean))
+        known = Known(step(state, Said.PROVEN), known.severity, known.source, (), (), known.case)
+    else:
+        known = Known(state, known.severity, known.source, known.cycles, clean, known.case)
+    return vehicle.with_fault(key, known)
 
 
 def _all_monitors(scan: Scan) -> bool:
     return scan.source != "obd" or (scan.readiness is not None and not scan.readiness.incomplete)
-
-
-def _with(vehicle: Vehicle, key: Key, known: Known) -> Vehicle:
-    return replace(vehicle, faults={**vehicle.faults, key: known})
 
 
 def _settled(vehicle: Vehicle, scan: Scan, happened: list[Happening]) -> Vehicle:

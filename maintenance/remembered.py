@@ -73,6 +73,11 @@ class Remembered:
         if saved.id in self._saved:
             self._memories[saved.id] = (saved, read)
 
+    def keep_case(self, saved: Saved, read: Read) -> None:
+        """The case that was just saved so."""
+        if saved.id in self._saved:
+            self._reads[saved.id] = (saved, read)
+
     def case(self, saved: Saved) -> Read | None:
         """A case, read once for each time it is saved."""
         known = self._reads.get(saved.id)

@@ -102,12 +102,16 @@ class Cases:
         self, before: TriggerState, body: CaseBody, facts: Sequence[CaseFact], now: datetime
     ) -> Write:
         """A case as saved after ``facts``; ``before``: NEW for a case that begins with them."""
-        for fact in facts:
-            if isinstance(fact, TriggerEnded) and body.trigger.was is None:
-                body = body.but(trigger=body.trigger.but(was=before, lease=None))
-        state = step(before, *facts)
-        body = with_history(body, facts)
+        state, body = after(before, body, facts)
         return write_case(state, body, next_wake(state, body, now))
+
+
+def after(before: TriggerState, body: CaseBody, facts: Sequence[CaseFact]) -> tuple[TriggerState, CaseBody]:
+    """Where these facts lead a case, and its body with them in its history."""
+    for fact in facts:
+        if isinstance(fact, TriggerEnded) and body.trigger.was is None:
+            body = body.but(trigger=body.trigger.but(was=before, lease=None))
+    return step(before, *facts), with_history(body, facts)
 
 
 def with_history(body: CaseBody, facts: Sequence[CaseFact]) -> CaseBody:

@@ -6,6 +6,7 @@ category (design: "Rules", severity). Which one decided is kept, and shown to wh
 
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from maintenance.scans import Code
@@ -110,6 +111,7 @@ def judge(code: Code, maker: Mapping[str, Severity] | None = None) -> Judged:
     return by_rule(code.code)
 
 
+@lru_cache(maxsize=4_096)
 def by_rule(code: str) -> Judged:
     """What we say of a code on which neither the vehicle nor its maker speaks."""
     if code in CONDITIONS:

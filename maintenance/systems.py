@@ -4,6 +4,7 @@ By the structure of SAE J2012: the letter, and for the power train the third cha
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _J2012: Final = re.compile(r"([PCBU])([0-3])([0-9A-F])([0-9A-F]{2})")
@@ -49,6 +50,7 @@ SYSTEMS: Final = frozenset(
 )
 
 
+@lru_cache(maxsize=4_096)
 def system_of(code: str) -> str:
     """The system of a code: SAE J2012 (``P0301``), J1939 (``SPN3031-FMI9``), a condition (``VSS-...``) or the lamp."""
     if (found := _J2012.match(code)) is not None:

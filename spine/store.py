@@ -5,7 +5,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 from weakref import WeakValueDictionary
@@ -319,14 +319,7 @@ def _after(saved: Mapping[str, Saved], wanted: Change) -> dict[str, Saved]:
         before = saved[subject]
         body = "{}" if write.ended else write.body
         wake_at = None if write.wake_at is None else _whole_ms(write.wake_at)
-        after[subject] = replace(
-            before,
-            version=before.version + 1,
-            state=write.state,
-            body=body,
-            wake_at=wake_at,
-            ended=write.ended,
-        )
+        after[subject] = Saved(subject, before.version + 1, write.state, body, wake_at, write.ended)
     return after
 
 

@@ -17,6 +17,7 @@ _PERSONAL: Final = frozenset(
     }
 )  # fmt: skip
 _MOST_KEYS: Final = 24
+_WORD_MOST: Final = 24
 
 
 def event(d: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,23 +57,39 @@ def place_of(lat: object, lon: object, accuracy_m: object = None) -> dict[str, f
 
 def _inside(value: Any) -> Any:  # noqa: ANN401  # any JSON
     """Leaves are looked at where they stand: most of a scan is leaves."""
-    if isinstance(value, dict):
+    if type(value) is dict:
         kept: dict[str, Any] = {}
         for name, inner in value.items():
             if not _named(name):
                 continue
-            if isinstance(inner, dict | list):
+            kind = type(inner)
+            if kind is str:
+                if _allowed(inner):
+                    kept[name] = inner
+            elif kind is dict or kind is list:
                 kept[name] = _inside(inner)
-            elif _allowed(inner):
+            else:
                 kept[name] = inner
         return kept
-    return [_inside(inner) if isinstance(inner, dict | list) else inner for inner in value if _allowed(inner)]
+    return [
+        _inside(inner) if type(inner) is dict or type(inner) is list else inner
+        for inner in value
+        if type(inner) is not str or _allowed(inner)
+    ]
 
 
-def _allowed(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
-    return _is_code(value) or bool(_HEX.fullmatch(value))
+def _allowed(text: str) -> bool:
+    return _allowed_word(text) if len(text) <= _WORD_MOST else _is_allowed(text)
+
+
+@lru_cache(maxsize=4_096)
+def _allowed_word(text: str) -> bool:
+    """Cars say the same few words again and again; what is long is not remembered."""
+    return _is_allowed(text)
+
+
+def _is_allowed(text: str) -> bool:
+    return _is_code(text) or bool(_HEX.fullmatch(text))
 
 
 @lru_cache(maxsize=4_096)
