@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,21 +17,31 @@ __all__ = ["hsm"]  # a fixture, found here by name
 sys.dont_write_bytecode = False
 
 LONG = (
+    "journey/test_pages_courier.py",
+    "journey/test_pages_owner.py",
+    "journey/test_pages_owner_whole.py",
+    "journey/test_pages_stage.py",
+    "journey/test_pages_desk.py",
+    "journey/test_fault_to_appointment.py",
+    "journey/test_pages_passkeys.py",
+    "journey/test_ends.py",
     "journey/test_chaos_short.py",
     "journey/test_chaos_faults_short.py",
     "journey/test_demo_fault.py",
-    "journey/test_pages_desk.py",
-    "service/test_hostile_api.py",
-    "journey/test_pages_booking.py",
-    "journey/test_readme_by_hand.py",
     "journey/test_trust.py",
-    "service/test_compose_runs.py",
-    "journey/test_fault_to_appointment.py",
-    "service/test_webhooks_killed.py",
+    "journey/test_readme_by_hand.py",
     "journey/",
-    "service/test_link_session.py",
-    "service/test_gateway_killed.py",
+    "service/test_hostile_api.py",
     "service/test_readers_peers.py",
+    "service/test_compose_runs.py",
+    "service/test_webhooks_killed.py",
+    "service/test_link_session.py",
+    "service/test_gateway_",
+    "service/test_operator_pages.py",
+    "service/test_webhooks_far_ends.py",
+    "service/test_centers_vendors.py",
+    "service/test_spine_",
+    "unit/test_unit_local.py",
     "unit/test_keys_owner.py",
     "unit/test_second_",
     "unit/test_cli_",
@@ -61,6 +72,16 @@ def pytest_collection() -> Generator[None, object, object]:
     with Path(__file__).open() as here:
         fcntl.flock(here, fcntl.LOCK_EX)
         return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Only where files are handed out whole: journeys to one worker, if there is more than one."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from tests.scheduling import JourneysApart  # without xdist there is nothing to import it from
+
+    return JourneysApart(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

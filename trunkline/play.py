@@ -94,7 +94,7 @@ class Mailbox:
     _read: set[Path] = field(default_factory=set, repr=False)
     _heads: dict[Path, tuple[str, str]] = field(default_factory=dict, repr=False)
 
-    async def wait(self, address: str, subject: str, *, seconds: float = 20.0) -> str:
+    async def wait(self, address: str, subject: str, *, seconds: float = 60.0) -> str:
         """The next unread mail to ``address`` whose subject holds ``subject``."""
         until = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < until:
@@ -204,7 +204,7 @@ class Carrier:
         return seen
 
     async def wait_for(
-        self, delivery: str, states: Collection[str], *, seconds: float = 30.0
+        self, delivery: str, states: Collection[str], *, seconds: float = 60.0
     ) -> dict[str, Any]:
         """Look until the delivery is in one of these states."""
         until = asyncio.get_running_loop().time() + seconds
@@ -255,7 +255,7 @@ class Courier:
             "POST", path, document, token=self.token, headers={"Prefer": f"wait={wait}"}
         )
 
-    async def key(self, delivery: str, *, seconds: float = 20.0) -> str:
+    async def key(self, delivery: str, *, seconds: float = 60.0) -> str:
         """The delivery key, as soon as there is one."""
         until = asyncio.get_running_loop().time() + seconds
         while True:

@@ -1,6 +1,6 @@
 """What every fact has: when it happened, and the subject whose order it keeps."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -14,6 +14,10 @@ class Base(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     about: ClassVar[str]
+
+    if TYPE_CHECKING:
+        kind: str
+        """Each fact's own word for itself, by which it is read."""
 
     at: AwareDatetime
 

@@ -20,7 +20,7 @@ from vehicle_unit.receipts import FILE as RECEIPTS
 from vehicle_unit.record import SLOTS
 
 VICTIMS: Final = ("unit-car", "gateway", "work", "api", "store", "broker")
-_SETTLES: Final = 30.0
+_SETTLES: Final = 90.0
 _LENGTHS: Final = {"order": 1.0, "tap": 0.15, "consuming": 0.004}
 """Seconds after each moment within which a kill is drawn; a quick delivery takes about one in all."""
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 import segno
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from keys.car.frames import Chunks, Joined
-from tests.journey.chromium import FLAGS, PATIENCE_MS, Chromium, binary
+from tests.journey.chromium import Chromium, launched
 from tests.journey.stand import HOME, Stand
 
 CAMERA: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
@@ -53,13 +53,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def phones(film: Path) -> AsyncIterator[Browser]:
     """A browser of its own, because a camera's film is named when it starts."""
-    found = binary()
-    expect.set_options(timeout=PATIENCE_MS)
-    async with async_playwright() as playwright:
-        flags = [*FLAGS, *CAMERA, f"--use-file-for-fake-video-capture={film}"]
-        launched = await playwright.chromium.launch(executable_path=found, args=flags)
-        yield launched
-        await launched.close()
+    async with launched(*CAMERA, f"--use-file-for-fake-video-capture={film}") as made:
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="session")

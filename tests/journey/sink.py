@@ -68,7 +68,7 @@ class Sink:
         """The types that came about one delivery."""
         return [news["type"] for news in self.came if news.get("subject") == delivery]
 
-    async def wait(self, type_: str, delivery: str, *, seconds: float = 20) -> dict[str, Any]:
+    async def wait(self, type_: str, delivery: str, *, seconds: float = 60) -> dict[str, Any]:
         """The news of this type about this delivery."""
         async with asyncio.timeout(seconds):
             while True:

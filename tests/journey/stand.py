@@ -110,7 +110,7 @@ class Stand:
         """Do something to the simulated car; gives its state."""
         return await ask(self.unit_folder(name), wanted)
 
-    async def car_comes_to(self, lock: str, *, connected: bool = True, seconds: float = 15) -> None:
+    async def car_comes_to(self, lock: str, *, connected: bool = True, seconds: float = 60) -> None:
         """Wait until the car's lock is in this state and the car is (or is not) on the air."""
 
         async def there() -> bool:
@@ -196,7 +196,7 @@ class Stand:
         return vehicle
 
 
-async def until(there: Callable[[], Any], what: str, *, seconds: float = 20) -> None:
+async def until(there: Callable[[], Any], what: str, *, seconds: float = 60) -> None:
     """Wait for a condition, looked at often."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
@@ -225,7 +225,7 @@ async def decide(
             return decided
 
 
-async def mailed(owner: Owner, subject: str, delivery: str, *, seconds: float = 20) -> str:
+async def mailed(owner: Owner, subject: str, delivery: str, *, seconds: float = 60) -> str:
     """The mail with this subject about this delivery."""
     while True:
         letter = await owner.mail.wait(owner.address, subject, seconds=seconds)

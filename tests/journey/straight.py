@@ -47,7 +47,7 @@ class Straight:
         )  # fmt: skip
         return command
 
-    async def end(self, command: CommandId, *, seconds: float = 15) -> CommandView:
+    async def end(self, command: CommandId, *, seconds: float = 60) -> CommandView:
         """How it ended."""
         async with asyncio.timeout(seconds):
             while True:

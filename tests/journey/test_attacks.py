@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 
@@ -61,9 +62,17 @@ async def test_the_same_key_twice(cast: Cast, straight: Straight) -> None:
     assert await straight.openings(delivery) == 1
 
 
+async def _soon_over(cast: Cast) -> tuple[str, str]:
+    """A key whose window ends soon; on a machine where it was over before the courier had it, a longer one."""
+    for seconds in (6, 24):
+        with contextlib.suppress(Refused, LookupError):
+            return await ready_to_open(cast, "late", seconds=seconds)
+    return await ready_to_open(cast, "late", seconds=96)
+
+
 async def test_a_key_after_its_window(cast: Cast, straight: Straight) -> None:
-    delivery, token = await ready_to_open(cast, "late", seconds=6)
-    await cast.carrier.wait_for(delivery, {"expired"}, seconds=15)
+    delivery, token = await _soon_over(cast)
+    await cast.carrier.wait_for(delivery, {"expired"})
     with pytest.raises(Refused) as late:
         await cast.courier.open(delivery, token)
     assert late.value.status == 409

@@ -81,7 +81,7 @@ async def _gateway(stand: Stand) -> AsyncIterator[Link]:
     link = Link(broker, client_id="somebody", on_message=lambda _: None)
     running = asyncio.create_task(link.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await link.wait_connected()
         yield link
     finally:

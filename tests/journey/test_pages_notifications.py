@@ -5,17 +5,28 @@ test's own, our service posts to the test's push service, and what it sealed is 
 """
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest_asyncio
+from playwright.async_api import Browser as Launched
 from playwright.async_api import CDPSession, Page, expect
 
-from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
+from tests.journey.chromium import IN_THE_BROWSER, Chromium, cast, launched, web
 from tests.journey.stand import Cast, decide, until
 from tests.journey.test_pages_for_everybody import faults
 from tests.push_service import Browser, PushService
 
-__all__ = ["browser", "cast", "web"]
+__all__ = ["cast", "web"]
 pytestmark = IN_THE_BROWSER
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser() -> AsyncIterator[Launched]:
+    """A whole browser: the shell shows no notifications."""
+    async with launched(whole=True) as made:
+        yield made
+
 
 SUBSCRIBES = """(() => { const json = %s; let on = false;
   const made = { ...json, toJSON: () => json, unsubscribe: async () => { on = false; return true } };

@@ -153,6 +153,6 @@ class PlainCompose:
             self.start("broker").wait_for_port(int(self.ports["8883"]))
             started = {name: self.start(name) for name in ("work", "gateway", "api")}
             for name, child in started.items():
-                child.wait_for_line(f"ready service='{name}'", seconds=30)
+                child.wait_for_line(f"ready service='{name}'", seconds=120)
             started["api"].wait_for_port(int(self.ports["8080"]))
             yield

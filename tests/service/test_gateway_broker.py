@@ -69,7 +69,7 @@ class Client:
         self.downs += 1
 
     async def next(self) -> Incoming:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not self.got:
                 self.arrived.clear()
                 await self.arrived.wait()
@@ -81,7 +81,7 @@ async def connected(broker: Broker, client_id: str, **wanted: int) -> AsyncItera
     client = Client(broker, client_id, wanted=wanted)
     run = asyncio.create_task(client.link.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await client.link.wait_connected()
         yield client
     finally:

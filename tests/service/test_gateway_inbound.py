@@ -270,14 +270,14 @@ async def test_a_quarantined_unit_is_refused_at_once_and_heard_again_after_relea
         before = await scene.log.last(partition)
         now = (await scene.facts(car))[0].at
         await standing.quarantine(car.unit, reason="receipt_rejected", now=now)
-        assert await scene.tail.wait_for(partition, lambda e: e.kind == "unit.quarantined", 5, before)
+        assert await scene.tail.wait_for(partition, lambda e: e.kind == "unit.quarantined", 60, before)
         second = await car.say("evt/tow", {})
         await car.until(lambda c: bool(c.errors))
         assert car.errors == [(second, "auth")]
         assert [letter.reason for letter in await scene.letters()] == ["unit"]
         before = await scene.log.last(partition)
         await standing.release(car.unit, now=now)
-        assert await scene.tail.wait_for(partition, lambda e: e.kind == "unit.released", 5, before)
+        assert await scene.tail.wait_for(partition, lambda e: e.kind == "unit.released", 60, before)
         third = await car.say("evt/tow", {})
         await car.until(lambda c: third in c.acked)
         assert second not in car.acked

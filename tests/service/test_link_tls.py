@@ -38,7 +38,7 @@ async def test_a_burst_over_tls_comes_whole_and_in_order(
 
     ear = link(mosquitto.certificate(CAR, tmp_path), CAR, on_message=on_message, on_up=on_up)
     mouth = link(mosquitto.service(), "mouth", on_message=lambda _: None)
-    async with asyncio.timeout(30), running(ear.run(), mouth.run()):
+    async with asyncio.timeout(120), running(ear.run(), mouth.run()):
         await ear.wait_connected()
         await mouth.wait_connected()
         ear.pause()  # so that much waits and one TLS record holds many messages

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.service.test_unit_life import OPTIONS, Gateway, folder, living, until
 from tests.service.test_unit_life import gateway as gateway_link
 from vehicle_gateway.diag.scan import FaultScan
@@ -58,8 +60,7 @@ def _install(folder: Path, done: Path) -> None:
 
 
 def scan(*arguments: str) -> tuple[int, dict[str, Any]]:
-    program = [sys.executable, "-m", "trunkline", "unit", "scan", *arguments, "--json"]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    done = warm.run("unit", "scan", *arguments, "--json", environment={})
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 
@@ -126,7 +127,7 @@ def gateway(peers: Path, tmp_path: Path) -> Iterator[str]:
         try:
             while "ready to accept" not in log.read_text("utf-8"):
                 assert running.poll() is None, log.read_text("utf-8")
-                os.sched_yield()
+                time.sleep(0.01)
             yield f"127.0.0.1:{port}"
         finally:
             running.kill()
@@ -164,11 +165,11 @@ async def test_a_running_unit_s_scan_reaches_the_broker_and_waits_for_its_acknow
     with elmulator(peers, "p0301_basic") as address:
         async with living(folder, replace(OPTIONS, elm=address)) as unit:
             unit.vehicle.change(ignition_on=True)
-            (told,) = await until(lambda: gateway_link.told("dtc"), 20)
+            (told,) = await until(lambda: gateway_link.told("dtc"))
             assert await gateway_link.ask("scan") | {"cmd": ""} == {
                 "cmd": "", "outcome": "done", "code": "asked", "may_have_opened": False, "data": {}
             }  # fmt: skip
-            _, again = await until(lambda: gateway_link.told("dtc")[1:] and gateway_link.told("dtc"), 20)
+            _, again = await until(lambda: gateway_link.told("dtc")[1:] and gateway_link.told("dtc"))
             await until(lambda: len(unit.outbox) == 0)
     first, second = FaultScan.model_validate(told.d), FaultScan.model_validate(again.d)
     assert [code.code for ecu in first.ecus for code in ecu.codes] == ["P0301"]

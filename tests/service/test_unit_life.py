@@ -39,7 +39,7 @@ def now() -> float:
     return datetime.now(UTC).timestamp()
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10) -> Any:
+async def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     async with asyncio.timeout(seconds):
         while not (found := condition()):  # noqa: ASYNC110  # the condition is what we wait for
             await asyncio.sleep(0.002)
@@ -139,7 +139,7 @@ async def gateway(mosquitto: Mosquitto) -> AsyncIterator[Gateway]:
     )  # fmt: skip
     made = Gateway(link)
     async with running(link.run()):
-        await asyncio.wait_for(link.wait_connected(), 10)
+        await asyncio.wait_for(link.wait_connected(), 60)
         yield made
 
 
@@ -158,7 +158,7 @@ async def running(work: Any) -> AsyncIterator[None]:
 async def living(folder: Path, options: UnitOptions = OPTIONS) -> AsyncIterator[Unit]:
     unit = Unit(Identity.load(folder), options)
     async with running(unit.run()):
-        await asyncio.wait_for(unit.link.wait_connected(), 10)
+        await asyncio.wait_for(unit.link.wait_connected(), 60)
         yield unit
 
 

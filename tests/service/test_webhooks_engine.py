@@ -412,9 +412,9 @@ async def test_only_a_certificate_we_trust(tmp_path: Path) -> None:
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=serving).start()
     url = f"https://localhost:{runner.addresses[0][1]}/"
     async with HttpSender(LIMITS, Guard(dev=True)) as sender:
-        assert (await sender.post(url, {}, b"{}", within=2)).none == "tls_failed"
+        assert (await sender.post(url, {}, b"{}", within=30)).none == "tls_failed"
     async with HttpSender(LIMITS, Guard(dev=True), tls=trusting) as sender:
-        assert (await sender.post(url, {}, b"{}", within=2)).status == 200
+        assert (await sender.post(url, {}, b"{}", within=30)).status == 200
     await runner.cleanup()
 
 
@@ -650,7 +650,7 @@ async def test_a_guarded_sender_reaches_nothing_of_ours(store: Store, clock: Set
             "https://127.0.0.1.nip.example/",
             "https://[::1]:8443/",
         ):
-            answer = await sender.post(url, {}, b"{}", within=1)
+            answer = await sender.post(url, {}, b"{}", within=30)
             assert (answer.status, answer.none) == (None, "blocked"), url
     assert sink.got == []
 
@@ -666,7 +666,7 @@ async def test_the_socket_is_guarded_where_the_url_check_is_not_asked(sink: Sink
             sink.url.replace("127.0.0.1", "[::ffff:127.0.0.1]"),
             sink.url.replace("127.0.0.1", "localhost"),
         ):
-            answer = await sender.post(url, {}, b"{}", within=1)
+            answer = await sender.post(url, {}, b"{}", within=30)
             assert answer.none == "blocked", url
     assert sink.got == []
 

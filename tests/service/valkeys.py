@@ -62,7 +62,7 @@ class Server:
             command += [f"--{name}", value]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_die_with_parent)  # noqa: PLW1509 - one call into libc
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with suppress(redis.ConnectionError), self.door() as client:
                 client.ping()
@@ -96,7 +96,7 @@ def start_cluster(folder: Path) -> list[Server]:
         door.execute_command("CLUSTER", "ADDSLOTSRANGE", bounds[n], bounds[n + 1] - 1)
     for server in servers[1:]:
         doors[0].execute_command("CLUSTER", "MEET", "127.0.0.1", server.port)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not all(_agrees(door) for door in doors):
         assert time.monotonic() < deadline, "the cluster did not form"
         time.sleep(0.05)

@@ -34,7 +34,7 @@ class Phone:
 
     async def ask(self, frame: bytes) -> Said:
         await self.raw(frame)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return local.read_answer(await self.heard())
 
     async def challenge(self) -> dict[str, Any]:

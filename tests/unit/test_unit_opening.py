@@ -99,7 +99,7 @@ def outs(unit: Unit) -> list[str]:
 
 
 async def until(unit: Unit, state: Lock) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while unit.latch.state is not state:  # noqa: ASYNC110  # the state is what we wait for
             await asyncio.sleep(0.001)
 
