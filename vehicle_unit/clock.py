@@ -114,7 +114,9 @@ class UnitClock:
 
         While ``unset`` it is the wall clock's, for messages only: no key opens by it.
         """
-        wall, now = self._source.wall(), self._followed()
+        wall, now = self._source.wall(), self._now()
+        if now is not None and wall - now.high > self._error:
+            now = self._followed(now, wall - now.high)
         if now is None or self._heard - now.high > self._behind:
             guess = max(wall if now is None else now.high, self._floor, self._heard)
             return Reading("unset", round(guess * 1000), _millis(self._error))
@@ -137,19 +139,14 @@ class UnitClock:
             return None
         return self._bounds.later(self._source.uptime(), self._drift)
 
-    def _followed(self) -> _Bounds | None:
-        """The bounds now, after going towards a wall clock that is ahead of both, within the day's allowance."""
-        now = self._now()
-        if now is None:
-            return None
-        ahead = self._source.wall() - now.high
-        if ahead > self._error:
-            self._moved = [(when, by) for when, by in self._moved if now.up - when < _DAY]
-            left = self._limits.forward_a_day.total_seconds() - sum(by for _, by in self._moved)
-            by = min(ahead / 2, left)
-            if by > 0:
-                self._moved.append((now.up, by))
-                now = self._bounds = _Bounds(now.up, now.low, now.high + 2 * by)
+    def _followed(self, now: _Bounds, ahead: float) -> _Bounds:
+        """The bounds after going towards a wall clock so many seconds ahead of both, within the day's allowance."""
+        self._moved = [(when, by) for when, by in self._moved if now.up - when < _DAY]
+        left = self._limits.forward_a_day.total_seconds() - sum(by for _, by in self._moved)
+        by = min(ahead / 2, left)
+        if by > 0:
+            self._moved.append((now.up, by))
+            now = self._bounds = _Bounds(now.up, now.low, now.high + 2 * by)
         return now
 
 

@@ -59,10 +59,10 @@ def consumed_to_sign(  # noqa: PLR0913 - all that it says
     write the very same is tested (``test_keys_consumed.py``).
     """
     told = (
-        f'{{"at":{clock.at:d},"boot":{boot:d},"clk":{{"state":{_quoted(clock.state)},"u":{clock.u:d}}},'
+        f'{{"at":{clock.at},"boot":{boot},"clk":{{"state":{_quoted(clock.state)},"u":{clock.u}}},'
         f"{_member('cmd', cmd)}"
-        f'"dlv":{_quoted(dlv)},"gen":{gen:d},"iss":{_quoted(iss)},"jti":{_quoted(jti)},"n":{head.n + 1:d},'
-        f'"out":"consumed",{_member("own", own)}"prev":{_quoted(head.hash)},"seq":{seq:d},"via":{_quoted(via)}}}'
+        f'"dlv":{_quoted(dlv)},"gen":{gen},"iss":{_quoted(iss)},"jti":{_quoted(jti)},"n":{head.n + 1},'
+        f'"out":"consumed",{_member("own", own)}"prev":{_quoted(head.hash)},"seq":{seq},"via":{_quoted(via)}}}'
     )
     return to_sign(told.encode(), form=RECEIPT, key=key)
 

@@ -90,7 +90,9 @@ def key_at_sight(payload: bytes) -> KeyClaims | None:
     if not _bounded(members):
         return None
     said = set(_ALWAYS)
-    said.update(name for name in _SOMETIMES if members[name] is not None)
+    for name in _SOMETIMES:
+        if members[name] is not None:
+            said.add(name)
     return _made(KeyClaims, members, said)
 
 

@@ -18,7 +18,7 @@ from keys.car.policy import Policy
 from keys.car.proof import check_proof
 from keys.car.spelling import device_at_sight, key_at_sight, proof_at_sight
 from keys.car.trust import TrustedKey, TrustedKeys
-from keys.car.window import Standing, Window
+from keys.car.window import Window
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -166,13 +166,14 @@ def allow(  # noqa: PLR0913 - all that decides, in one place
             raise _no(Refusal.REVOKED)
     if car.blocked:
         raise _no(Refusal.BLOCKED_BY_OWNER)
-    standing = window.standing(claims.seq)
-    if standing is not Standing.UNUSED:  # 11
-        raise _no(Refusal.ALREADY_USED, standing.value)
+    try:
+        marked = window.mark(claims.seq)  # 11
+    except ValueError as cause:
+        raise _no(Refusal.ALREADY_USED, window.standing(claims.seq).value) from cause
     if claims.own is not None or policy.require_owner:  # 12
         _signed_by_owner(claims, owners)
     _fitting(claims, policy, car)  # 13
-    return Granted(claims, proven.key_hash, window.mark(claims.seq))
+    return Granted(claims, proven.key_hash, marked)
 
 
 def _for_me(claims: KeyClaims, unit: str) -> None:

@@ -2,7 +2,9 @@
 
 Ours runs from the presentation's arrival to the moment the latch is driven: steps 0 to 14 of keys.md 3.3 in a
 real unit on a real folder. The peer verifies the same two signatures with ``cryptography``, its keys loaded
-and the signature in DER before, writes 72 bytes into the same folder and calls ``fdatasync`` once. Hot: each runs right
+and the signature in DER before, writes 72 bytes into the same folder and calls ``fdatasync`` once, by turns in two files like the record's slots: a
+file system charges less for a second write into one file within the same tick of its clock (20 us here), which a
+record never has. Hot: each runs right
 after something of its own kind that is not timed (ours a presentation that is refused, the peer itself), so that
 neither waits for memory. Cold, in between, ours comes after all that follows an opening.
 
@@ -16,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -74,7 +77,7 @@ async def _rounds(folder: Path) -> tuple[Pairs, Pairs]:
     try:
         for first in range(1, ROUNDS + 1, LINKS):
             ready = [car.brought(seq, f"link{seq - first}") for seq in range(first, first + LINKS)]
-            bares = [_peer(car.probe, token, proof) for token, proof in ready]
+            bares = [_peer(car.probes, token, proof) for token, proof in ready]
             for number, ((token, proof), bare) in enumerate(zip(ready, bares, strict=True)):
                 warm = number % 2 == 1
                 if warm:
@@ -112,7 +115,7 @@ class _Car:
         self._unit.start()
         self._unit.revocations.take(revocations())
         self._unit.vehicle.position = Position(52.0911, 5.1209)
-        self.probe = os.open(folder / "probe", os.O_RDWR | os.O_CREAT, 0o600)
+        self.probes = [os.open(folder / f"probe.{slot}", os.O_RDWR | os.O_CREAT, 0o600) for slot in range(2)]
 
     def brought(self, seq: int, link: str) -> tuple[str, str]:
         """A key and the proof for a challenge that was just drawn."""
@@ -145,7 +148,8 @@ class _Car:
         """No timer fires any more."""
         self._unit.latch.stop()
         self._disk.close()
-        os.close(self.probe)
+        for probe in self.probes:
+            os.close(probe)
 
 
 def _proof(token: str, challenge: str) -> str:
@@ -158,7 +162,7 @@ def _proof(token: str, challenge: str) -> str:
     return seal(".".join(map(b64, parts)), form=PROOF, key=COURIER)
 
 
-def _peer(probe: int, token: str, proof: str) -> Callable[[], float]:
+def _peer(probes: list[int], token: str, proof: str) -> Callable[[], float]:
     (signed, _, signature), (proven, _, shown) = token.rpartition("."), proof.rpartition(".")
     issuer, device = KEY_SIGNER.private.public_key(), COURIER.private.public_key()
     key_bytes, key_signature, proof_bytes, raw = (
@@ -169,8 +173,10 @@ def _peer(probe: int, token: str, proof: str) -> Callable[[], float]:
     )
     der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
     record = os.urandom(72)
+    slots = cycle(probes)
 
     def bare() -> float:
+        probe = next(slots)
         started = time.perf_counter()
         issuer.verify(key_signature, key_bytes)  # type: ignore[call-arg, arg-type, union-attr]
         device.verify(der, proof_bytes, ECDSA(SHA256()))  # type: ignore[call-arg, arg-type, union-attr]
