@@ -81,14 +81,20 @@ class Tail:
     """Facts as they are committed, parsed once for the whole process. ``run`` it in one task."""
 
     def __init__(
-        self, log: Log, *, limits: SpineLimits | None = None, linger: timedelta = timedelta()
+        self,
+        log: Log,
+        *,
+        limits: SpineLimits | None = None,
+        linger: timedelta = timedelta(),
+        lingers_on: Iterable[str] = (),
     ) -> None:
-        """``linger``: how long what comes is left alone, for a process that nobody waits for by the millisecond.
+        """``linger``: how long facts are left alone once one of ``lingers_on`` (kinds) has come.
 
-        What comes meanwhile is read with it.
+        What comes meanwhile is read with them: for a process that somebody else's work is more urgent than.
         """
         self.log = log
         self._linger = linger.total_seconds()
+        self._lingers_on = tuple(f'"kind":"{kind}"' for kind in lingers_on)
         self._limits = limits or SpineLimits()
         self._ends = [_End(self._limits.ring) for _ in range(log.house.partitions)]
         self._subscribers: set[_Subscriber] = set()
@@ -190,6 +196,9 @@ class Tail:
             end.live = False
             await asyncio.sleep(self._limits.store_retry.total_seconds())
 
+    def _lingers_for(self, rows: Sequence[tuple[str, list[str]]]) -> bool:
+        return self._linger > 0 and any(kind in fields[1] for _, fields in rows for kind in self._lingers_on)
+
     async def _read(self, partition: int, end: "_End") -> None:
         if not end.started:
             end.start(await self.log.last(partition))
@@ -198,7 +207,7 @@ class Tail:
             while True:
                 # The first look returns at once: from then on nothing can be missed.
                 rows = await stream.read(end.last, count=500, block_ms=_BLOCK_MS if end.live else 1)
-                if self._linger and rows and end.live:
+                if end.live and self._lingers_for(rows):
                     await asyncio.sleep(self._linger)
                 entries = [entry_of(partition, position, fields[1]) for position, fields in rows]
                 end.add(entries)

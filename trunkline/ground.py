@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,17 +38,19 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(settings: Settings, *, linger: timedelta = timedelta()) -> AsyncIterator[Ground]:
+async def ground(
+    settings: Settings, *, linger: timedelta = timedelta(), lingers_on: Iterable[str] = ()
+) -> AsyncIterator[Ground]:
     """Open the store (waiting while it is down) and follow its log. Raises ``StoreUnfit``.
 
-    ``linger``: how long after a fact this process looks at it (``spine.log.Tail``).
+    ``linger``, ``lingers_on``: how long this process leaves facts alone once one of these kinds has come.
     """
     clock = SystemClock()
     valkey = Valkey.at(settings.store_url, cluster=settings.store_cluster)
     try:
         house = await _open(valkey, settings)
         facts = Log(valkey, house)
-        tail = Tail(facts, limits=settings.spine, linger=linger)
+        tail = Tail(facts, limits=settings.spine, linger=linger, lingers_on=lingers_on)
         following = asyncio.create_task(tail.run(), name="tail")
         try:
             await tail.ready()

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Coroutine
 from typing import Any, ClassVar, Final
 
+from spine.facts.delivery import OpeningStarted
 from spine.problems import Kind, Problem
 from trunkline.lines import start_logging
 from trunkline.settings import Settings
@@ -36,6 +37,10 @@ def keep_what_was_loaded() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
+
+
+_URGENT: Final = (OpeningStarted.model_fields["kind"].default,)
+"""Kinds of facts after which a person stands in front of a car and waits."""
 
 
 def let_others_first() -> None:
@@ -95,7 +100,7 @@ async def _work(settings: Settings) -> None:
         raise WrongKeys("`work` must not be given the gateway's key: unset command_key_dir")
     if settings.signing_dir is None:
         raise WrongKeys("`work` signs keys: set TRUNKLINE_SIGNING_DIR to the folder that `init` made")
-    async with ground(settings, linger=settings.work_linger) as base:
+    async with ground(settings, linger=settings.work_linger, lingers_on=_URGENT) as base:
         signing = await signing_keys(
             base.store, settings.signing_dir, ("key", "fresh", "log"), now=base.clock.now()
         )

@@ -71,8 +71,8 @@ class Settings(BaseSettings):
     work_linger: timedelta = Field(
         timedelta(milliseconds=15),
         ge=timedelta(0),
-        description="How long `work` leaves a fact alone, so that an opening in front of a car has processors and store "
-        "to itself.",
+        description="How long `work` leaves the log alone once an opening has begun, so that it has processors and store to "
+        "itself.",
     )
     public_url: str = Field(
         "http://127.0.0.1:8080",

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -77,6 +78,22 @@ async def test_history_and_live_end_join_without_a_gap(store: Store, log: Log) -
             await say(store, n)
         await asyncio.wait_for(following, 60)
     assert seen == list(range(200))
+
+
+async def test_after_some_facts_the_log_is_left_alone_for_a_while(store: Store, log: Log) -> None:
+    """And only after those: a list that is read again after an act must have it."""
+    patient = Tail(log, linger=timedelta(seconds=0.5), lingers_on=("carrier.enrolled",))
+    prompt = Tail(log, linger=timedelta(hours=1), lingers_on=("carrier.frozen",))
+    async with running(patient.run()), running(prompt.run()):
+        await asyncio.gather(patient.ready(), prompt.ready())
+        start = await log.last(7)
+        waiting = asyncio.create_task(patient.after(7, start, limit=10, patience=60))
+        await say(store, 1)
+        assert [number(e) for e in await prompt.after(7, start, limit=10, patience=60)] == [1]
+        await say(store, 2)
+        assert [number(e) for e in await waiting] == [1]
+        second = await log.last(7)
+        assert await patient.wait_for(7, lambda e: e.position == second, timeout=60, after=start)
 
 
 @both

@@ -170,7 +170,7 @@ def test_no_fact_has_room_for_a_person_or_a_place() -> None:
     assert told_of == {
         "kind", "at", "delivery", "carrier", "vehicle", "drop", "livemode", "reason", "question", "approve_by", "by",
         "level", "shown", "silent", "courier", "jkt", "former", "key", "command", "code", "final", "successor",
-        "sha256", "until", "outcome", "fra",
+        "sha256", "until", "outcome", "fra", "assertion",
     }  # fmt: skip
     asked = told(
         f.DeliveryAsked, everything(State.REQUESTED), NOW, question="qst_3k3maaaaaaaaaaaa.1", approve_by=NOW
