@@ -90,6 +90,7 @@ class Control:
     def __init__(self, folder: Path, car: Car) -> None:
         self._folder = folder
         self._car = car
+        self.ready = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -97,6 +98,7 @@ class Control:
         with _short_path(self._folder) as path:
             server = await asyncio.start_unix_server(self._serve, path, limit=_LONGEST_LINE)
             (self._folder / SOCKET).chmod(0o600)
+        self.ready.set()
         try:
             async with server:
                 await server.serve_forever()

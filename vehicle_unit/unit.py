@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -195,8 +195,11 @@ class Unit:
         self.motor.connect(self.latch.feed)
         self.vehicle.heard = self._signals_changed
 
-    async def run(self) -> None:
-        """Until cancelled; then the broker says ``offline`` for us after the will's delay."""
+    async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Until cancelled; then the broker says ``offline`` for us after the will's delay.
+
+        ``on_ready``: called once a hand can reach it (``control``).
+        """
         self.start()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -211,7 +214,10 @@ class Unit:
                 if self.phones is not None:
                     tasks.create_task(self.phones.run(), name="unit-local-link")
                 if self.options.control:
-                    tasks.create_task(Control(self.identity.folder, self).run(), name="unit-control")
+                    control = Control(self.identity.folder, self)
+                    tasks.create_task(control.run(), name="unit-control")
+                    await control.ready.wait()
+                on_ready()
         finally:
             self.motor.stop()
             self.latch.stop()
@@ -334,6 +340,8 @@ class Unit:
                 self.uplink.telemetry({"Vehicle.Speed": self.vehicle.speed_kmh, **self.vehicle.place()})
 
 
-async def run(directory: Path, options: UnitOptions | None = None) -> None:
+async def run(
+    directory: Path, options: UnitOptions | None = None, on_ready: Callable[[], None] = lambda: None
+) -> None:
     """Run the unit of a provisioned folder until cancelled. Raises ``NotProvisioned`` or ``Damaged``."""
-    await Unit(Identity.load(directory), options or UnitOptions()).run()
+    await Unit(Identity.load(directory), options or UnitOptions()).run(on_ready)

@@ -185,7 +185,7 @@ async def test_a_delivery_by_hand(web: Web) -> None:
     )
     assert len(document["approvals"]) == len(document["keys"]) == 1
     said = json.dumps([seen, document, listed])
-    assert not [secret for secret in (PLATE, "52.37", "owner@example.org", "Sam") if secret in said]
+    assert not [secret for secret in (PLATE, "52.37", "owner@example.org", '"Sam"') if secret in said]
     facts = [fact["kind"] for fact in document["facts"]]
     assert facts[0] == "delivery.requested"
     assert {"key.issued", "boot.opened", "delivery.opened"} <= set(facts)

@@ -98,7 +98,7 @@ async def test_a_device_serves_one_courier_until_he_is_removed(house_of_people: 
         await signed_in(house, courier, device)
     await house.settle()
     await enrol(house, invited.code, device)
-    assert "Sam" not in await house.everything()
+    assert '"Sam"' not in await house.everything()
 
 
 async def test_codes_are_refused_when_old_replaced_or_wrong(house_of_people: PeopleHouse) -> None:

@@ -81,9 +81,9 @@ def run(  # noqa: PLR0917 - each is an option of the command line
         from vehicle_unit.readers.source import Source
 
         Source.of(elm=elm, doip=doip, ecus=options.ecus, limits=options.readers)
-    say(f"ready: {Identity.load(directory).unit} in {directory}")
+    identity = Identity.load(directory)
     with contextlib.suppress(KeyboardInterrupt):
-        _run(_until_told(run_unit(directory, options)))
+        _run(_until_told(run_unit(directory, options, lambda: say(f"ready: {identity.unit} in {directory}"))))
 
 
 def _after(seconds: float) -> timedelta | None:
