@@ -106,6 +106,8 @@ def _well_by(one: Condition, limits: CaseLimits, now: datetime) -> bool:
 
 def wake(known: Memory, limits: CaseLimits) -> datetime | None:
     """When the next of them has been healthy, or low, long enough."""
+    if not known.conditions:  # as nearly always
+        return None
     every = known.conditions.values()
     times = [one.low_since + limits.battery_low_for for one in every if one.low_since is not None]
     times += [

@@ -7,6 +7,7 @@ Lists instead of objects with names: at a few faults the body is some 300 bytes,
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
@@ -42,11 +43,13 @@ class Memory:
     """Where in the log the newest signal stood that changed a condition."""
 
 
+@lru_cache(maxsize=4_096)
 def subject_of(vehicle: VehicleId) -> str:
     """Where a vehicle's faults are remembered, in its partition."""
     return named_after("flt", vehicle)
 
 
+@lru_cache(maxsize=4_096)
 def case_of(vehicle: str, system: str, n: int) -> CaseId:
     """The id of a system's case: the same each time the same scan is read."""
     return CaseId(named_after("cse", vehicle, system, n))

@@ -40,6 +40,9 @@ def _zone(name: str) -> str:
 
 Zone = Annotated[str, Field(max_length=64, examples=["Europe/Amsterdam"]), AfterValidator(_zone)]
 
+_set: Final = object.__setattr__
+"""Past pydantic's own, which refuses on what is frozen."""
+
 LEVELS: tuple[Level, ...] = ("low", "medium", "high", "critical")
 """Rising; ``maintenance.severity.Severity`` counts them from 1."""
 
@@ -52,6 +55,18 @@ class Frozen(BaseModel):
     def but(self, **changes: object) -> Self:
         """A copy with these fields changed, checked as if new."""
         return type(self).model_validate({**dict(self), **changes})
+
+    def changed(self, **changes: object) -> Self:
+        """A copy with these fields changed, unchecked: what comes here is of our own making.
+
+        What ``model_copy`` does, in a fifth of its time: every scan makes some.
+        """
+        made = self.__class__.__new__(self.__class__)
+        _set(made, "__dict__", {**self.__dict__, **changes})
+        _set(made, "__pydantic_fields_set__", self.__pydantic_fields_set__ | changes.keys())
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
+        return made
 
 
 class Call(Frozen):

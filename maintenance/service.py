@@ -126,7 +126,7 @@ def with_history(body: CaseBody, facts: Sequence[CaseFact]) -> CaseBody:
             spare -= 1
         else:
             kept.append(one)
-    return body.model_copy(update={"history": (first, *kept)})
+    return body.changed(history=(first, *kept))
 
 
 def _lasts(step_: Happened) -> bool:

@@ -83,11 +83,11 @@ class Story:
 
     def change(self, **changes: object) -> None:
         """Change the body. What comes here is of our own making, and checked when it is read again."""
-        self.body = self.body.model_copy(update=changes)
+        self.body = self.body.changed(**changes)
 
     def trigger(self, **changes: object) -> None:
         """Change the trigger."""
-        self.change(trigger=self.body.trigger.model_copy(update=changes))
+        self.change(trigger=self.body.trigger.changed(**changes))
 
 
 def begin(story: Story, calls: Calls | None, rules: Starting, why: str) -> None:

@@ -39,6 +39,7 @@ from spine.store import Change, Saved, Store, Write
 from spine.valkey import Valkey
 from tests.bench.line import Line
 from tests.service.valkeys import Server
+from trunkline.run import keep_what_was_loaded
 from vehicle_gateway import link
 from vehicle_gateway.limits import GatewayLimits
 from vehicle_gateway.parse import Parsed, parse
@@ -77,6 +78,7 @@ async def measure() -> Line:
     folder = Path(tempfile.mkdtemp(prefix="tl-bench-"))
     server = Server(folder)
     server.start()
+    keep_what_was_loaded()  # as each of our processes does
     try:
         rounds = [await _round(server, number) for number in range(1, ROUNDS + 1)]
     finally:
