@@ -1,5 +1,6 @@
 """Cases in the store: opened, made more urgent, closed and opened again by scans; each reaction read twice."""
 
+import random
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from maintenance import calls as choice
 from maintenance import memory
 from maintenance.limits import CaseLimits, MaintenanceLimits
 from maintenance.lists import ALL, IN_STATE, OF_CAR, OPEN
+from maintenance.model import Read
 from maintenance.service import Turn
 from maintenance.states import TriggerState
 from spine.dead_letters import DeadLetters
@@ -241,3 +243,23 @@ async def test_a_clock_that_is_years_ahead_hides_no_later_scan(garage: Maintenan
     garage.clock.advance(HOUR)
     await garage.scan(HIGH, CRITICAL, boot=None, seq=None)
     assert await garage.state("fuel_air") is T.OFFERED
+
+
+async def test_what_is_remembered_of_a_case_is_what_reading_it_again_gives(garage: MaintenanceHouse) -> None:
+    """So that no scan is judged by what the store does not have."""
+    await garage.wants_calls()
+    dice = random.Random(7)
+    remembered = garage.desk.intake._remembered
+    compared = 0
+    for _ in range(60):
+        await garage.scan(
+            *dice.sample(["P0301", "P0420", "C1234", "P0128", "U0100"], dice.choice([0, 0, 0, 1, 2]))
+        )
+        for name, (saved, read) in list(remembered._reads.items()):
+            there = await garage.store.load(name)
+            if there == saved:  # nobody else has changed it since
+                assert read == Read.of(there)
+                assert read is not None
+                assert read.body.model_dump_json(exclude_none=True) == there.body
+                compared += 1
+    assert compared > 100
