@@ -1,57 +1,29 @@
 """Amazon Connect and Twilio TaskRouter by what they publish themselves: botocore's model and the ``twilio`` package."""
 
-import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-PINNED = ("botocore==1.44.8", "twilio==9.13.0")
-"""Some 90 MB that nothing of ours needs to run: in a folder of their own, beside the environment of the tests."""
+from tests.peers import NotInstalled, centers
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What ``tests.vendor_models`` says with both packages on its path."""
-    folder = Path(sys.prefix) / "peers-centers"
-    with (Path(sys.prefix) / "peers-centers.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # workers of one run share it
-        _install(folder)
+    try:
+        folder = centers()
+    except NotInstalled as cause:
+        if os.environ.get("CI"):
+            pytest.fail(f"vendors' packages not installed: {cause}")
+        pytest.skip(f"vendors' packages not installed: {cause}")
     program = [sys.executable, "-m", "tests.vendor_models", str(folder)]
     done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
-
-
-def _install(folder: Path) -> None:
-    mark = folder / "installed"
-    if mark.exists() and mark.read_text("utf-8").split() == list(PINNED):
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    program = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--disable-pip-version-check",
-        "--no-compile",  # thousands of modules, of which a few are read
-        "--target",
-        str(folder),
-        *PINNED,
-    ]
-    try:
-        subprocess.run(program, check=True, capture_output=True, timeout=300)
-    except (OSError, subprocess.SubprocessError) as cause:
-        if os.environ.get("CI"):
-            pytest.fail(f"vendors' packages not installed: {cause}")
-        pytest.skip(f"vendors' packages not installed: {type(cause).__name__}")
-    mark.write_text("\n".join(PINNED), "utf-8")
 
 
 def test_aws_s_own_client_takes_our_request_and_says_what_went_wrong(found: Any) -> None:

@@ -1,13 +1,10 @@
 """``trunkline unit scan`` against other people's cars: every scenario of elmulator, and doip-server; own environment."""
 
-import fcntl
 import json
 import os
 import socket
 import subprocess
-import sys
 import time
-import venv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,13 +14,13 @@ from typing import Any
 import pytest
 
 from tests import warm
+from tests.peers import NotInstalled, diag
 from tests.service.test_unit_life import OPTIONS, Gateway, folder, living, until
 from tests.service.test_unit_life import gateway as gateway_link
 from vehicle_gateway.diag.scan import FaultScan
 
 __all__ = ["folder", "gateway_link"]
 
-PINNED = ("elmulator==0.3.2", "doip-server==2026.6.14.post116")
 SERVICES = """\
 common_services:
   TesterPresent: {request: "regex:^(0x)?3E(00|80)$", responses: ["0x7E00"]}
@@ -36,27 +33,13 @@ specific_services:
 
 @pytest.fixture(scope="session")
 def peers() -> Path:
-    """Their programs, installed once beside the environment of the tests."""
-    folder = Path(sys.prefix) / "peers-diag"
-    done = folder / "installed"
-    with (Path(sys.prefix) / "peers-diag.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # workers of one run share it
-        _install(folder, done)
-    return folder / "bin"
-
-
-def _install(folder: Path, done: Path) -> None:
-    if not done.exists() or done.read_text("utf-8").split() != list(PINNED):
-        try:
-            venv.create(folder, with_pip=True, clear=True)
-            subprocess.run(
-                [folder / "bin/pip", "install", "-q", *PINNED], check=True, capture_output=True, timeout=300
-            )
-        except (OSError, subprocess.SubprocessError) as cause:
-            if os.environ.get("CI"):
-                pytest.fail(f"peers not installed: {cause}")
-            pytest.skip(f"peers not installed: {type(cause).__name__}")
-        done.write_text("\n".join(PINNED), "utf-8")
+    """Their programs."""
+    try:
+        return diag()
+    except NotInstalled as cause:
+        if os.environ.get("CI"):
+            pytest.fail(f"peers not installed: {cause}")
+        pytest.skip(f"peers not installed: {cause}")
 
 
 def scan(*arguments: str) -> tuple[int, dict[str, Any]]:

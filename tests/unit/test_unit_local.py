@@ -217,6 +217,7 @@ async def test_who_does_not_greet_is_refused(rig: Rig, frame: bytes) -> None:
 
 @pytest.mark.parametrize("data", [b"\x00\x00\x00\x00", b"GET / HTTP/1.1\r\n\r\n", b"\x00\x00\x20\x01x"])
 async def test_a_broken_stream_is_let_go_and_the_next_phone_served(rig: Rig, data: bytes) -> None:
+    rig.local = replace_limits(frame_within=200 * MS)
     async with rig.unit() as unit, listening(unit) as port:
         async with phone(port) as broken:
             await broken.raw(data)
