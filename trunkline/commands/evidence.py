@@ -1,13 +1,18 @@
-"""``trunkline evidence export | verify``: what happened, provable without a server."""
+"""``trunkline evidence export | assertion | verify``: what happened, provable without a server."""
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trunkline.commands.exchange import AsJson, show
+
+if TYPE_CHECKING:
+    from spine.ids import DeliveryId
+    from trunkline.desk import Desk
 
 app = typer.Typer(help="Evidence of a delivery.", no_args_is_help=True)
 
@@ -19,20 +24,9 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the evidence file of a delivery that ended; with --out prints its path."""
-    from spine.ids import DeliveryId
-    from trunkline.desk import desk
     from trunkline.exporting import evidence_of
 
-    async def work() -> dict[str, Any]:
-        async with desk() as opened:
-            return await evidence_of(opened, DeliveryId(delivery))
-
-    document = asyncio.run(work())
-    if out is None:
-        show(document, as_json=as_json)
-    else:
-        out.write_text(json.dumps(document, indent=1), "utf-8")
-        show({"file": str(out)}, as_json=True) if as_json else print(out)
+    _write(evidence_of, delivery, out, as_json=as_json)
 
 
 @app.command()
@@ -42,13 +36,25 @@ def assertion(
     as_json: AsJson = False,
 ) -> None:
     """What the passkey signed for a delivery's approval, as long as it is kept: for `evidence verify --assertion`."""
+    from trunkline.exporting import assertion_of
+
+    _write(assertion_of, delivery, out, as_json=as_json)
+
+
+def _write(
+    made: "Callable[[Desk, DeliveryId], Awaitable[dict[str, Any]]]",
+    delivery: str,
+    out: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """A document about a delivery, to a file or on the screen."""
     from spine.ids import DeliveryId
     from trunkline.desk import desk
-    from trunkline.exporting import assertion_of
 
     async def work() -> dict[str, Any]:
         async with desk() as opened:
-            return await assertion_of(opened, DeliveryId(delivery))
+            return await made(opened, DeliveryId(delivery))
 
     document = asyncio.run(work())
     if out is None:
