@@ -76,11 +76,12 @@ class CourierDesk:
     async def key(self, device: Device, delivery: DeliveryId) -> str:
         """The key's token, for the device it is bound to; from now on it may be used offline.
 
-        Raises ``NoKey``, and what the key service says (``NotSignedYet``, ``KeyOver``).
+        Raises ``NoKey``, also while the delivery has not heard yet that it is signed (or the phone could set
+        out before the delivery lets it), and what the key service says (``KeyOver``).
         """
         read = await self.read(device, delivery)
         key = read.body.key
-        if key is None or key.dead or key.jkt != device.jkt or read.over:
+        if key is None or not key.signed or key.dead or key.jkt != device.jkt or read.over:
             raise NoKey("there is no key for this device now")
         return await self._keys.hand_out(key.key, jkt=device.jkt, now=self._deliveries.clock.now())
 

@@ -18,8 +18,9 @@ from delivery.problems import (
     TooFar,
     TooLateForAgain,
 )
-from delivery.states import State, StepNotAllowed
+from delivery.states import Act, State, StepNotAllowed
 from people.model import AddressKind
+from spine.log import Entry
 from tests.service.conftest import MORNING
 from tests.service.delivery_house import HERE, HOUR, MINUTE, SPOT, DeliveryHouse, home, house_of_people
 from tests.unit.test_delivery_photos import BARE, FULL
@@ -349,6 +350,27 @@ async def test_no_opening_with_a_key_that_is_over(home: DeliveryHouse) -> None:
         await home.desk.at_the_car.open(home.device, delivery, "again", wait=0)
     with pytest.raises(NoKey):
         await home.desk.courier.key(home.device, delivery)
+
+
+async def test_who_has_the_key_may_set_out(home: DeliveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key is signed before its delivery hears of it: until then no phone gets it."""
+    delivery = await home.asked(courier=home.courier)
+    await home.decide(delivery)
+    refused, react = list[str](), home.react
+
+    async def asked_for_first(entry: Entry) -> None:
+        try:
+            await home.desk.courier.key(home.device, delivery)
+        except NoKey:
+            refused.append(entry.kind)
+        else:
+            (await home.read(delivery)).require(Act.SET_OUT)
+        await react(entry)
+
+    monkeypatch.setattr(home, "react", asked_for_first)
+    await home.settle()
+    assert "key.signed" in refused
+    assert await home.desk.courier.key(home.device, delivery)
 
 
 async def test_one_picture_of_two_deliveries_is_forgotten_with_each(home: DeliveryHouse) -> None:
