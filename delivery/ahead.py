@@ -13,6 +13,7 @@ from delivery.model import Read
 from delivery.ports import Car, Cars, Keys
 from delivery.problems import NoKey, OnlySimulated
 from delivery.service import Deliveries
+from delivery.witness import Witness
 from keys.model import InHand
 from spine.ids import CommandId, DeliveryId, KeyId, VehicleId, named_after
 from spine.problems import Problem
@@ -54,6 +55,7 @@ class Beside:
     subjects: Subjects
     car: Car = field(repr=False)
     found: Found = field(repr=False)
+    witness: Witness = field(repr=False)
     key: InHand = field(repr=False)
     news: Mapping[str, str] = field(repr=False)
     """What was signed lately for challenges of the car."""
@@ -118,7 +120,8 @@ class LookAhead:
             self._keys.in_hand(subjects.key, jkt=subjects.jkt, now=now),
             self._news.kept(subjects.vehicle),
         )
-        return Beside(subjects, car, found, key, news)
+        witness = Witness.of(subjects.command(delivery), found.loaded[found.view.unit])
+        return Beside(subjects, car, found, witness, key, news)
 
     def _still_good(self, kept: Sight, now: datetime) -> bool:
         """Time alone ends a challenge and a key, without a version that would tell."""

@@ -1,6 +1,7 @@
 """What a courier asks of the car: a challenge, the one opening, lock and flash; and the wait for it."""
 
 import asyncio
+import os
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -140,6 +141,7 @@ class AtTheCar:
             try:
                 attempt = await self._attempt(seen, device, proof, position=position, reason=reason)
                 outcome = await self._commit(attempt)
+                os.sched_yield()
             except Raced:
                 continue
             except Problem:
@@ -148,7 +150,7 @@ class AtTheCar:
                     raise
                 continue
             command = attempt.planned.command
-            witness = Witness.of(command, outcome.saved[attempt.planned.body.unit])
+            witness = attempt.witness.after(outcome.saved[attempt.planned.body.unit])
             found = await self._outcome(
                 read.id, command, attempt.key_id, wait, after=outcome.positions[-1], witness=witness
             )
@@ -202,16 +204,14 @@ class AtTheCar:
             )
             return Turn(body, [started], writes=made.writes, others=made.facts, hint=made.hint)
 
-        return Attempt(seen.saved, beside.key.saved, planned, now, decide)
+        return Attempt(read, seen.saved, beside.key.saved, planned, beside.witness, now, decide)
 
     async def _commit(self, attempt: Attempt) -> Outcome:
         """One commit starts the opening and makes its command."""
         delivery, planned = attempt.saved.id, attempt.planned
 
         def decided(saved: Mapping[str, Saved]) -> Change:
-            read = Read.of(saved[delivery])
-            if read is None:
-                raise Raced
+            read = attempt.delivery(saved[delivery])
             return self._deliveries.commit(read, attempt.decide(read, saved), attempt.now)
 
         loaded = {delivery: attempt.saved, attempt.key_id: attempt.key, **planned.loaded}

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from delivery.answers import Answer
 from keys.car.claims import ReceiptClaims
+from keys.car.jwk import ed25519_to_jwk, thumbprint
 from keys.car.jws import RECEIPT, Unacceptable, read
 from keys.car.receipt import chain_hash, check_receipt
 from spine.facts.vehicle import UnitReceipt
@@ -31,12 +32,22 @@ class Witness:
 
     command: CommandId
     unit: str
+    version: int
+    """Of the unit's subject, when its key was read there."""
     key: Ed25519PublicKey = field(repr=False)
+    kid: str
 
     @classmethod
     def of(cls, command: CommandId, unit: Saved) -> Self:
-        """``unit``: its subject as the command's commit found it."""
-        return cls(command, unit.id, key_of(UnitView.of(unit).receipt_jwk))
+        """``unit``: its subject, as the command was planned on it."""
+        key = key_of(UnitView.of(unit).receipt_jwk)
+        return cls(command, unit.id, unit.version, key, thumbprint(ed25519_to_jwk(key)))
+
+    def after(self, unit: Saved) -> "Witness":
+        """The same, of the unit as the command's commit found it."""
+        return (
+            self if (unit.id, unit.version) == (self.unit, self.version) else Witness.of(self.command, unit)
+        )
 
     def answer(self, fact: UnitReceipt) -> Answer | None:
         """The answer that this receipt gives; None where it is about something else, or not the unit's own."""
@@ -47,7 +58,7 @@ class Witness:
             parts = read(fact.receipt, RECEIPT)
             if parts.claims.get("cmd") != self.command or parts.claims.get("out") not in _ANSWERS:
                 return None
-            claims = check_receipt(parts, key=self.key, unit=self.unit)
+            claims = check_receipt(parts, key=self.key, unit=self.unit, kid=self.kid)
         except Unacceptable:
             return None
         receipt = claims.n, chain_hash(fact.receipt)

@@ -54,7 +54,7 @@ class Frozen(BaseModel):
 
     def but(self, **changes: object) -> Self:
         """A copy with these fields changed, checked as if new."""
-        return type(self).model_validate({**dict(self), **changes})
+        return type(self).model_validate({**self.__dict__, **changes})
 
     def changed(self, **changes: object) -> Self:
         """A copy with these fields changed, unchecked: what comes here is of our own making.

@@ -213,6 +213,8 @@ class Tail:
                 end.add(entries)
                 for subscriber in self._subscribers:
                     subscriber.offer(partition, entries)
+                if entries:  # whoever waited for them goes first: asking for more is a system call
+                    await asyncio.sleep(0)
         finally:
             await stream.close()
 

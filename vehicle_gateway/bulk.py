@@ -1,9 +1,12 @@
-"""PUBLISH in bulk: one ``recv`` for many packets, taken apart here; all that is unusual is paho's (rule 9)."""
+"""PUBLISH and PUBACK in bulk: one ``recv`` for many packets, taken apart here; all that is unusual is paho's (rule 9)."""
 
 import time
 from typing import Final
 
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from vehicle_gateway.paho_client import Client
 from vehicle_gateway.session import Incoming
@@ -11,6 +14,10 @@ from vehicle_gateway.session import Incoming
 _CHUNK: Final = 65_536
 _SHORT: Final = 0x80
 """A length below this is one byte (MQTT 5, 1.5.5)."""
+
+_PUBACK: Final = 0x40
+_SUCCESS: Final = ReasonCode(PacketTypes.PUBACK)
+_NO_PROPERTIES: Final = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]
 
 # Properties of PUBLISH that are read here (MQTT 5, 3.3.2.3)
 _EXPIRY: Final = 2
@@ -26,7 +33,7 @@ _NONE: Final[Extras] = (None, None, ())
 class BulkClient(Client):
     """Takes many messages from one read of the socket.
 
-    A packet that is no plain PUBLISH, or that has anything odd about it, is given to paho, which reads it from
+    A packet that is no plain PUBLISH or PUBACK, or that has anything odd about it, is given to paho, which reads it from
     what is here instead of from the socket and decides what becomes of the connection.
     """
 
@@ -82,11 +89,22 @@ class BulkClient(Client):
                 arrived.append(message)
                 self._at = end
                 continue
-            code = self._packet_read()
+            if here[self._at] == _PUBACK and end - body == 2:
+                code = self._answered(here[body] << 8 | here[body + 1])
+                self._at = end
+            else:
+                code = self._packet_read()
             if code > MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return self._loop_rc_handle(code)
             if self._sock is None or self._sock.fileno() < 0:  # it was the broker's DISCONNECT
                 return MQTTErrorCode.MQTT_ERR_NO_CONN
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _answered(self, mid: int) -> MQTTErrorCode:
+        """A PUBACK without a reason, which means success (MQTT 5, 3.4.2.1): one for each message that we send."""
+        with self._out_message_mutex:
+            if mid in self._out_messages:
+                return self._do_on_publish(mid, _SUCCESS, _NO_PROPERTIES)
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _sock_recv(self, bufsize: int) -> bytes:

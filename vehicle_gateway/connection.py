@@ -15,7 +15,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from vehicle_gateway.bulk import BulkClient
 from vehicle_gateway.dial import dial
-from vehicle_gateway.paho_client import Client, properties, puback, publish_qos0
+from vehicle_gateway.paho_client import Client, PublishProperties, properties, puback, publish_qos0
 from vehicle_gateway.session import (
     Broker,
     ConnectionRefused,
@@ -125,12 +125,12 @@ class Connection:
     # ---- sending
 
     def send(
-        self, topic: str, payload: bytes, *, qos: int, retain: bool, extras: Mapping[str, object]
+        self, topic: str, payload: bytes, *, qos: int, retain: bool, extras: PublishProperties
     ) -> asyncio.Future[int]:
         """Write to the socket now; the future gives the PUBACK's reason code, at once 0 for QoS 0."""
         if not self.up:
             raise NotConnected("no connection")
-        info = self._client.publish(topic, payload, qos, retain, properties(PacketTypes.PUBLISH, **extras))
+        info = self._client.publish(topic, payload, qos, retain, cast("Any", extras))
         if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
             raise NotConnected("too many messages wait")
         answer: asyncio.Future[int] = self._loop.create_future()

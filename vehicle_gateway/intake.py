@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import suppress
@@ -100,6 +101,7 @@ class Intake:
         except BaseException:
             self._cars.clear()  # they remember what may not have been saved
             raise
+        os.sched_yield()  # whoever waits for what is saved now goes first, a courier perhaps; a unit can wait
         self._tell(checked, verdicts, [*poison, *foreign])
         for each in batch:
             if each.too_fast and each.found.shard is not None and each.found.unit is not None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from vehicle_gateway.connection import Connection
+from vehicle_gateway.paho_client import PublishProperties
 from vehicle_gateway.session import (
     Broker,
     ConnectionRefused,
@@ -113,11 +114,7 @@ class Link:
         """
         if self._connection is None:
             raise NotConnected("no connection")
-        extras = {
-            "MessageExpiryInterval": expiry,
-            "ResponseTopic": response_topic,
-            "CorrelationData": correlation,
-        }
+        extras = PublishProperties(expiry=expiry, response_topic=response_topic, correlation=correlation)
         return self._connection.send(topic, payload, qos=qos, retain=retain, extras=extras)
 
     @contextmanager

@@ -129,14 +129,46 @@ def puback(mid: int) -> bytes:
 
 def publish_qos0(topic: str, payload: bytes, expiry: int) -> bytes:
     """PUBLISH of QoS 0, not retained, with a message expiry in seconds (MQTT 5, 3.3)."""
-    name = topic.encode()
-    body = b"".join((len(name).to_bytes(2, "big"), name, b"\x05\x02", expiry.to_bytes(4, "big"), payload))
-    length, left = bytearray(), len(body)
+    body = b"".join((_with_length(topic.encode()), b"\x05\x02", expiry.to_bytes(4, "big"), payload))
+    return b"\x30" + _variable(len(body)) + body
+
+
+class PublishProperties:
+    """Properties of a PUBLISH, encoded when they are made (MQTT 5, 3.3.2.3).
+
+    paho's own look each name up in its tables, to set it and to write it: a third of what a message costs to send.
+    All that paho asks of them is ``pack``.
+    """
+
+    __slots__ = ("_encoded",)
+
+    def __init__(self, *, expiry: int | None, response_topic: str | None, correlation: bytes | None) -> None:
+        """``expiry``: seconds. Raises ``OverflowError`` for what does not fit in its field."""
+        body = b"" if expiry is None else b"\x02" + expiry.to_bytes(4, "big")
+        if response_topic is not None:
+            body += b"\x08" + _with_length(response_topic.encode())
+        if correlation is not None:
+            body += b"\x09" + _with_length(correlation)
+        self._encoded = _variable(len(body)) + body
+
+    def pack(self) -> bytes:
+        """Their length and themselves."""
+        return self._encoded
+
+
+def _with_length(data: bytes) -> bytes:
+    """Two bytes of length, and the data (MQTT 5, 1.5.4 and 1.5.6)."""
+    return len(data).to_bytes(2, "big") + data
+
+
+def _variable(length: int) -> bytes:
+    """A Variable Byte Integer (MQTT 5, 1.5.5)."""
+    digits = bytearray()
     while True:
-        left, digit = left >> 7, left & 0x7F
-        length.append(digit | 0x80 if left else digit)
-        if not left:
-            return b"\x30" + bytes(length) + body
+        length, digit = length >> 7, length & 0x7F
+        digits.append(digit | 0x80 if length else digit)
+        if not length:
+            return bytes(digits)
 
 
 def incoming(message: paho.MQTTMessage, generation: int) -> Incoming:

@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from vehicle_unit.limits import UnitLimits
@@ -87,9 +88,14 @@ class Latch:
                 case _:
                     self._tell(act)
         if self.state is not former:
-            _log.info("lock.state", extra={"former": former.value, "state": self.state.value})
+            self._write_down(former)
             self._moved.set()
             self._on_state(self.state)
+
+    def _write_down(self, former: Lock) -> None:
+        """In the log, once whoever waits for the boot has been told."""
+        states = {"former": former.value, "state": self.state.value}
+        asyncio.get_running_loop().call_soon(partial(_log.info, "lock.state", extra=states))
 
     def _tell(self, act: Act) -> None:
         try:

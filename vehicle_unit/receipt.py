@@ -29,13 +29,14 @@ class Receipt:
 
     ``key``: whose signature is still to be made behind ``text``. It is made when ``token`` is first asked for,
     after a power cut once more, and gives the same bytes each time (RFC 8032). ``said``: what ``text`` says,
-    where that is known already.
+    where that is known already; ``at``: when, milliseconds, where that alone is.
     """
 
     n: int
     text: str = field(repr=False)
     key: SigningKey | None = field(default=None, repr=False)
     said: ReceiptClaims | None = field(default=None, repr=False)
+    at: int | None = field(default=None, repr=False)
 
     @classmethod
     def read(cls, text: str, key: SigningKey) -> Self:
@@ -58,7 +59,8 @@ class Receipt:
     def message_id(self) -> str:
         """A UUID version 7 made of the receipt itself: after a restart it goes out under the same id."""
         digest = hashlib.sha256(self.token.encode()).digest()
-        moment = (self.claims.at & (2**48 - 1)).to_bytes(6, "big").hex()
+        at = self.claims.at if self.at is None else self.at
+        moment = (at & (2**48 - 1)).to_bytes(6, "big").hex()
         rand = digest.hex()
         variant = "89ab"[digest[31] & 3]
         return f"{moment[:8]}-{moment[8:12]}-7{rand[:3]}-{variant}{rand[3:6]}-{rand[6:18]}"

@@ -126,7 +126,7 @@ class Receipts:
             self._land()
         self._record.advance(window=window, clock_floor=clock_floor, beside=text)
         self._broken = False
-        self._carried = self._newest = receipt = Receipt(head.n + 1, text, self._key)
+        self._carried = self._newest = receipt = Receipt(head.n + 1, text, self._key, at=reading.at)
         self._keep(receipt)
         return receipt
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -86,6 +87,8 @@ class Uplink:
                 except NotConnected:
                     self._outbox.not_sent(due[index:])
                     return
+        if due:
+            os.sched_yield()
 
     def disconnected(self) -> None:
         """The connection is gone: all that is not acknowledged goes out again on the next."""

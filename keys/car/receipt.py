@@ -81,9 +81,9 @@ def read_receipt(token: object, *, key: Ed25519PublicKey, unit: str) -> ReceiptC
     return check_receipt(read(token, RECEIPT), key=key, unit=unit)
 
 
-def check_receipt(parts: Parts, *, key: Ed25519PublicKey, unit: str) -> ReceiptClaims:
-    """The same of a receipt that was taken apart already."""
-    if parts.signer != thumbprint(ed25519_to_jwk(key)):
+def check_receipt(parts: Parts, *, key: Ed25519PublicKey, unit: str, kid: str | None = None) -> ReceiptClaims:
+    """The same of a receipt that was taken apart already. ``kid``: the key's thumbprint, where it is known."""
+    if parts.signer != (kid or thumbprint(ed25519_to_jwk(key))):
         raise Unacceptable(Fault.SIGNER)
     claims = ReceiptClaims.of(verify(parts, key))
     if claims.iss != unit:

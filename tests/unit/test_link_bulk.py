@@ -235,3 +235,36 @@ def test_a_flipped_byte_is_what_paho_takes_it_for(some: list[bytes], data: st.Da
     stream = bytearray(b"".join(some))
     stream[data.draw(st.integers(0, len(stream) - 1))] = data.draw(st.integers(0, 255))
     assert read(BulkClient, [bytes(stream)]) == read(Client, [bytes(stream)])
+
+
+def answered(kind: type[Client], data: bytes) -> tuple[list[tuple[int, int]], int, bool]:
+    """What three messages that were sent hear of it: number and reason; how many still wait; whether it ended."""
+    reading, heard = Reading(kind), list[tuple[int, int]]()
+    client: Any = reading.client
+    client.on_publish = lambda _c, _u, mid, code, _p: heard.append((mid, code.value))
+    try:
+        for _ in range(3):
+            client.publish("t", b"x", 1)
+        reading.feed(data)
+        return heard, len(client._out_messages), reading.ended
+    finally:
+        reading.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x40\x02\x00\x02",
+        b"\x40\x02\x00\x03\x40\x02\x00\x01\x40\x02\x00\x02",
+        b"\x40\x02\x00\x01\x40\x02\x00\x01",  # twice
+        b"\x40\x02\x00\x09",  # nobody's
+        b"\x40\x03\x00\x02\x10",  # a reason: no subscribers
+        b"\x40\x04\x00\x02\x87\x00",
+        b"\x40\x80\x00",
+        b"\x40\x01\x00",
+        b"\x41\x02\x00\x02",  # reserved bits
+        b"\x40\x82\x00\x00\x02",  # a length in two bytes that needs one
+    ],
+)
+def test_what_the_broker_answers_is_what_paho_takes_it_for(data: bytes) -> None:
+    assert answered(BulkClient, data) == answered(Client, data)

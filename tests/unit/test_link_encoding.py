@@ -1,12 +1,14 @@
 """Packets we write ourselves are what paho's own reader takes them for."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from vehicle_gateway.paho_client import puback, publish_qos0
+from vehicle_gateway.paho_client import PublishProperties, puback, publish_qos0
 
 
 def read(packet: bytes) -> tuple[int, str, int, bytes]:
@@ -39,3 +41,32 @@ def test_every_length_of_the_length(size: int) -> None:
 
 def test_a_puback_is_four_bytes() -> None:
     assert puback(0x1234) == b"\x40\x02\x12\x34"
+
+
+@given(
+    st.none() | st.integers(0, 2**32 - 1),
+    st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200),
+    st.none() | st.binary(max_size=200),
+)
+def test_properties_are_the_bytes_that_paho_makes_of_them(
+    expiry: int | None, topic: str | None, correlation: bytes | None
+) -> None:
+    theirs = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    for name, value in (
+        ("MessageExpiryInterval", expiry), ("ResponseTopic", topic), ("CorrelationData", correlation),
+    ):  # fmt: skip
+        if value is not None:
+            setattr(theirs, name, value)
+    ours = PublishProperties(expiry=expiry, response_topic=topic, correlation=correlation).pack()
+    again = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    _, used = again.unpack(ours)  # type: ignore[no-untyped-call]
+    assert (used, again.json()) == (len(ours), theirs.json())  # type: ignore[no-untyped-call]
+    assert len(ours) == len(theirs.pack())  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"expiry": 2**32}, {"correlation": b"x" * 65_536}, {"response_topic": "x" * 65_536}]
+)
+def test_what_does_not_fit_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(OverflowError):
+        PublishProperties(**{"expiry": None, "response_topic": None, "correlation": None, **wrong})
