@@ -10,6 +10,7 @@ from people import device_proof
 from people.carriers import Carriers
 from people.couriers import Couriers
 from people.limits import PeopleLimits
+from people.model import CarrierBody, CourierView
 from people.problems import ProofRefused, Unauthenticated
 from people.states import Carrier, Courier
 from people.tokens import Bearer, Token, digest, draw
@@ -82,19 +83,32 @@ class CourierTokens:
         """Whose token this is, while it lives, the courier is enrolled and the carrier not frozen since."""
         if token.bearer is not Bearer.COURIER:
             return None
-        given, (principal, kept) = await asyncio.gather(
-            self._expiring.get(_SPACE, token.hash), self._standing(CourierId(token.subject))
-        )
+        named = CourierId(token.subject)
+        carrier = self._carrier_of.get(named)
+        if carrier is None:
+            given, courier = await asyncio.gather(
+                self._expiring.get(_SPACE, token.hash), self._couriers.courier(named)
+            )
+            standing = await self._carriers.load(courier.carrier) if courier else None
+        else:  # all in one question to the store
+            given, courier, standing = await asyncio.gather(
+                self._expiring.get(_SPACE, token.hash),
+                self._couriers.courier(named),
+                self._carriers.load(carrier),
+            )
+        principal, kept = self._principal(named, courier, standing)
         return principal if given == kept else None
 
     async def _standing(self, named: CourierId) -> tuple[CourierPrincipal | None, str]:
         """Who may hold tokens now, and what is kept with them: it changes when the carrier's tokens end."""
-        known = self._carrier_of.get(named)
-        if known is None:
-            courier = await self._couriers.courier(named)
-            carrier = await self._carriers.load(courier.carrier) if courier else None
-        else:
-            courier, carrier = await asyncio.gather(self._couriers.courier(named), self._carriers.load(known))
+        courier = await self._couriers.courier(named)
+        return self._principal(
+            named, courier, await self._carriers.load(courier.carrier) if courier else None
+        )
+
+    def _principal(
+        self, named: CourierId, courier: CourierView | None, carrier: tuple[Carrier, CarrierBody] | None
+    ) -> tuple[CourierPrincipal | None, str]:
         if courier is None or courier.state is not Courier.ENROLLED:
             return None, ""
         self._carrier_of[named] = courier.carrier

@@ -39,6 +39,7 @@ from spine.store import Store
 from spine.valkey import Valkey
 from trunkline import languages, problems
 from trunkline.centering import center_routes
+from trunkline.collector import keep_what_was_loaded
 from trunkline.compose import Services, services
 from trunkline.delivering import delivery_routes
 from trunkline.desking import desk_routes
@@ -52,7 +53,6 @@ from trunkline.maintaining import maintenance_routes
 from trunkline.notifying import notification_routes
 from trunkline.operating import operator_routes
 from trunkline.own_pages import OwnPages
-from trunkline.run import keep_what_was_loaded
 from trunkline.settings import Settings
 from trunkline.texts import Texts
 from trunkline.trust import NoTrust, PublicKeys

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -12,13 +11,11 @@ from typing import Any, ClassVar, Final
 
 from spine.facts.delivery import OpeningStarted
 from spine.problems import Kind, Problem
+from trunkline.collector import keep_what_was_loaded
 from trunkline.lines import start_logging
 from trunkline.settings import Settings
 
 log = logging.getLogger("trunkline")
-
-_NEW_OBJECTS: Final = 10_000
-"""After which the collector looks for cycles among them: less than a millisecond."""
 
 
 class WrongKeys(Problem):
@@ -26,17 +23,6 @@ class WrongKeys(Problem):
 
     code: ClassVar[str] = "settings.keys"
     kind: ClassVar[Kind] = Kind.INVALID
-
-
-def keep_what_was_loaded() -> None:
-    """Take all that start-up made out of the collector's sight: each look at it would be a pause of 50 ms.
-
-    It looks after ten thousand new objects, not seven hundred: what is at work at once is more than that, and looking
-    at it over and over took a twentieth of a busy process.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
 
 
 _URGENT: Final = (OpeningStarted.model_fields["kind"].default,)

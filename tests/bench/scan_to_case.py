@@ -39,7 +39,7 @@ from spine.store import Change, Saved, Store, Write
 from spine.valkey import Valkey
 from tests.bench.line import Line
 from tests.service.valkeys import Server
-from trunkline.run import keep_what_was_loaded
+from trunkline.collector import keep_what_was_loaded
 from vehicle_gateway import link
 from vehicle_gateway.limits import GatewayLimits
 from vehicle_gateway.parse import Parsed, parse

@@ -31,7 +31,7 @@ from spine.store import Store
 from spine.valkey import Valkey
 from tests.bench import webhooks_sink
 from tests.bench.webhooks_stand import ADDRESSES, BYTES
-from trunkline.run import keep_what_was_loaded
+from trunkline.collector import keep_what_was_loaded
 from webhooks.dispatch import Brief
 from webhooks.endpoints import Endpoint, Endpoints, EndpointState
 from webhooks.engine import Engine

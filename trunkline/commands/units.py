@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from trunkline.collector import keep_what_was_loaded
 from trunkline.commands import scanning
 from trunkline.commands.exchange import DRAWN, AsJson, Document, read_document, say, show
 from trunkline.lines import start_logging
@@ -82,8 +83,13 @@ def run(  # noqa: PLR0917 - each is an option of the command line
 
         Source.of(elm=elm, doip=doip, ecus=options.ecus, limits=options.readers)
     identity = Identity.load(directory)
+
+    def ready() -> None:
+        keep_what_was_loaded()
+        say(f"ready: {identity.unit} in {directory}")
+
     with contextlib.suppress(KeyboardInterrupt):
-        _run(_until_told(run_unit(directory, options, lambda: say(f"ready: {identity.unit} in {directory}"))))
+        _run(_until_told(run_unit(directory, options, ready)))
 
 
 def _after(seconds: float) -> timedelta | None:
