@@ -24,7 +24,7 @@ import trunkline.stage_page_in_app
 import webhooks.api
 import webhooks.api_mending
 import webhooks.published
-from delivery.api_tap import Tap
+from delivery.api_tap import Raised, Tap
 from keys.bundles import Bundles
 from keys.checkpoints import Checkpoints
 from people.access import CarrierPrincipal
@@ -38,6 +38,7 @@ from spine.rates import Rates
 from spine.store import Store
 from spine.valkey import Valkey
 from trunkline import languages, problems
+from trunkline.application import Application
 from trunkline.centering import center_routes
 from trunkline.collector import keep_what_was_loaded
 from trunkline.compose import Services, services
@@ -47,7 +48,7 @@ from trunkline.event_documents import describe_webhooks
 from trunkline.eventing import catalogue, event_routes
 from trunkline.frame import Framed, templates
 from trunkline.ground import Ground, ground
-from trunkline.headers import BodyLimit, SecurityHeaders
+from trunkline.headers import BodyLimit, SecurityHeaders, security_headers
 from trunkline.lately import Lately
 from trunkline.maintaining import maintenance_routes
 from trunkline.notifying import notification_routes
@@ -63,11 +64,11 @@ BODY_BYTES = 2 * 1024 * 1024
 _CHECKPOINTS_AGE: Final = timedelta(seconds=2)
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings) -> Application:
     """The application; it opens the store when it starts and is ready when it serves."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: Application) -> AsyncIterator[None]:
         async with ground(settings) as base, services(base) as parts:
             attach(app, parts, PublicKeys(settings))
             if settings.stage_socket is not None:
@@ -82,9 +83,9 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def bare(settings: Settings, lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - Starlette's own type is a union of callables
+def bare(settings: Settings, lifespan: Any = None) -> Application:  # noqa: ANN401 - Starlette's own type is a union of callables
     """With its middleware and the words of its problems, without routes."""
-    app = FastAPI(
+    app = Application(
         title="Trunkline",
         version="1",
         summary="In-car delivery: orders, approvals, keys, openings, evidence.",
@@ -95,22 +96,30 @@ def bare(settings: Settings, lifespan: Any = None) -> FastAPI:  # noqa: ANN401 -
     )
     problems.install(app)
     describe_webhooks(app, catalogue())
-    tiles = urlsplit(settings.map_tiles or "")
     app.state.pages = templates(tiles=settings.map_tiles or "", credit=settings.map_credit)
     # The last one added is the first one asked.
     app.add_middleware(BodyLimit, limit=BODY_BYTES, patience=settings.body_patience)
     app.add_middleware(problems.Mishaps)
     app.add_middleware(OwnPages, origin=settings.public_url)
     app.add_middleware(Texts)
-    app.add_middleware(SecurityHeaders, tiles=f"https://{tiles.netloc}" if tiles.netloc else "")
+    app.add_middleware(SecurityHeaders, headers=_said_by_all(settings))
     app.add_middleware(Framed)
     app.add_middleware(languages.Languages)
     return app
 
 
-def attach(app: FastAPI, parts: Services, jwks: Mapping[str, Any]) -> None:
-    """Add every package's routes."""
-    app.router.routes.insert(0, Tap(parts.delivery))
+def _said_by_all(settings: Settings) -> list[tuple[bytes, bytes]]:
+    tiles = urlsplit(settings.map_tiles or "")
+    return security_headers(tiles=f"https://{tiles.netloc}" if tiles.netloc else "")
+
+
+def attach(app: Application, parts: Services, jwks: Mapping[str, Any]) -> None:
+    """Add every package's routes, and before all that stands around them the tap's short way."""
+    settings = parts.ground.settings
+    app.first = Tap(
+        parts.delivery, app.whole, patience=settings.body_patience, headers=_said_by_all(settings)
+    )
+    app.router.routes.insert(0, Raised())
     pages: Environment = app.state.pages
     cared_for = [*maintenance_routes(parts, pages), *desk_routes(parts, pages), center_routes(parts)]
     for router in (

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -30,17 +31,19 @@ _HEADERS: Final = {
 }
 
 
+def security_headers(*, tiles: str = "") -> list[tuple[bytes, bytes]]:
+    """What every answer says. ``tiles``: the origin that pages may show map tiles of, where the operator has one."""
+    policy = CSP.replace("img-src 'self'", f"img-src 'self' {tiles}") if tiles else CSP
+    ours = {"Content-Security-Policy": policy, **_HEADERS, "Cache-Control": "no-store"}
+    return [(name.lower().encode(), value.encode()) for name, value in ours.items()]
+
+
 class SecurityHeaders:
-    """ASGI middleware: adds the headers; answers are not cached unless they say so.
+    """ASGI middleware: adds the headers (``security_headers``); answers are not cached unless they say so."""
 
-    ``tiles``: the origin that pages may show map tiles of, where the operator has one.
-    """
-
-    def __init__(self, app: ASGIApp, *, tiles: str = "") -> None:
+    def __init__(self, app: ASGIApp, *, headers: Sequence[tuple[bytes, bytes]]) -> None:
         self._app = app
-        policy = CSP.replace("img-src 'self'", f"img-src 'self' {tiles}") if tiles else CSP
-        ours = {"Content-Security-Policy": policy, **_HEADERS, "Cache-Control": "no-store"}
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in ours.items()]
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and add to what comes back."""

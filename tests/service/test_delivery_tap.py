@@ -1,5 +1,6 @@
 """The short way of a tap: told apart from the ordinary one by nothing but the time it takes."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -11,24 +12,25 @@ import pytest
 from fastapi import FastAPI
 
 from delivery import api_courier
-from delivery.api_tap import Tap
+from delivery.api_tap import Raised, Tap
 from delivery.states import State
 from spine.facts.vehicle import CommandCreated
 from tests.people_signing import ORIGIN, Device
 from tests.service.delivery_house import HERE, DeliveryHouse, home, house_of_people
 from trunkline import problems
-from trunkline.headers import BodyLimit
+from trunkline.headers import BodyLimit, SecurityHeaders, security_headers
 
 __all__ = ["home", "house_of_people"]
 
 PROOF = {"proof": "a.b.c"}
+PATIENCE = timedelta(seconds=0.2)
 
 
 class Doors:
     """The same house behind an ordinary door, the product's, and one that knows the short way alone."""
 
-    def __init__(self, home: DeliveryHouse, *clients: httpx.AsyncClient, token: str) -> None:
-        self.home, self.token = home, token
+    def __init__(self, home: DeliveryHouse, apps: list[Any], *clients: httpx.AsyncClient, token: str) -> None:
+        self.home, self.apps, self.token = home, apps, token
         self.ordinary, self.product, self.short = clients
 
     async def tap(
@@ -47,16 +49,17 @@ class Doors:
 
 @pytest.fixture
 async def doors(home: DeliveryHouse) -> AsyncIterator[Doors]:
-    apps = []
+    apps = list[Any]()
     for short, ordinary in ((False, True), (True, True), (True, False)):
         app = FastAPI()
         problems.install(app)
-        app.add_middleware(BodyLimit, limit=100_000, patience=timedelta(seconds=5))
+        app.add_middleware(BodyLimit, limit=100_000, patience=PATIENCE)
+        app.add_middleware(SecurityHeaders, headers=security_headers())
         if ordinary:
             app.include_router(api_courier.routes(home.desk), prefix="/v1")
-        if short:
-            app.router.routes.insert(0, Tap(home.desk))
-        apps.append(app)
+        app.router.routes.insert(0, Raised())
+        short_way = Tap(home.desk, app, patience=PATIENCE, headers=security_headers())
+        apps.append(short_way if short else app)
     granted = await home.people.people.courier_tokens.sign_in(
         home.phone.sign_in(home.courier, home.now), now=home.now
     )
@@ -69,7 +72,7 @@ async def doors(home: DeliveryHouse) -> AsyncIterator[Doors]:
             )
             for app in apps
         ]
-        yield Doors(home, *clients, token=granted.token)
+        yield Doors(home, apps, *clients, token=granted.token)
 
 
 def said(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
@@ -100,7 +103,7 @@ async def test_it_opens_and_both_ways_say_the_same_of_it(doors: Doors) -> None:
 async def test_pending_says_where_to_look(doors: Doors) -> None:
     delivery = await doors.home.arrived()
     short = await doors.tap(doors.short, delivery, headers={"Prefer": "wait=0"})
-    assert (short.status_code, short.json()["outcome"]) == (202, "pending")
+    assert (short.status_code, short.json().get("outcome")) == (202, "pending"), short.text
     assert short.headers["location"] == f"/v1/courier/jobs/{delivery}"
     assert said(short) == said(await doors.tap(doors.ordinary, delivery, headers={"Prefer": "wait=0"}))
 
@@ -171,3 +174,72 @@ async def test_the_ordinary_way_is_still_there(doors: Doors) -> None:
         answer = await doors.tap(doors.product, delivery, headers=sent)
         assert (answer.status_code, answer.json()["outcome"]) == (202, "pending")
         assert (await doors.tap(doors.short, delivery, headers=sent)).status_code == 404
+
+
+async def test_a_body_that_does_not_come_is_refused_as_others_are(doors: Doors) -> None:
+    """As a server hands it over: the first half, and then nothing."""
+    delivery = await doors.home.arrived()
+    heads = []
+    for app in doors.apps[:2]:
+        halves, sent = [{"type": "http.request", "body": b'{"proof":', "more_body": True}], list[Any]()
+
+        async def receive(halves: list[Any] = halves) -> Any:
+            if not halves:
+                await asyncio.Event().wait()
+            return halves.pop()
+
+        async def send(message: Any, sent: list[Any] = sent) -> None:
+            sent.append(message)
+
+        headers = [
+            (b"authorization", f"Bearer {doors.token}".encode()),
+            (b"content-type", b"application/json"),
+        ]
+        scope = {
+            "type": "http", "method": "POST", "path": f"/v1/courier/jobs/{delivery}/open", "headers": headers,
+            "query_string": b"", "http_version": "1.1", "scheme": "http", "server": ("car", 80), "root_path": "",
+        }  # fmt: skip
+        await app(scope, receive, send)
+        heads.append(sent)
+    assert heads[0] == heads[1]
+    assert heads[0][0]["status"] == 408
+
+
+async def test_a_body_in_pieces_is_one(doors: Doors) -> None:
+    delivery = await doors.home.arrived()
+    headers = {
+        "Authorization": f"Bearer {doors.token}",
+        "Content-Type": "application/json",
+        "Prefer": "wait=0",
+    }
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for byte in json.dumps(PROOF).encode():
+            yield bytes([byte])
+
+    answer = await doors.short.post(f"/v1/courier/jobs/{delivery}/open", content=pieces(), headers=headers)
+    assert (answer.status_code, answer.json()["outcome"]) == (202, "pending")
+
+
+async def test_a_body_too_large_is_refused_as_others_are(doors: Doors) -> None:
+    delivery = await doors.home.arrived()
+    for size in (17_000, 120_000):
+        content = json.dumps({**PROOF, "reason": "x" * size}).encode()
+        first, second = [
+            said(await doors.tap(door, delivery, content)) for door in (doors.ordinary, doors.product)
+        ]
+        assert first == second
+        assert first[0] == (413 if size > 100_000 else 422)
+
+
+async def test_what_nobody_foresaw_is_answered_where_all_is(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any, **_more: Any) -> None:
+        raise RuntimeError("nobody foresaw it")
+
+    delivery = await doors.home.arrived()
+    monkeypatch.setattr(doors.home.desk.at_the_car, "open", broken)
+    answers = [await doors.tap(door, delivery) for door in (doors.ordinary, doors.product)]
+    assert [(one.status_code, one.json()["code"]) for one in answers] == [(500, "internal")] * 2
+    assert answers[0].headers.keys() == answers[1].headers.keys()
