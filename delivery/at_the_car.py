@@ -38,6 +38,7 @@ class Orders:
     ) -> Ended | None:
         """Make a command and wait for its end; None where that takes longer."""
         planned = await self.plan(read, command, op, args)
+        planned.foretell(self._deliveries.store)
         outcome = await self._deliveries.store.change(planned.subjects, planned.decide, loaded=planned.loaded)
 
         def fits(entry: Entry) -> bool:

@@ -27,7 +27,7 @@ from delivery.problems import (
 )
 from delivery.service import Deliveries, Turn, told
 from delivery.states import Act, State
-from delivery.witness import Witness
+from delivery.witness import Witness, WitnessStand
 from spine.facts.delivery import OpeningStarted
 from spine.facts.vehicle import (
     CommandDone,
@@ -79,6 +79,9 @@ class AtTheCar:
         self._rates = rates
         self._news = news
         self._ahead = LookAhead(deliveries, cars, keys, commands, news)
+        self._stand = WitnessStand()
+        self.foretold = self._stand.hear
+        """To be told of receipts that are being saved (``spine.hints.RECEIPTS``): those waited for are verified."""
 
     async def challenge(self, device: Device, delivery: DeliveryId, *, wait: float) -> tuple[str, datetime]:
         """A challenge of the car for this device to sign, and until when it is worth signing.
@@ -151,9 +154,10 @@ class AtTheCar:
                 continue
             command = attempt.planned.command
             witness = attempt.witness.after(outcome.saved[attempt.planned.body.unit])
-            found = await self._outcome(
-                read.id, command, attempt.key_id, wait, after=outcome.positions[-1], witness=witness
-            )
+            with self._stand.waiting(witness):
+                found = await self._outcome(
+                    read.id, command, attempt.key_id, wait, after=outcome.positions[-1], witness=witness
+                )
             return found or await self._known(
                 await self._deliveries.read(read.id), command, attempt.key_id, wait=0
             )
@@ -184,6 +188,7 @@ class AtTheCar:
         args = {"delivery": read.id, "key": beside.key.token or "", "proof": proof}
         args |= brought(beside.news, proof)
         planned = await self._orders.plan(read, subjects.command(read.id), Op.PRESENT, args, beside.found)
+        planned.foretell(self._deliveries.store)
 
         def decide(here: Read, others: Mapping[str, Saved]) -> Turn:
             assigned(here, device)
@@ -202,7 +207,7 @@ class AtTheCar:
                 arrival=arrival,
                 refusal=None,
             )
-            return Turn(body, [started], writes=made.writes, others=made.facts, hint=made.hint)
+            return Turn(body, [started], writes=made.writes, others=made.facts)
 
         return Attempt(read, seen.saved, beside.key.saved, planned, beside.witness, now, decide)
 

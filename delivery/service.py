@@ -29,7 +29,6 @@ class Turn:
     writes: Mapping[str, Write] = field(default_factory=dict)
     others: Sequence[Fact] = ()
     answer: str = ""
-    hint: tuple[str, str] | None = field(default=None, repr=False)
 
 
 Decide = Callable[[Read, Mapping[str, Saved]], Turn | None]
@@ -101,7 +100,6 @@ class Deliveries:
             writes={**turn.writes, read.id: saved},
             facts=[*turn.facts, *turn.others],
             answer=turn.answer,
-            hint=turn.hint,
         )
 
     def first(self, body: Delivery, facts: Sequence[DeliveryFact], now: datetime) -> Write:

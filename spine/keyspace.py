@@ -82,9 +82,9 @@ class Keyspace:
         """Hash: what metrics count, by name."""
         return self.loose("counters", group)
 
-    def hints(self) -> str:
-        """Channel: a name, a blank, and what is said beside a commit (``spine.hints``). Nothing is kept."""
-        return self.loose("hints")
+    def hints(self, about: str) -> str:
+        """Channel: a name, a blank, and what is said of a change that is being made (``spine.hints``)."""
+        return self.loose("hints", about)
 
     def senders(self) -> str:
         """Hash: each life of a sender that may hold leases, with its name."""

@@ -90,8 +90,6 @@ class Change:
     writes: Mapping[str, Write]
     facts: Sequence[Fact] = ()
     answer: str = ""
-    hint: tuple[str, str] | None = field(default=None, repr=False)
-    """A name without blanks and a text, said aloud as it is committed (``spine.hints``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +215,10 @@ class Store:
                         raise LeaseLost(ack.group if ack else "")
         raise Overtaken(subjects[0])
 
+    def foretell(self, about: str, *hints: tuple[str, str]) -> None:
+        """Say hints (``spine.hints``), names without blanks and texts, ahead of the change that they belong to."""
+        self.valkey.say(self._keys.hints(about), [" ".join(hint) for hint in hints])
+
     def _look(self, partition: int, subjects: Sequence[str]) -> tuple[str, Sequence[Word]]:
         """One subject needs no function, which costs the store three times as much."""
         keys = [self._keys.subject(partition, each) for each in subjects]
@@ -236,8 +238,6 @@ class Store:
         self, partition: int, saved: Mapping[str, Saved], wanted: Change, once: Once | None, ack: Ack | None
     ) -> list[str]:
         call = self._commit_call(partition, saved, wanted, once, ack)
-        if wanted.hint is not None:  # in the same write, and before: who hears both hears it first
-            self.valkey.say(self._keys.hints(), " ".join(wanted.hint))
         answer: list[str] = await self.valkey.call("tl_commit", *call)
         return answer
 

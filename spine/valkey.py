@@ -1,7 +1,7 @@
 """The one door to the store, with ``pipe.py`` all that knows redis-py: one pipelined connection per server."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Final, Self, cast
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
@@ -104,10 +104,16 @@ class Valkey:
         """A connection of its own for blocking reads of one stream."""
         return Listening(await _opened(self._connection(await self._home(stream))), stream)
 
-    def say(self, channel: str, text: str) -> None:
-        """Publish, and wait for nobody: whether it is heard is not known. A cluster's servers pass it on."""
-        said = self._line(self._seed).post(("PUBLISH", channel, text))
-        said.add_done_callback(lambda done: done.cancelled() or done.exception())
+    def say(self, channel: str, texts: Iterable[str]) -> None:
+        """Publish at once, before what is asked next, and wait for nobody: whether it is heard is not known.
+
+        A cluster's servers pass it on.
+        """
+        line = self._line(self._seed)
+        for text in texts:
+            said = line.post(("PUBLISH", channel, text))
+            said.add_done_callback(lambda done: done.cancelled() or done.exception())
+        line.flush()
 
     async def hear(self, channel: str, heard: Callable[[str], object]) -> "Hearing":
         """A connection of its own that hears what is said. Raises ``StoreDown``."""
@@ -194,6 +200,11 @@ class _Line:
         except (RedisError, OSError) as refused:
             raise _meaning(refused) from refused
 
+    def flush(self) -> None:
+        """Send what was posted."""
+        if self._pipe is not None:
+            self._pipe.flush()
+
     async def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
         if not commands:
             return []
@@ -202,8 +213,7 @@ class _Line:
         several = Several(len(packed), asyncio.get_running_loop().create_future())
         for each in packed:
             self._hand_over(each, several)
-        if self._pipe is not None:
-            self._pipe.flush()
+        self.flush()
         try:
             return await several.future
         except (RedisError, OSError) as refused:

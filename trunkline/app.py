@@ -1,5 +1,6 @@
 """The ASGI application: routes of every package, problems mapped once, security headers, a bound on bodies."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -31,6 +32,7 @@ from people.access import CarrierPrincipal
 from people.model import Scope
 from spine.clock import SystemClock
 from spine.expiring import Expiring
+from spine.hints import RECEIPTS, Hints
 from spine.house import House
 from spine.index import Index
 from spine.log import Log, Tail
@@ -73,9 +75,15 @@ def create_app(settings: Settings) -> Application:
             attach(app, parts, PublicKeys(settings))
             if settings.stage_socket is not None:
                 trunkline.stage_page_in_app.show(app, parts, settings.stage_socket)
+            receipts = Hints[None](base.valkey, RECEIPTS, parts.delivery.at_the_car.foretold, settings.spine)
+            listening = asyncio.create_task(receipts.run(), name="hints")
             keep_what_was_loaded()
             log.info("ready", extra={"service": "api", "listens": settings.listen_port})
-            yield
+            try:
+                yield
+            finally:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
 
     app = bare(settings, lifespan)
     if settings.stage_socket is not None:

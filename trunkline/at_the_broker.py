@@ -2,10 +2,10 @@
 
 from trunkline.ground import Ground
 from trunkline.installation import gateway_password
-from vehicle_gateway.dispatch import CommandSigner
 from vehicle_gateway.duty import Equipment
 from vehicle_gateway.gateway import Gateway
 from vehicle_gateway.link import Broker, Tls
+from vehicle_gateway.ready import CommandSigner
 
 
 def gateway(base: Ground, signer: CommandSigner) -> Gateway:

@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import Any, Final, Protocol
-
-from pydantic import ValidationError
 
 from spine.clock import Clock
 from spine.facts import Fact
@@ -29,9 +27,10 @@ from vehicle_gateway.fresh import FreshAnswers
 from vehicle_gateway.limits import GatewayLimits
 from vehicle_gateway.link import NO_SUBSCRIBERS, Lost, NotConnected
 from vehicle_gateway.lists import Lists
+from vehicle_gateway.ready import CommandSigner, Ready
 from vehicle_gateway.standing import Standing
 from vehicle_gateway.states import CommandState, UnitState
-from vehicle_gateway.wire import Command, down, up
+from vehicle_gateway.wire import down, up
 
 _log = logging.getLogger("trunkline.vehicle_gateway")
 
@@ -49,12 +48,6 @@ KINDS: Final = frozenset(
 
 
 Fate = type[CommandSent] | type[CommandUndeliverable] | type[CommandExpired]
-
-
-class CommandSigner(Protocol):
-    """The gateway's own key, purpose ``cmd``: claims to a ``tl-cmd+jwt``."""
-
-    def sign(self, claims: Mapping[str, Any]) -> str: ...
 
 
 class Downlink(Protocol):
@@ -106,7 +99,7 @@ class Dispatch:
         *,
         signer: CommandSigner,
         downlink: Downlink,
-        hints: Hints | None = None,
+        hints: Hints[Ready] | None = None,
     ) -> None:
         self._store = store
         self._hints = hints
@@ -175,8 +168,8 @@ class Dispatch:
     async def _send(self, fact: CommandCreated, received: Received) -> None:
         """Wait until it has left, or a moment: order is kept, and a broker that is away holds up nobody."""
         doubt = not self._surely_unsent(received)
-        body = None if doubt else self._hinted(fact)
-        if body is None:
+        ready = None if doubt else self._hinted(fact)
+        if ready is None:
             found = await self._store.load_many([fact.command, fact.unit])
             command, unit = found[fact.command], found[fact.unit]
             if command.state != CommandState.CREATED:
@@ -186,40 +179,35 @@ class Dispatch:
                     fact.command, CommandUndeliverable, now=self._clock.now(), ack=received.ack
                 )
                 return
-            body = CommandBody.model_validate_json(command.body)
+            ready = Ready.of(fact.command, command.body, self._signer)
         left = asyncio.Event()
-        self._start(self._carry(fact, body, left, doubt=doubt), f"command-{fact.command}")
+        self._start(self._carry(fact, ready, left, doubt=doubt), f"command-{fact.command}")
         try:
             async with asyncio.timeout(self._limits.send_patience.total_seconds()):
                 await left.wait()
         except TimeoutError:
             _log.info("command.waits", extra={"command": fact.command})
 
-    def _hinted(self, fact: CommandCreated) -> CommandBody | None:
-        """The command as it was said aloud when it was made, once; its car was fit for it at that moment.
+    def _hinted(self, fact: CommandCreated) -> Ready | None:
+        """The command as it was foretold when it was made, once; its car was fit for it at that moment.
 
         A hint of a change that was never saved is of another moment than the fact.
         """
         said = None if self._hints is None else self._hints.take(fact.command)
         if said is None:
             return None
-        try:
-            body = CommandBody.model_validate_json(said)
-        except ValidationError:  # said by another release: the store's own word counts
-            return None
+        body = said.body
         fits = (body.created_at, body.unit, body.expires_at) == (fact.at, fact.unit, fact.expires_at)
-        return body if fits else None
+        return said if fits else None
 
     def _surely_unsent(self, received: Received) -> bool:
         since = self._since.get(received.partition)
         return since is not None and order(received.position) > order(since)
 
-    async def _carry(
-        self, fact: CommandCreated, body: CommandBody, left: asyncio.Event, *, doubt: bool
-    ) -> None:
+    async def _carry(self, fact: CommandCreated, ready: Ready, left: asyncio.Event, *, doubt: bool) -> None:
         """From ``created`` to what became of sending it; in doubt the timer will say ``unanswered``."""
         try:
-            fate = await self._send_in_time(fact.command, body, doubt=doubt)
+            fate = await self._send_in_time(fact.command, ready, doubt=doubt)
         finally:
             left.set()
         if fate is None:
@@ -235,12 +223,12 @@ class Dispatch:
             # the unit's result or the timer will say how it ended
             _log.warning("command.fate_not_kept", extra={"command": fact.command, "fate": fate.__name__})
 
-    async def _send_in_time(self, command: CommandId, body: CommandBody, *, doubt: bool) -> Fate | None:
+    async def _send_in_time(self, command: CommandId, ready: Ready, *, doubt: bool) -> Fate | None:
         """Publish until it is out or too late. None: it may have left, and nobody knows.
 
         ``expired`` and ``undeliverable`` are said only of what surely never reached the car.
         """
-        payload = Command(cmd=self._signer.sign(body.claims(command))).model_dump_json().encode()
+        body, payload = ready.body, ready.payload
         while (remaining := self._remaining(body)) > 0:
             if not self._downlink.connected:
                 try:

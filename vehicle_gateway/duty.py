@@ -10,21 +10,22 @@ from typing import Final
 from spine.clock import Clock
 from spine.counters import Counters
 from spine.dead_letters import DeadLetters
-from spine.hints import Hints
-from spine.ids import CommandId, named_after
+from spine.hints import COMMANDS, Hints
+from spine.ids import CommandId, named_after, partition_of
 from spine.limits import SpineLimits
 from spine.log import Tail
 from spine.problems import Problem
 from spine.readers import Reader
 from spine.store import Store
 from vehicle_gateway.commands import Commands
-from vehicle_gateway.dispatch import GROUP, KINDS, CommandSigner, Dispatch
+from vehicle_gateway.dispatch import GROUP, KINDS, Dispatch
 from vehicle_gateway.gaps import Gap, Gaps
 from vehicle_gateway.inbound import Inbound
 from vehicle_gateway.intake import Intake
 from vehicle_gateway.known import KnownUnits
 from vehicle_gateway.limits import GatewayLimits
 from vehicle_gateway.link import Broker, Incoming, Link, LinkLimits
+from vehicle_gateway.ready import CommandSigner, Ready
 from vehicle_gateway.replies import Replies
 from vehicle_gateway.wire import Op
 
@@ -103,7 +104,7 @@ class Duty:
             gaps=self._gaps,
         )
         self._inbound = Inbound(intake, self.link, limits)
-        self._hints = Hints(kit.store.valkey, kit.spine_limits)
+        self._hints = Hints(kit.store.valkey, COMMANDS, self._foreseen, kit.spine_limits)
         self._dispatch = Dispatch(
             kit.store,
             kit.tail.log,
@@ -136,6 +137,11 @@ class Duty:
                 tasks.create_task(self.link.run(), name="gateway-link")
         finally:
             await self._dispatch.close()
+
+    def _foreseen(self, command: str, text: str) -> Ready | None:
+        """A command that is being made. Where it is ours to send it is signed by the time we know that it was."""
+        ours = self._reader.leases.token((partition_of(command), GROUP)) is not None
+        return Ready.of(command, text, self._kit.signer) if ours else None
 
     def _take(self, message: Incoming) -> None:
         self._inbound.take(message)

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from spine.clock import Clock
 from spine.counters import Counters
 from spine.dead_letters import DeadLetters
+from spine.hints import RECEIPTS
 from spine.ids import VehicleId, partition_of
 from spine.ingest import Incoming, Verdict, car_state, ingest
 from spine.store import Store, StoreDown
@@ -24,11 +25,13 @@ from vehicle_gateway.parse import Parsed, Poison, Reason
 from vehicle_gateway.replies import Replies, Sender
 from vehicle_gateway.telemetry import Telemetry, Values
 from vehicle_gateway.translate import Car, translate
-from vehicle_gateway.wire import Result, Signals
+from vehicle_gateway.wire import ReceiptEvent, Result, Signals
 
 _log = logging.getLogger("trunkline.vehicle_gateway")
 
 _TOPIC_CHARS: Final = 256
+_FEW: Final = 8
+"""Messages in a batch of a gateway that keeps up."""
 
 
 class Opened(NamedTuple):
@@ -90,6 +93,7 @@ class Intake:
         now = self._clock.now()
         try:
             checked, poison = await self._check(batch, now)
+            self._foretell(checked)
             verdicts, answers = await self._commit(checked, poison, now)
             foreign = [
                 each.opened.as_poison(Reason.COMMAND)
@@ -110,6 +114,17 @@ class Intake:
         if repeated := [verdict.value for verdict in verdicts if verdict is not Verdict.NEW]:
             with suppress(StoreDown):  # a count is worth no batch
                 await self._counters.add("gateway", repeated)
+
+    def _foretell(self, checked: Sequence[Checked]) -> None:
+        """Receipts, to whoever waits for one: who is behind with many has nobody waiting."""
+        if len(checked) <= _FEW:
+            receipts = [
+                (each.known.unit, each.parsed.content.receipt)
+                for each in checked
+                if isinstance(each.parsed.content, ReceiptEvent)
+            ]
+            if receipts:
+                self._store.foretell(RECEIPTS, *receipts)
 
     async def _check(self, batch: Sequence[Opened], now: datetime) -> tuple[list[Checked], list[Opened]]:
         known = await self._units.find(

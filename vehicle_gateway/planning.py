@@ -5,11 +5,13 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from spine.facts.vehicle import CommandCreated
+from spine.hints import COMMANDS
 from spine.ids import CommandId, DeliveryId, UnitId, VehicleId
 from spine.problems import Kind, Problem
 from spine.store import Change, Saved, Store, Write
@@ -62,7 +64,7 @@ class CommandBody(BaseModel):
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Planned:
     """A command ready to be made inside somebody else's change of the same partition (one commit per tap).
 
@@ -74,6 +76,11 @@ class Planned:
     wake_at: datetime
     loaded: Mapping[str, Saved] = field(repr=False)
     """The subjects as they were read for it."""
+
+    @cached_property
+    def text(self) -> str:
+        """The command's subject, as it is saved."""
+        return self.body.model_dump_json()
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -98,8 +105,11 @@ class Planned:
             expires_at=body.expires_at,
         )
         state = step(COMMAND, CommandState.NEW, created)
-        text = body.model_dump_json()
-        return Change({self.command: Write(state, text, self.wake_at)}, [created], hint=(self.command, text))
+        return Change({self.command: Write(state, self.text, self.wake_at)}, [created])
+
+    def foretell(self, store: Store) -> None:
+        """Let the gateway make it ready while it is being saved, where somebody waits for it."""
+        store.foretell(COMMANDS, (self.command, self.text))
 
 
 @dataclass(frozen=True, slots=True)

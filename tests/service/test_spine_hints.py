@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spine.hints import Hints
+from spine.hints import COMMANDS, Hints
 from spine.house import init_house, open_house
 from spine.ids import CarrierId, CommandId, DeliveryId, VehicleId, named_after, new_id, partition_of
 from spine.keyspace import Keyspace
@@ -27,13 +27,21 @@ both = pytest.mark.parametrize("valkey", ["one", "cluster"], indirect=True)
 CARRIER = CarrierId("car_7000000000000001")
 
 
+ABOUT = "something"
+
+
 async def said(store: Store, name: str, text: str) -> None:
-    await store.change([CARRIER], lambda _: Change({CARRIER: Write("a", "{}")}, hint=(name, text)))
+    store.foretell(ABOUT, (name, text))
+    await store.change([CARRIER], lambda _: Change({CARRIER: Write("a", "{}")}))
+
+
+def as_said(_name: str, text: str) -> str:
+    return text
 
 
 @both
 async def test_it_is_heard_by_its_name_once(valkey: Valkey, store: Store) -> None:
-    hints = Hints(valkey)
+    hints = Hints(valkey, ABOUT, as_said)
     async with running(hints.run()):
         await hints.listening.wait()
         await said(store, "one", '{"a": "b c"}')
@@ -45,31 +53,30 @@ async def test_it_is_heard_by_its_name_once(valkey: Valkey, store: Store) -> Non
 
 
 async def test_only_the_newest_are_kept(valkey: Valkey, store: Store) -> None:
-    hints = Hints(valkey)
+    hints = Hints(valkey, ABOUT, as_said)
     async with running(hints.run()):
         await hints.listening.wait()
-        for n in range(300):
-            valkey.say(Keyspace(valkey.prefix).hints(), f"n{n} {n}")
+        store.foretell(ABOUT, *((f"n{n}", f"{n}") for n in range(300)))
         await until(lambda: "n299" in hints._heard)
         assert [hints.take("n0"), hints.take("n44")] == [None, "44"]
 
 
-async def test_a_change_that_is_refused_was_said_all_the_same(valkey: Valkey, store: Store) -> None:
-    """So a hint proves nothing."""
-    await said(store, "before", "x")
-    stale = {CARRIER: Saved(CARRIER)}
-    decided: list[str] = []
+async def test_what_is_made_of_it_is_made_at_once_and_a_broken_one_harms_nobody(
+    valkey: Valkey, store: Store
+) -> None:
+    made = list[tuple[str, str]]()
 
-    def decide(saved: object) -> Change | None:
-        decided.append("now")
-        return Change({CARRIER: Write("b", "{}")}, hint=("n", "x")) if len(decided) == 1 else None
+    def prepare(name: str, text: str) -> int | None:
+        made.append((name, text))
+        return int(text) if text != "0" else None
 
-    hints = Hints(valkey)
+    hints = Hints(valkey, ABOUT, prepare)
     async with running(hints.run()):
         await hints.listening.wait()
-        assert not (await store.change([CARRIER], decide, loaded=stale)).changed
-        await until(lambda: "n" in hints._heard)
-    assert (await store.load(CARRIER)).state == "a"
+        for name, text in (("a", "1"), ("b", "x"), ("c", "0"), ("d", "4")):
+            store.foretell(ABOUT, (name, text))
+        await until(lambda: len(made) == 4)
+        assert [hints.take(name) for name, _ in made] == [1, None, None, 4]
 
 
 async def test_a_store_that_was_away_is_heard_again(tmp_path: Path) -> None:
@@ -79,7 +86,7 @@ async def test_a_store_that_was_away_is_heard_again(tmp_path: Path) -> None:
         valkey = Valkey.at(server.url)
         await init_house(valkey, 8)
         store = Store(valkey, await open_house(valkey))
-        hints = Hints(valkey, SpineLimits(store_retry=timedelta(milliseconds=20)))
+        hints = Hints(valkey, ABOUT, as_said, SpineLimits(store_retry=timedelta(milliseconds=20)))
         async with running(hints.run()):
             await hints.listening.wait()
             await said(store, "old", "1")
@@ -108,7 +115,7 @@ async def scene(store: Store, mosquitto: Mosquitto) -> AsyncIterator[Scene]:
 @pytest.mark.broker
 @pytest.mark.parametrize("fits", [True, False])
 async def test_a_gateway_takes_what_fits_and_asks_the_store_for_the_rest(scene: Scene, *, fits: bool) -> None:
-    store, channel = scene.store, Keyspace(scene.store.valkey.prefix).hints()
+    store = scene.store
     now = datetime.now(UTC)
     async with scene.car() as car:
         await _heard_by_the_gateway(scene)
@@ -121,13 +128,12 @@ async def test_a_gateway_takes_what_fits_and_asks_the_store_for_the_rest(scene: 
         said = planned.body.model_copy(update={"args": {"key": "said"}})
         if not fits:  # of a change that was never saved
             said = said.model_copy(update={"created_at": now - timedelta(microseconds=1)})
-        store.valkey.say(channel, f"{command} {said.model_dump_json()}")
+        store.foretell(COMMANDS, (command, said.model_dump_json()))
 
         def decide(saved: dict[str, Saved]) -> Change | None:
             made = planned.decide(saved)
             assert made is not None
-            assert made.hint is not None
-            assert CommandBody.model_validate_json(made.hint[1]) == planned.body
+            assert CommandBody.model_validate_json(planned.text) == planned.body
             return Change(made.writes, made.facts)
 
         await store.change(planned.subjects, decide)  # type: ignore[arg-type]
@@ -157,7 +163,7 @@ async def _heard_by_the_gateway(scene: Scene) -> None:
     valkey = scene.store.valkey
 
     async def known() -> bool:
-        answer = (await valkey.everywhere("PUBSUB", "NUMSUB", Keyspace(valkey.prefix).hints()))[0]
+        answer = (await valkey.everywhere("PUBSUB", "NUMSUB", Keyspace(valkey.prefix).hints(COMMANDS)))[0]
         return int(answer[1]) > 0
 
     await until(known)
