@@ -26,7 +26,7 @@ _FORETOLD_MOST: Final = 16
 _ANSWERS: Final = _AFTER_OPENING | {"indeterminate"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Witness:
     """The unit that was given a command, and the key by which its receipts are known.
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from spine.hints import RECEIPTS, Hints
 from spine.ids import UnitId
 from spine.store import Store
 from tests.service.brokers import Mosquitto
+from tests.service.conftest import running
 from tests.service.gateway_scene import Car, Scene, a_gateway, enrol, envelope, message_id, until
 from tests.service.valkeys import Server
 from vehicle_gateway.limits import GatewayLimits
@@ -35,6 +37,18 @@ async def test_a_receipt_is_acknowledged_once_it_is_in_the_log(scene: Scene) -> 
         await car.until(lambda c: seq in c.acked)
         (fact,) = await scene.facts(car, "unit.receipt")
         assert (fact.unit, fact.receipt) == (car.unit, "a.b.c")
+
+
+async def test_a_receipt_is_foretold_to_who_waits_for_it(scene: Scene) -> None:
+    heard = list[tuple[str, str]]()
+    hints = Hints[None](scene.store.valkey, RECEIPTS, lambda unit, receipt: heard.append((unit, receipt)))
+    async with running(hints.run()):
+        await hints.listening.wait()
+        async with scene.car() as car:
+            await car.say("evt/tow", {"angle": 12})
+            seq = await car.say("evt/receipt", {"n": 1, "receipt": "a.b.c"})
+            await car.until(lambda c: seq in c.acked)
+            assert heard == [(car.unit, "a.b.c")]
 
 
 async def test_the_same_message_again_is_acknowledged_and_not_kept_twice(scene: Scene) -> None:
