@@ -12,6 +12,7 @@ from delivery.problems import NoKey
 from delivery.service import Deliveries
 from keys.car.claims import DEFAULT_FRA
 from keys.car.jws import PROOF, Unacceptable, read
+from keys.car.spelling import device_at_sight, proof_at_sight
 from keys.fresh import Asked
 from keys.model import read_key
 from spine.facts.keys import FreshSigned
@@ -97,7 +98,9 @@ def brought(news: Mapping[str, str], proof: str) -> dict[str, str]:
     if not news:
         return {}
     try:
-        fresh = news.get(str(read(proof, PROOF).claims.get("nonce", "")))
+        parts = read(proof, PROOF, spelled=proof_at_sight, signer=device_at_sight)
+        nonce = str(parts.claims.get("nonce", "")) if parts.model is None else parts.model.nonce
+        fresh = news.get(nonce)
     except Unacceptable:
         return {}
     return {} if fresh is None else {"fresh": fresh}

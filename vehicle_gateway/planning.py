@@ -93,7 +93,8 @@ class Planned:
         vehicle, unit, body = saved[self.body.vehicle], saved[self.body.unit], self.body
         if vehicle.state != VehicleState.ENROLLED or unit.state != UnitState.ACTIVE:
             raise CarUnavailable(f"its unit is {unit.state}")
-        if VehicleBody.model_validate_json(vehicle.body).unit != body.unit:
+        planned_on = self.loaded.get(body.vehicle)  # whose unit is the body's
+        if vehicle is not planned_on and VehicleBody.model_validate_json(vehicle.body).unit != body.unit:
             raise CarUnavailable("its unit was just replaced")
         created = CommandCreated(
             at=body.created_at,
