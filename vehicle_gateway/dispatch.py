@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from spine.clock import Clock
@@ -47,6 +48,8 @@ KINDS: Final = frozenset(
 )
 
 
+Launched = asyncio.Future[int]
+"""On its way to the broker, whose word it gives."""
 Fate = type[CommandSent] | type[CommandUndeliverable] | type[CommandExpired]
 
 
@@ -66,9 +69,17 @@ class Downlink(Protocol):
         qos: int = 1,
         retain: bool = False,
         expiry: int | None = None,
+    ) -> int: ...
+
+    def send(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        expiry: int | None = None,
         response_topic: str | None = None,
         correlation: bytes | None = None,
-    ) -> int: ...
+    ) -> Launched: ...
 
 
 class Received(Protocol):
@@ -180,8 +191,13 @@ class Dispatch:
                 )
                 return
             ready = Ready.of(fact.command, command.body, self._signer)
-        left = asyncio.Event()
-        self._start(self._carry(fact, ready, left, doubt=doubt), f"command-{fact.command}")
+        left, going = asyncio.Event(), None
+        if self._downlink.connected and self._remaining(ready.body) > 0:
+            with suppress(
+                NotConnected
+            ):  # at once: what follows, a task and its first turn, takes longer than this
+                going = self._launch(fact.command, ready)
+        self._start(self._carry(fact, ready, going, left, doubt=doubt), f"command-{fact.command}")
         try:
             async with asyncio.timeout(self._limits.send_patience.total_seconds()):
                 await left.wait()
@@ -204,10 +220,12 @@ class Dispatch:
         since = self._since.get(received.partition)
         return since is not None and order(received.position) > order(since)
 
-    async def _carry(self, fact: CommandCreated, ready: Ready, left: asyncio.Event, *, doubt: bool) -> None:
+    async def _carry(
+        self, fact: CommandCreated, ready: Ready, going: Launched | None, left: asyncio.Event, *, doubt: bool
+    ) -> None:
         """From ``created`` to what became of sending it; in doubt the timer will say ``unanswered``."""
         try:
-            fate = await self._send_in_time(fact.command, ready, doubt=doubt)
+            fate = await self._send_in_time(fact.command, ready, going, doubt=doubt)
         finally:
             left.set()
         if fate is None:
@@ -223,14 +241,15 @@ class Dispatch:
             # the unit's result or the timer will say how it ended
             _log.warning("command.fate_not_kept", extra={"command": fact.command, "fate": fate.__name__})
 
-    async def _send_in_time(self, command: CommandId, ready: Ready, *, doubt: bool) -> Fate | None:
-        """Publish until it is out or too late. None: it may have left, and nobody knows.
+    async def _send_in_time(
+        self, command: CommandId, ready: Ready, going: Launched | None, *, doubt: bool
+    ) -> Fate | None:
+        """Publish until it is out or too late; ``going``: begun already. None: it may have left, and nobody knows.
 
         ``expired`` and ``undeliverable`` are said only of what surely never reached the car.
         """
-        body, payload = ready.body, ready.payload
-        while (remaining := self._remaining(body)) > 0:
-            if not self._downlink.connected:
+        while (remaining := self._remaining(ready.body)) > 0 or going is not None:
+            if going is None and not self._downlink.connected:
                 try:
                     async with asyncio.timeout(remaining):
                         await self._downlink.wait_connected()
@@ -238,7 +257,8 @@ class Dispatch:
                     break
             try:
                 async with asyncio.timeout(remaining):
-                    code = await self._publish(command, body, payload, remaining)
+                    launched, going = going or self._launch(command, ready), None
+                    code = await launched
             except NotConnected:
                 await asyncio.sleep(self._limits.send_again.total_seconds())
                 continue
@@ -259,13 +279,14 @@ class Dispatch:
         up_for = asyncio.get_running_loop().time() - self._up_at
         return up_for < self._limits.cars_back_within.total_seconds()
 
-    async def _publish(self, command: str, body: CommandBody, payload: bytes, remaining: float) -> int:
-        expiry = max(1, int(min(remaining, self._limits.command_expiry.total_seconds())))
-        return await self._downlink.publish(
+    def _launch(self, command: CommandId, ready: Ready) -> Launched:
+        """Write it to the socket now; the future gives the broker's word. Raises ``NotConnected``."""
+        body = ready.body
+        most = min(self._remaining(body), self._limits.command_expiry.total_seconds())
+        return self._downlink.send(
             down(body.shard, body.unit, "cmd"),
-            payload,
-            qos=1,
-            expiry=expiry,
+            ready.payload,
+            expiry=max(1, int(most)),
             response_topic=up(body.shard, body.unit, "res"),
             correlation=command.encode(),
         )
