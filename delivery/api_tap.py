@@ -81,19 +81,22 @@ class Tap:
         # Begun before the token is read: both take a question to the store.
         looking = asyncio.create_task(self._desk.at_the_car.look(delivery))
         looking.add_done_callback(lambda done: done.cancelled() or done.exception())
-        me = await self._desk.people.access.courier_of(token)
-        if me is None:
-            await self._ordinary(scope, came, receive, send)
-            return
+        me: CourierPrincipal | None = None
         try:
+            answer: AnswerOut | None = None
             try:
-                answer = await self._opened(me, delivery, wanted, wait, looking)
+                me = await self._desk.people.access.courier_of(token)
+                if me is not None:
+                    answer = await self._opened(me, delivery, wanted, wait, looking)
             except Exception as failed:  # noqa: BLE001 - whatever it is, it is answered where all is
-                await self._ordinary({**scope, _RAISED: failed}, came, receive, send)
+                scope = {**scope, _RAISED: failed}
+            if answer is None:
+                await self._ordinary(scope, came, receive, send)
             else:
                 await self._answer(send, answer)
         finally:
-            await self._desk.people.access.courier_did(me)
+            if me is not None:
+                await self._desk.people.access.courier_did(me)
 
     async def _opened(
         self, me: CourierPrincipal, delivery: DeliveryId, wanted: OpenIn, wait: str | None, looking: asyncio.Task[Sight]

@@ -15,6 +15,7 @@ from delivery import api_courier
 from delivery.api_tap import Raised, Tap
 from delivery.states import State
 from spine.facts.vehicle import CommandCreated
+from spine.valkey import StoreDown
 from tests.people_signing import ORIGIN, Device
 from tests.service.delivery_house import HERE, DeliveryHouse, home, house_of_people
 from trunkline import problems
@@ -243,3 +244,14 @@ async def test_what_nobody_foresaw_is_answered_where_all_is(
     answers = [await doors.tap(door, delivery) for door in (doors.ordinary, doors.product)]
     assert [(one.status_code, one.json()["code"]) for one in answers] == [(500, "internal")] * 2
     assert answers[0].headers.keys() == answers[1].headers.keys()
+
+
+async def test_a_store_that_is_away_is_said_alike(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: Any, **_more: Any) -> None:
+        raise StoreDown("nobody answers")
+
+    delivery = await doors.home.arrived()
+    monkeypatch.setattr(doors.home.people.people.courier_tokens, "find", away)
+    first, second = [said(await doors.tap(door, delivery)) for door in (doors.ordinary, doors.product)]
+    assert first == second
+    assert first[0] == 503
