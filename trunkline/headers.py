@@ -41,9 +41,9 @@ def security_headers(*, tiles: str = "") -> list[tuple[bytes, bytes]]:
 class SecurityHeaders:
     """ASGI middleware: adds the headers (``security_headers``); answers are not cached unless they say so."""
 
-    def __init__(self, app: ASGIApp, *, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    def __init__(self, app: ASGIApp, *, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         self._app = app
-        self._headers = headers
+        self._headers = headers or security_headers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and add to what comes back."""
