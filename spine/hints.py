@@ -71,8 +71,9 @@ class Hints(Generic[H]):
         name, _, text = said.partition(" ")
         try:
             made = self._prepare(name, text)
-        except Exception:  # noqa: BLE001 - a hint is worth no listener
-            _log.exception("hint_not_understood", extra={"hint": name})
+        except Exception as wrong:  # noqa: BLE001 - a hint is worth no listener
+            # By its name alone: what was wrong with a text may be said with the text, and that is secret.
+            _log.warning("hint_not_understood", extra={"hint": name, "why": type(wrong).__name__})
             return
         if made is None:
             return

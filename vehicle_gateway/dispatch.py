@@ -193,9 +193,8 @@ class Dispatch:
             ready = Ready.of(fact.command, command.body, self._signer)
         left, going = asyncio.Event(), None
         if self._downlink.connected and self._remaining(ready.body) > 0:
-            with suppress(
-                NotConnected
-            ):  # at once: what follows, a task and its first turn, takes longer than this
+            # At once: what follows, a task and its first turn, takes longer than this.
+            with suppress(NotConnected):
                 going = self._launch(fact.command, ready)
         self._start(self._carry(fact, ready, going, left, doubt=doubt), f"command-{fact.command}")
         try:

@@ -61,6 +61,17 @@ async def test_only_the_newest_are_kept(valkey: Valkey, store: Store) -> None:
         assert [hints.take("n0"), hints.take("n44")] == [None, "44"]
 
 
+async def test_a_hint_that_is_not_understood_is_not_written_down(
+    valkey: Valkey, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    hints = Hints(valkey, COMMANDS, lambda _, text: CommandBody.model_validate_json(text))
+    async with running(hints.run()):
+        await hints.listening.wait()
+        store.foretell(COMMANDS, ("cmd_1", '{"args": {"key": "a-secret-key"}, "vehicle": "a-secret-key"}'))
+        await until(lambda: "hint_not_understood" in caplog.text)
+    assert "a-secret-key" not in caplog.text
+
+
 async def test_what_is_made_of_it_is_made_at_once_and_a_broken_one_harms_nobody(
     valkey: Valkey, store: Store
 ) -> None:
