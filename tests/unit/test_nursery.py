@@ -1,9 +1,11 @@
 """The nursery: processes forked from one that has the code are processes like others, and none outlives it."""
 
+import base64
 import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from trunkline.nursery import Forked, Nursery
 from trunkline.processes import ChildFailed, free_port, plain_environment, python_command
 
 STATES = ("states", "delivery", "--json")
+SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 
 
 def environment(**more: str) -> Mapping[str, str]:
@@ -23,12 +26,18 @@ def environment(**more: str) -> Mapping[str, str]:
 
 
 def sleeper(nursery: Nursery, folder: Path) -> Forked:
-    """A receiver of webhooks, which would stay for ever."""
-    with Path(os.devnull).open("r+b") as nothing:
-        files = (nothing.fileno(),) * 3
-        words = ("webhooks", "listen", "--port", "0")
-        # In a folder of its own: elsewhere another test's demo may be writing its settings just now.
-        return nursery.fork(words, files=files, environment=environment(), cwd=folder)
+    """A receiver of webhooks, which stays for ever: it is there and listens."""
+    # In a folder of its own: elsewhere another test's demo may be writing its settings just now.
+    with Path(os.devnull).open("r+b") as nothing, tempfile.NamedTemporaryFile(dir=folder) as said:
+        files = (nothing.fileno(), nothing.fileno(), said.fileno())
+        words = ("webhooks", "listen", "--port", "0", "--secret", SECRET)
+        child = nursery.fork(words, files=files, environment=environment(), cwd=folder)
+        end = time.monotonic() + 60
+        while b"listening on" not in (words_said := Path(said.name).read_bytes()):
+            assert child.poll() is None, words_said
+            assert time.monotonic() < end, words_said
+            time.sleep(0.01)
+        return child
 
 
 def gone(pid: int) -> bool:
