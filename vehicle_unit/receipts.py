@@ -7,7 +7,7 @@ from typing import Any
 
 from keys.car.claims import Out, OwnerState, ReceiptClaims, UnitClock
 from keys.car.jws import RECEIPT, SigningKey, payload_bytes, read, to_sign
-from keys.car.receipt import Head, chain_hash, consumed_to_sign, follows
+from keys.car.receipt import Head, chain_hash, follows, opening_to_sign
 from keys.car.verify import Reading
 from keys.car.window import Window
 from vehicle_unit.disk import Disk
@@ -80,12 +80,34 @@ class Receipts:
         and two links of one number would look like a forked chain.
         """
         self._check()
-        receipt = self._make(
-            out, reading, opening=opening, code=code, gen=gen, rev=rev, floor=floor, owner=owner
-        )
+        if opening is not None and (code, gen, rev, floor, owner) == (None,) * 5:
+            text = self._of_opening(out, reading, opening)
+        else:
+            head = self._head
+            claims = ReceiptClaims(
+                iss=self._unit,
+                boot=self._boot,
+                n=head.n + 1,
+                prev=head.hash,
+                at=reading.at,
+                clk=UnitClock(state=reading.state, u=reading.u),
+                out=out,
+                code=code,
+                gen=gen,
+                rev=rev,
+                floor=floor,
+                owner=owner,
+                **(opening._asdict() if opening else {}),
+            )
+            text = to_sign(payload_bytes(claims.wire()), form=RECEIPT, key=self._key)
+        receipt = Receipt(self.last + 1, text, self._key, at=reading.at)
         with self._breaking():
             self._land(receipt)
-        self._take(receipt)
+        self._follow(receipt)
+        if rev is not None:
+            self.last_list = max(self.last_list, rev)
+        if owner is not None:
+            self.last_owners = owner.hash
         return receipt
 
     def consume(
@@ -106,28 +128,14 @@ class Receipts:
         former = self._record.current
         if former is None:
             raise NotWritten("no record")
-        head = self._head
-        text = consumed_to_sign(
-            iss=self._unit,
-            boot=self._boot,
-            head=head,
-            clock=reading,
-            jti=opening.jti,
-            seq=opening.seq,
-            dlv=opening.dlv,
-            cmd=opening.cmd,
-            via=opening.via,
-            gen=former.generation + 1,
-            own=own,
-            key=self._key,
-        )
+        text = self._of_opening("consumed", reading, opening, gen=former.generation + 1, own=own)
         self._broken = True  # unless all of it is written
         if self._carried is not None:
             self._land()
         self._record.advance(window=window, clock_floor=clock_floor, beside=text)
         self._broken = False
-        self._carried = self._newest = receipt = Receipt(head.n + 1, text, self._key, at=reading.at)
-        self._keep(receipt)
+        self._carried = receipt = Receipt(self.last + 1, text, self._key, at=reading.at)
+        self._follow(receipt)
         return receipt
 
     @property
@@ -205,40 +213,24 @@ class Receipts:
         yield
         self._broken = False
 
-    def _make(
-        self,
-        out: Out,
-        reading: Reading,
-        *,
-        opening: Opening | None,
-        code: str | None = None,
-        gen: int | None = None,
-        rev: int | None = None,
-        floor: int | None = None,
-        owner: OwnerState | None = None,
-    ) -> Receipt:
-        head = self._head
-        claims = ReceiptClaims(
+    def _of_opening(
+        self, out: Out, reading: Reading, opening: Opening, *, gen: int | None = None, own: str | None = None
+    ) -> str:
+        """The next link, spelled out and not yet signed."""
+        return opening_to_sign(
+            out=out,
             iss=self._unit,
             boot=self._boot,
-            n=head.n + 1,
-            prev=head.hash,
-            at=reading.at,
-            clk=UnitClock(state=reading.state, u=reading.u),
-            out=out,
-            jti=opening.jti if opening else None,
-            seq=opening.seq if opening else None,
-            dlv=opening.dlv if opening else None,
-            cmd=opening.cmd if opening else None,
-            code=code,
-            via=opening.via if opening else None,
+            head=self._head,
+            clock=reading,
+            jti=opening.jti,
+            seq=opening.seq,
+            dlv=opening.dlv,
+            cmd=opening.cmd,
+            via=opening.via,
             gen=gen,
-            rev=rev,
-            floor=floor,
-            owner=owner,
-        )
-        return Receipt(
-            claims.n, to_sign(payload_bytes(claims.wire()), form=RECEIPT, key=self._key), self._key, claims
+            own=own,
+            key=self._key,
         )
 
     def _land(self, *receipts: Receipt) -> None:
@@ -291,6 +283,11 @@ class Receipts:
             self.last_list = max(self.last_list, receipt.claims.rev)
         if receipt.claims.owner is not None:
             self.last_owners = receipt.claims.owner.hash
+
+    def _follow(self, receipt: Receipt) -> None:
+        """It is the newest; its hash is made when the next one needs it."""
+        self._newest = receipt
+        self._keep(receipt)
 
     def _keep(self, receipt: Receipt) -> None:
         self._kept[receipt.n] = self._waiting[receipt.n] = receipt

@@ -7,7 +7,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from keys.car.claims import ReceiptClaims
+from keys.car.claims import Out, ReceiptClaims
 from keys.car.jwk import ed25519_to_jwk, sha256_b64, thumbprint
 from keys.car.jws import RECEIPT, Fault, Parts, SigningKey, Unacceptable, read, sign, to_sign, verify
 from keys.car.verify import Reading
@@ -38,8 +38,9 @@ def make(claims: ReceiptClaims, *, key: SigningKey) -> str:
     return sign(claims.wire(), form=RECEIPT, key=key)
 
 
-def consumed_to_sign(  # noqa: PLR0913 - all that it says
+def opening_to_sign(  # noqa: PLR0913 - all that it says
     *,
+    out: Out,
     iss: str,
     boot: int,
     head: Head,
@@ -49,26 +50,32 @@ def consumed_to_sign(  # noqa: PLR0913 - all that it says
     dlv: str,
     cmd: str | None,
     via: str,
-    gen: int,
-    own: str | None,
+    gen: int | None = None,
+    own: str | None = None,
     key: SigningKey,
 ) -> str:
-    """What ``to_sign`` makes of the receipt ``consumed`` after ``head``, spelled out.
+    """What ``to_sign`` makes of a receipt of an opening (``consumed``, ``opened``, ...) after ``head``, spelled out.
 
-    A latch waits for this one, and a model and an encoder would take ten times as long; that they would
-    write the very same is tested (``test_keys_consumed.py``).
+    A latch, or who stands in front of it, waits for these, and a model and an encoder would take ten times as long;
+    that they would write the very same is tested (``test_keys_opening_receipts.py``). ``gen`` and ``own``: with
+    ``consumed`` only.
     """
     told = (
         f'{{"at":{clock.at},"boot":{boot},"clk":{{"state":{_quoted(clock.state)},"u":{clock.u}}},'
         f"{_member('cmd', cmd)}"
-        f'"dlv":{_quoted(dlv)},"gen":{gen},"iss":{_quoted(iss)},"jti":{_quoted(jti)},"n":{head.n + 1},'
-        f'"out":"consumed",{_member("own", own)}"prev":{_quoted(head.hash)},"seq":{seq},"via":{_quoted(via)}}}'
+        f'"dlv":{_quoted(dlv)},{_count("gen", gen)}"iss":{_quoted(iss)},"jti":{_quoted(jti)},'
+        f'"n":{head.n + 1},"out":{_quoted(out)},{_member("own", own)}"prev":{_quoted(head.hash)},"seq":{seq},'
+        f'"via":{_quoted(via)}}}'
     )
     return to_sign(told.encode(), form=RECEIPT, key=key)
 
 
 def _member(name: str, value: str | None) -> str:
     return "" if value is None else f'"{name}":{_quoted(value)},'
+
+
+def _count(name: str, value: int | None) -> str:
+    return "" if value is None else f'"{name}":{value},'
 
 
 def chain_hash(receipt: str) -> str:
