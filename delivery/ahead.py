@@ -88,14 +88,16 @@ class LookAhead:
         self._news = news
         self._kept: OrderedDict[DeliveryId, Sight] = OrderedDict()
 
-    async def prepare(self, delivery: DeliveryId) -> None:
-        """A tap may follow. Where it cannot be foreseen what it will need, it will read that itself."""
+    async def prepare(self, delivery: DeliveryId) -> Beside | None:
+        """A tap may follow. Where it cannot be foreseen what it will need (None), it will read that itself."""
+        beside = None
         with suppress(Problem):
             sight = await self._read(delivery)
             beside = await self.beside(delivery, Subjects.of(sight.read))
             self._kept[delivery] = replace(sight, beside=beside)
             self._kept.move_to_end(delivery)
         self._forget_old()
+        return beside
 
     def _forget_old(self) -> None:
         """The oldest stand first; a key's token is not kept longer than it may be of use."""

@@ -1,6 +1,5 @@
 """What a courier asks of the car: a challenge, the one opening, lock and flash; and the wait for it."""
 
-import asyncio
 import os
 import secrets
 from collections.abc import Mapping
@@ -94,10 +93,11 @@ class AtTheCar:
         await self._slowly("challenge", delivery, self._deliveries.limits.challenges_most)
         asked = self._deliveries.clock.now()
         command = _command(delivery, "challenge")
-        fact, _ = await asyncio.gather(
-            self._orders.ask(read, command, Op.CHALLENGE, {"delivery": delivery}, wait),
-            self._ahead.prepare(delivery),
-        )
+        beside = await self._ahead.prepare(delivery)
+        args: dict[str, str] = {"delivery": delivery}
+        if beside is not None and beside.key.token is not None:
+            args["key"] = beside.key.token  # the unit reads it while the courier looks for the boot
+        fact = await self._orders.ask(read, command, Op.CHALLENGE, args, wait)
         if isinstance(fact, CommandRefused):
             raise CarSaidNo(fact.code)
         if not isinstance(fact, CommandDone):

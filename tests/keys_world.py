@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,13 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keys.car.challenge import Challenges
 from keys.car.claims import Confirmation, FreshClaims, KeyClaims, Revocations
 from keys.car.jwk import b64
-from keys.car.jws import KEY, SigningKey, sign
+from keys.car.jws import KEY, SigningKey, Unacceptable, sign
 from keys.car.owner import OwnerKey
 from keys.car.place import Position
 from keys.car.policy import Policy
 from keys.car.proof import make_proof
 from keys.car.trust import TrustedKeys
-from keys.car.verify import Car, Granted, Presented, Proven, Reading, allow, prove
+from keys.car.verify import Car, Granted, Presented, Proven, Reading, allow, foresee, prove
 from keys.car.window import Window
 
 NOW = datetime(2030, 5, 6, 9, 0, tzinfo=UTC)
@@ -100,6 +101,8 @@ class Opening:
     unit: str = UNIT
     answered_after: float = 1.0
     challenges: Challenges = field(default_factory=lambda: Challenges(Policy(), lambda n: b"\x01" * n))
+    foreseen: str | None = None
+    """A key that the unit read before, while it trusted ``TRUST``; "" stands for the one that is presented."""
 
     def with_claims(self, **changes: Any) -> "Opening":
         return replace(self, claims=self.claims.model_copy(update=changes))
@@ -115,13 +118,19 @@ class Opening:
         return Presented(token, made)
 
     def prove(self, presented: Presented | None = None) -> Proven:
+        presented = presented or self.presented()
+        seen = None
+        if self.foreseen is not None:
+            with suppress(Unacceptable):
+                seen = foresee(self.foreseen or presented.key, trust=TRUST)
         return prove(
-            presented or self.presented(),
+            presented,
             link=LINK,
             unit=self.unit,
             trust=self.trust,
             challenges=self.challenges,
             uptime=100.0 + self.answered_after,
+            foreseen=seen,
         )
 
     def run(self, presented: Presented | None = None) -> Granted:

@@ -1,5 +1,6 @@
 """What the gateway asks of the unit: read strictly, done once, answered always while it is not too late."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -114,8 +115,14 @@ class Commands:
             return Answer("refused", "internal", may_have_opened=claims.op == "present")
 
     async def _challenge(self, claims: CommandClaims, _arrived: float) -> Answer:
-        link = _link(claims.args)
-        return Answer("refused", "refused") if link is None else self._openings.challenge(link)
+        link, key = _link(claims.args), claims.args.get("key")
+        if link is None:
+            return Answer("refused", "refused")
+        answer = self._openings.challenge(link)
+        if answer.outcome == "done" and isinstance(key, str):
+            # once the answer has left: its asker waits, and the key comes with what follows
+            asyncio.get_running_loop().call_soon(self._openings.foresee, link, key)
+        return answer
 
     async def _present(self, claims: CommandClaims, arrived: float) -> Answer:
         link, key, proof = _link(claims.args), claims.args.get("key"), claims.args.get("proof")

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from keys.car.challenge import Challenges, TooManyLinks
@@ -11,7 +12,18 @@ from keys.car.jws import Unacceptable
 from keys.car.owner_keys import cid_hash
 from keys.car.policy import Policy
 from keys.car.trust import TrustedKeys
-from keys.car.verify import Granted, KeyRefused, Presented, Proven, Reading, Refusal, allow, prove
+from keys.car.verify import (
+    Foreseen,
+    Granted,
+    KeyRefused,
+    Presented,
+    Proven,
+    Reading,
+    Refusal,
+    allow,
+    foresee,
+    prove,
+)
 from keys.car.window import Window
 from vehicle_unit.bucket import Buckets
 from vehicle_unit.clock import UnitClock
@@ -67,6 +79,8 @@ class Openings:
         self._limits = limits
         self._say = say
         self._buckets = Buckets(limits.link_burst, limits.link_every)
+        self._foreseen: dict[str, Foreseen] = {}
+        """By link: the key that is said to be presented there next."""
         self._going_on: Opening | None = None
         self._opened: asyncio.Future[Act] | None = None
         self._acted: Act | None = None
@@ -97,8 +111,22 @@ class Openings:
         fresh = verifier.freshness.wanted()
         return Answer("done", data={"challenge": nonce, "link": link, "expires_in": life, "fresh": fresh})
 
+    def foresee(self, link: str, key: str) -> None:
+        """This key will be presented on a link with an open challenge: read it while nobody waits.
+
+        It is no more than a key then that was read already; all is refused, and answered, when it is presented.
+        """
+        verifier = self._verifier
+        self._foreseen = {
+            open_: seen for open_, seen in self._foreseen.items() if verifier.challenges.drawn(open_)
+        }
+        if verifier.challenges.drawn(link) is not None:
+            with suppress(Unacceptable):
+                self._foreseen[link] = foresee(key, trust=verifier.trust)
+
     def forget(self, link: str) -> None:
         """The link is gone: what was open on it is too."""
+        self._foreseen.pop(link, None)
         self._verifier.challenges.take(link, uptime=self._verifier.clock.uptime())
         self._buckets.forget(link)
 
@@ -130,6 +158,7 @@ class Openings:
                 trust=verifier.trust,
                 challenges=verifier.challenges,
                 uptime=uptime,
+                foreseen=self._foreseen.pop(link, None),
             )
         except KeyRefused as refused:
             _log.info("key.refused", extra={"why": refused.why})

@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 from keys.car.challenge import Challenges
 from keys.car.claims import DEFAULT_FRA, FreshClaims, KeyClaims
 from keys.car.jwk import sha256_b64
-from keys.car.jws import KEY, PROOF, Fault, Unacceptable, check_signature, read
+from keys.car.jws import KEY, PROOF, Fault, Parts, Unacceptable, check_signature, read
 from keys.car.owner import OwnerKey, check_owner
 from keys.car.place import Position, within
 from keys.car.policy import Policy
@@ -68,6 +68,14 @@ class Presented:
     fresh: str | None = field(default=None, repr=False)
 
 
+class Foreseen(NamedTuple):
+    """A key that was read, and whose signature held, before anybody presented it: steps 1 to 4."""
+
+    token: str
+    parts: Parts
+    issuer: TrustedKey
+
+
 class Proven(NamedTuple):
     """A key of our service for this car, held by who presented it. Not yet allowed."""
 
@@ -107,6 +115,14 @@ class Granted(NamedTuple):
     window: Window
 
 
+def foresee(token: object, *, trust: TrustedKeys) -> Foreseen:
+    """Steps 1 to 4: what a key says by itself, whoever brings it. Raises ``Unacceptable``."""
+    key = read(token, KEY, spelled=key_at_sight)  # 1, 2
+    issuer = trust.signer(key, "key")  # 3
+    check_signature(key, issuer.public)  # 4
+    return Foreseen(str(token), key, issuer)
+
+
 def prove(
     presented: Presented,
     *,
@@ -115,16 +131,18 @@ def prove(
     trust: TrustedKeys,
     challenges: Challenges,
     uptime: float,
+    foreseen: Foreseen | None = None,
 ) -> Proven:
     """Steps 1 to 7: a key for this car, in its holder's hands. ``uptime``: seconds on CLOCK_BOOTTIME.
 
+    ``foreseen`` spares steps 1 to 4 where it is of these very bytes, and its issuer is one whose keys count now.
     Raises ``KeyRefused`` with ``refused`` and nothing else, so that a stranger learns nothing.
     """
     try:
-        key = read(presented.key, KEY, spelled=key_at_sight)  # 1, 2
+        if foreseen is None or not _still(foreseen, presented, trust):
+            foreseen = foresee(presented.key, trust=trust)
+        _, key, issuer = foreseen
         proof = read(presented.proof, PROOF, spelled=proof_at_sight, signer=device_at_sight)
-        issuer = trust.signer(key, "key")  # 3
-        check_signature(key, issuer.public)  # 4
         claims: KeyClaims = key.model or KeyClaims.of(key.claims)  # 5
         _for_me(claims, unit)  # 6
         challenge = challenges.take(link, uptime=uptime)  # 7: gone from here on, whatever follows
@@ -174,6 +192,11 @@ def allow(  # noqa: PLR0913 - all that decides, in one place
         _signed_by_owner(claims, owners)
     _fitting(claims, policy, car)  # 13
     return Granted(claims, proven.key_hash, marked)
+
+
+def _still(foreseen: Foreseen, presented: Presented, trust: TrustedKeys) -> bool:
+    """Whether reading the presented key now would give the same."""
+    return foreseen.token == presented.key and trust.find(foreseen.issuer.kid, "key") == foreseen.issuer
 
 
 def _for_me(claims: KeyClaims, unit: str) -> None:

@@ -14,7 +14,7 @@ from keys.problems import KeyOver
 from spine.facts.vehicle import CommandCreated, CommandUnanswered, CommandUndeliverable
 from spine.ids import KeyId, partition_of
 from tests.service.delivery_house import UNIT, DeliveryHouse, home, house_of_people
-from vehicle_gateway.commands import CarUnavailable
+from vehicle_gateway.commands import CarUnavailable, CommandBody
 from vehicle_gateway.standing import Standing
 
 __all__ = ["home", "house_of_people"]
@@ -75,6 +75,26 @@ async def test_what_changed_between_challenge_and_tap_counts(home: DeliveryHouse
         with pytest.raises((KeyOver, NoKey, CarUnavailable, StepNotAllowed)):
             await home.desk.at_the_car.open(home.device, delivery, "a.b.c", wait=5)
     assert "present" not in [e.fact.op for e in home.seen if isinstance(e.fact, CommandCreated)]
+
+
+@pytest.mark.parametrize("handed_out", [True, False])
+async def test_the_key_goes_with_the_challenge_where_its_courier_has_it(
+    home: DeliveryHouse, handed_out: bool
+) -> None:
+    """The car reads it while the courier looks for the boot; a key that nobody has yet stays here."""
+    delivery, seen = await home.arrived(), list[str]()
+    token = await home.desk.courier.key(home.device, delivery) if handed_out else None
+
+    async def asked(created: CommandCreated) -> None:
+        seen.append((await home.store.load(created.command)).body)
+        await challenged(home, created)
+
+    async with home.living(asked):
+        await home.desk.at_the_car.challenge(home.device, delivery, wait=5)
+    (body,) = seen
+    assert CommandBody.model_validate_json(body).args.get("key") == token
+    (command,) = [e.fact.command for e in home.seen if isinstance(e.fact, CommandCreated)]
+    assert '"key"' not in (await home.store.load(command)).body, "what has ended keeps no argument"
 
 
 async def test_what_a_challenge_read_is_not_used_when_it_is_old(home: DeliveryHouse) -> None:

@@ -112,9 +112,14 @@ STRANGERS: dict[str, Opening] = {
 }
 
 
+FORESEEN = pytest.mark.parametrize("foreseen", [None, ""], ids=["", "foreseen"])
+"""A key that came with the challenge was read then already: nothing ends otherwise."""
+
+
+@FORESEEN
 @pytest.mark.parametrize("opening", STRANGERS.values(), ids=STRANGERS.keys())
-def test_a_stranger_hears_one_word(opening: Opening) -> None:
-    refused = refusal(opening)
+def test_a_stranger_hears_one_word(opening: Opening, foreseen: str | None) -> None:
+    refused = refusal(replace(opening, foreseen=foreseen))
     assert (refused.refusal, refused.proven, str(refused)) == (Refusal.REFUSED, False, "refused")
 
 
@@ -169,11 +174,31 @@ HOLDERS: list[tuple[str, str, Opening]] = [
 ]  # fmt: skip
 
 
+@FORESEEN
 @pytest.mark.parametrize(
     ("expected", "opening"), [row[1:] for row in HOLDERS], ids=[row[0] for row in HOLDERS]
 )
-def test_a_proven_holder_hears_the_reason(expected: str, opening: Opening) -> None:
-    assert code(opening) == expected
+def test_a_proven_holder_hears_the_reason(expected: str, opening: Opening, foreseen: str | None) -> None:
+    assert code(replace(opening, foreseen=foreseen)) == expected
+
+
+def test_what_was_foreseen_of_another_key_says_nothing_of_this_one() -> None:
+    good = sign(CLAIMS.wire(), form=KEY, key=ISSUER)
+    changed = good[:-1] + ("Q" if good[-1] == "A" else "A")
+    for token in (claims_with(extra=1), sign(CLAIMS.wire(), form=KEY, key=SigningKey.draw()), changed):
+        assert refusal(Opening(token=token, foreseen=good)).refusal is Refusal.REFUSED
+    assert Opening(foreseen=claims_with(seq=8)).run().claims == CLAIMS
+
+
+@FORESEEN
+def test_whose_keys_counted_when_it_was_foreseen_is_asked_again(foreseen: str | None) -> None:
+    """A bundle without the issuer, or with another life of it, came between challenge and tap."""
+    gone = TrustedKeys.from_jwks({"keys": [published("key", SigningKey.draw())]})
+    assert refusal(Opening(trust=gone, foreseen=foreseen)).refusal is Refusal.REFUSED
+    over = TrustedKeys.from_jwks({"keys": [published("key", ISSUER) | {"nbf": 1, "exp": SECONDS - HOUR}]})
+    assert code(Opening(trust=over, foreseen=foreseen)) == "expired"
+    same = TrustedKeys.from_jwks({"keys": [published("key", ISSUER)]})
+    Opening(trust=same, foreseen=foreseen).run()
 
 
 def test_the_order_is_the_contract() -> None:

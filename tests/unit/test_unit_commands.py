@@ -45,6 +45,42 @@ async def test_challenge_then_present_opens(rig: tuple[Rig, Unit]) -> None:
     assert made.releases == 1
 
 
+async def test_a_key_that_comes_with_the_challenge_is_read_before_it_is_presented(
+    rig: tuple[Rig, Unit],
+) -> None:
+    made, unit = rig
+    token = key_token()
+    await send(unit, command("challenge", {"delivery": DELIVERY, "key": token}))
+    (told,) = results(unit)
+    assert unit.openings._foreseen == {}, "the answer comes first"
+    await asyncio.sleep(0)
+    assert unit.openings._foreseen.keys() == {DELIVERY}
+    assert made.releases == 0
+    args = {"delivery": DELIVERY, "key": token, "proof": proof_of(token, told["data"]["challenge"])}
+    await send(unit, command("present", args))
+    assert (results(unit)[1]["outcome"], made.releases) == ("done", 1)
+    assert unit.openings._foreseen == {}
+
+
+async def test_what_may_come_with_a_challenge_is_bounded_and_changes_nothing(rig: tuple[Rig, Unit]) -> None:
+    made, unit = rig
+    for n, key in enumerate(("", "a.b.c", 7, None, {"key": 1}, "x" * 5_000, key_token(2)[:-86] + "A" * 86)):
+        await send(unit, command("challenge", {"delivery": f"{DELIVERY}{n}", "key": key}, n=n + 1))
+        await asyncio.sleep(0)
+    assert [one["outcome"] for one in results(unit)] == ["done"] * 7
+    assert unit.openings._foreseen == {}
+    for n in range(20):  # one more link has a challenge, and then no other
+        await send(unit, command("challenge", {"delivery": f"{DELIVERY}-{n}", "key": key_token()}, n=n + 20))
+        await asyncio.sleep(0)
+    assert unit.openings._foreseen.keys() == {f"{DELIVERY}-0"}
+    made.time.up += 31
+    made.time.now += 31
+    later = {"delivery": f"{DELIVERY}-30", "key": key_token()}
+    await send(unit, command("challenge", later, n=50, at=T0 + 31))
+    await asyncio.sleep(0)
+    assert unit.openings._foreseen.keys() == {f"{DELIVERY}-30"}, "what belongs to no challenge is forgotten"
+
+
 async def test_a_repeat_answers_what_was_answered_and_does_nothing(rig: tuple[Rig, Unit]) -> None:
     made, unit = rig
     flash = command("flash")
