@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from trunkline.processes import free_port
+from trunkline.ports import free_port
 
 _ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 

@@ -19,7 +19,8 @@ from spine.problems import Kind, Problem
 from trunkline.commands.places import default_data_directory
 from trunkline.devices import make_key
 from trunkline.play import Api, Carrier, Courier, Mailbox, Owner
-from trunkline.processes import free_port, listening
+from trunkline.ports import free_port
+from trunkline.processes import listening
 from trunkline.stage import Stage
 from trunkline.stage_page_door import Door
 from trunkline.stage_page_show import curtain, log_of, until_ended

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from trunkline import embedded
 from trunkline.installation import write_settings
 from trunkline.nursery import Nursery
-from trunkline.processes import Child, ChildFailed, free_port, plain_environment
+from trunkline.ports import free_port
+from trunkline.processes import Child, ChildFailed, plain_environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from tests.bench.line import Line, percentile
 from tests.bench.stand import NoPeer, Stand
 from trunkline.demo import Timeline, introduce
 from trunkline.play import Api, link_token
-from trunkline.processes import free_port
+from trunkline.ports import free_port
 
 NAME: Final = "page_decision"
 BAR: Final = 3.0

@@ -24,7 +24,8 @@ from redis import Redis
 
 from tests.bench import webhooks_sink
 from trunkline.embedded import start_valkey
-from trunkline.processes import Child, free_port
+from trunkline.ports import free_port
+from trunkline.processes import Child
 from trunkline.run import let_others_first
 
 DELIVERIES: Final = 20_000

@@ -11,7 +11,7 @@ from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from trunkline.play import Api
-from trunkline.processes import free_port
+from trunkline.ports import free_port
 
 
 @dataclass

@@ -16,7 +16,7 @@ from tests.journey.stand import until
 from trunkline import headers
 from trunkline.app import templates
 from trunkline.delivering import _shared
-from trunkline.processes import free_port
+from trunkline.ports import free_port
 
 __all__ = ["browser"]
 pytestmark = IN_THE_BROWSER

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from icalendar import Calendar
 
-from trunkline.processes import free_port, plain_environment, python_command
+from trunkline.ports import free_port
+from trunkline.processes import plain_environment, python_command
 
 
 def test_the_demo_of_a_fault_ends_with_an_invitation(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.journey.stand import Cast, Stand, until
 from tests.service.test_readers_peers import SERVICES, peers
 from trunkline.embedded import mosquitto_binary
 from trunkline.play import Api, link_token
-from trunkline.processes import free_port
+from trunkline.ports import free_port
 from webhooks import signature
 from webhooks.signers import Secret
 

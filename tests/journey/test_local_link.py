@@ -14,7 +14,7 @@ from tests.journey.stand import Cast, Stand, finish, ready_to_open, until
 from tests.journey.test_delivery import _verified
 from tests.second.peer import Missing, installed
 from tests.second.peer import ask as second
-from trunkline.processes import free_port
+from trunkline.ports import free_port
 from vehicle_unit.control import ask
 
 

@@ -11,7 +11,7 @@ from tests.journey.chromium import IN_THE_BROWSER, Chromium, cast
 from tests.journey.phone import HERE, NEAR, Radio, at_the_car, film, held, look_at, phones, web
 from tests.journey.stand import Cast, Stand, decide, until
 from tests.journey.test_pages_for_everybody import faults
-from trunkline.processes import free_port
+from trunkline.ports import free_port
 from vehicle_unit.control import ask
 
 __all__ = ["cast", "film", "phones", "web"]

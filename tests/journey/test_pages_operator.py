@@ -16,7 +16,7 @@ from tests.journey.stand import Cast, Stand, decide, until
 from tests.journey.test_pages_desk import shot
 from tests.journey.test_pages_for_everybody import faults
 from trunkline.play import Refused
-from trunkline.processes import free_port
+from trunkline.ports import free_port
 
 __all__ = ["browser", "cast", "web"]
 pytestmark = IN_THE_BROWSER

@@ -13,7 +13,7 @@ from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast
 from tests.journey.stand import HOME, PROFILE, Cast, Stand, until
 from tests.journey.test_pages_for_everybody import faults
 from trunkline.play import Refused
-from trunkline.processes import free_port
+from trunkline.ports import free_port
 from trunkline.stage_page_door import Door
 from trunkline.stage_page_show import curtain, log_of
 from trunkline.stage_page_socket import SOCKET

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 
 from tests.journey.stand import Cast, Stand, until
-from trunkline.processes import Child, free_port
+from trunkline.ports import free_port
+from trunkline.processes import Child
 
 BRIDGE = Path(__file__).parents[2] / "docs" / "recipes" / "signing-bridge" / "bridge.py"
 RULE = """

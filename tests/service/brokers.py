@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from trunkline.ports import free_port
 from vehicle_gateway import broker_config, pki
 from vehicle_gateway.enrol import pem_of
 from vehicle_gateway.limits import GatewayLimits
@@ -133,12 +134,6 @@ def prepare(directory: Path) -> Mosquitto:
     )
     broker_config.write(layout, broker.passwords)
     return broker
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _binary() -> str:

@@ -12,7 +12,8 @@ from compose_spec.compose_spec import PyOptions
 
 from tests import warm
 from trunkline.embedded import mosquitto_binary, valkey_binary
-from trunkline.processes import Child, Children, free_port, plain_environment
+from trunkline.ports import free_port
+from trunkline.processes import Child, Children, plain_environment
 
 REPOSITORY = Path(__file__).parents[2]
 HOST = re.compile(r"(^|//|@)(store|broker)(?=:|/|$)")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests import warm
-from trunkline.processes import free_port, plain_environment
+from trunkline.ports import free_port
+from trunkline.processes import plain_environment
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from trunkline.ports import free_port
 from vehicle_gateway.link import (
     NO_SUBSCRIBERS,
     NOT_AUTHORIZED,
@@ -74,9 +75,7 @@ def _binary() -> str:
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     if not Path(_binary()).exists():
         pytest.skip("mosquitto is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     for user, password in PASSWORDS.items():
         new = ["-c"] if user == "alice" else []
         subprocess.run(

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from tests import warm
 from tests.peers import NotInstalled, diag
 from tests.service.test_unit_life import OPTIONS, Gateway, folder, living, until
 from tests.service.test_unit_life import gateway as gateway_link
+from trunkline.ports import free_port
 from vehicle_gateway.diag.scan import FaultScan
 
 __all__ = ["folder", "gateway_link"]
@@ -92,8 +92,7 @@ def test_no_scenario_of_elmulator_is_left_out(peers: Path) -> None:
 
 @pytest.fixture
 def gateway(peers: Path, tmp_path: Path) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     (tmp_path / "gateway.yaml").write_text(
         f"gateway:\n  name: Test\n  network: {{host: 127.0.0.1, port: {port}, max_connections: 5, timeout: 30}}\n"
         "  protocol: {version: 0x02, inverse_version: 0xFD}\n  ecus: [ecu.yaml]\n", "utf-8"
@@ -135,8 +134,7 @@ def test_an_ecu_that_is_not_there_makes_it_partial(gateway: str) -> None:
 
 
 def test_nothing_there_is_an_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     assert scan("--doip", f"127.0.0.1:{port}")[0] == 2
     assert scan("--elm", f"tcp://127.0.0.1:{port}")[0] == 2
 

@@ -17,9 +17,9 @@ _LIBC = ctypes.CDLL(None)
 
 
 def _cluster_port() -> int:
-    """A free port whose bus port (10,000 above) is free too."""
+    """A free port whose bus port (10,000 above) is free too; neither is given to an outgoing connection."""
     while True:
-        port = random.randrange(20_000, 30_000)
+        port = random.randrange(12_000, 22_000)
         with socket.socket() as probe, socket.socket() as bus, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             bus.bind(("127.0.0.1", port + 10_000))

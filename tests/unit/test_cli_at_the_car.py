@@ -18,7 +18,7 @@ from tests.unit.test_cli_base_install import run as run_on_base_install
 from tests.unit.test_unit_opening import QUICK, Rig
 from tests.unit.unit_rig import COURIER, DELIVERY, FRESH_SIGNER, KEY_SIGNER, T0, UNIT, key_token
 from trunkline.link_phone import keep_receipts, kept_receipts, out_of
-from trunkline.processes import free_port
+from trunkline.ports import free_port
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.local_limits import LocalLimits
 from vehicle_unit.unit import Unit

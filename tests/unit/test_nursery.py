@@ -15,7 +15,8 @@ import pytest
 
 from tests import warm
 from trunkline.nursery import Forked, Nursery
-from trunkline.processes import ChildFailed, free_port, plain_environment, python_command
+from trunkline.ports import free_port
+from trunkline.processes import ChildFailed, plain_environment, python_command
 
 STATES = ("states", "delivery", "--json")
 SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
