@@ -165,7 +165,7 @@ async def test_a_try_that_is_cancelled_leaves_no_half_answer_to_the_next(
     transport: str, certificates: Certificates, tmp_path: Path
 ) -> None:
     """The connection of a try that was given up is never used again: its late answer would be another's."""
-    slow = FarEnd("", says(OK, wait=0.1))
+    slow = FarEnd("", says(OK, wait=0.4))
     async with (
         far_ends.listening(slow, certificates, str(tmp_path)) as (url, seen),
         HttpSender(far_ends.limits(transport), Guard(dev=True)) as sender,
