@@ -213,6 +213,11 @@ class CaseBody(Frozen):
         return max(level, self.raised or level, key=LEVELS.index)
 
     @property
+    def known_since(self) -> datetime:
+        """When it was opened here. ``opened_at`` is the car's word, whose clock may be behind."""
+        return self.history[0].at if self.history else self.opened_at
+
+    @property
     def rank(self) -> int:
         """0 for help with a delivery, which comes first, then by severity, the most urgent first."""
         return 0 if self.what == "help" else len(LEVELS) - LEVELS.index(self.severity)

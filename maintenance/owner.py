@@ -61,7 +61,7 @@ class OwnerCases:
         read = await self._cases.read(case)
         now = self._cases.clock.now()
         role = await self._people.role_of(person, read.body.vehicle, now=now)
-        mine = role is not None and (read.open or read.body.opened_at >= role.visible_from)
+        mine = role is not None and (read.open or read.body.known_since >= role.visible_from)
         if role is None or not mine or read.body.what == "canary":
             raise NoSuchCase(case[:90])
         return _since(read, role.visible_from, whole=role.role is Role.OWNER), role

@@ -195,6 +195,18 @@ async def test_declined_is_called_about_no_more_and_stays_open(web: Web) -> None
     assert (await web.garage.kinds()).count("trigger.declined") == 1
 
 
+async def test_a_case_of_a_car_whose_clock_is_behind_is_seen_after_its_end_too(web: Web) -> None:
+    """By the car's clock it opened before the car was its owner's; it was opened here, for this owner, after that."""
+    role = await web.garage.desk.choosing.role(web.garage.owner, CAR)
+    before = (role.visible_from - timedelta(seconds=1)).isoformat()
+    await web.garage.scan(HIGH, at=before)
+    for _ in range(3):
+        web.garage.clock.advance(HOUR)
+        await web.garage.scan()
+    status, case = await web.ask("GET", f"/v1/owner/cases/{CASE}")
+    assert (status, case["open"], case["opened_at"][:19]) == (200, False, before[:19])
+
+
 async def test_a_new_owner_sees_the_fault_and_nothing_that_was_said_before(web: Web) -> None:
     await web.garage.wants_calls()
     await web.garage.scan(HIGH)
