@@ -27,7 +27,7 @@ pytestmark = pytest.mark.parametrize("valkey", ["one", "cluster"], indirect=True
 KEYS = Keyspace("tl")
 LATER = datetime.now(UTC) + timedelta(days=2)
 LIMITS = SpineLimits.model_validate(
-    {"lease": 0.5, "lease_poll": 0.03, "cursor_flush": 0.01, "held_poll": 0.02}
+    {"lease": 120, "lease_poll": 0.03, "cursor_flush": 0.01, "held_poll": 0.02}
 )
 
 
