@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,8 +36,9 @@ def _found(folder: Path) -> list[str]:
     """Where any of the person's data stands under a folder, whatever the file."""
     found = []
     for path in folder.rglob("*"):
-        if path.is_file():
-            content = path.read_bytes()
+        # A file that the store takes away just now, as it does after a rewrite, is none that is left.
+        with suppress(FileNotFoundError):
+            content = path.read_bytes() if path.is_file() else b""
             content = gzip.decompress(content) if path.suffix == ".gz" else content
             found += [f"{path.name}: {word}" for word in (NAME, MAIL, PLACE) if word.encode() in content]
     return found

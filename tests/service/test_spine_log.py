@@ -111,7 +111,7 @@ async def test_waiting_for_one_entry(store: Store, tail: Tail) -> None:
 
 async def _drain(entries, into: list) -> None:
     while True:
-        into.append(await asyncio.wait_for(anext(entries), 5))
+        into.append(await asyncio.wait_for(anext(entries), 60))
 
 
 @both
@@ -181,7 +181,7 @@ async def test_the_tail_outlives_the_store(tmp_path_factory: pytest.TempPathFact
                 server.kill()
                 await asyncio.sleep(0.05)
                 server.start()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):  # each commit waits for the disk, which may be slow
                 while len(set(seen)) < 2_000:
                     try:
                         entries = await tail.after(7, position, limit=500, patience=1)
