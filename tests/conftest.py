@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.softhsm import hsm
 
@@ -15,6 +16,12 @@ __all__ = ["hsm"]  # a fixture, found here by name
 
 # What pytest makes of a test file is kept beside it also where Python itself may write nothing: half of a start.
 sys.dont_write_bytecode = False
+
+# How long one example takes says how busy the machine is: of a property that holds it makes one that "fails sometimes".
+settings.register_profile(
+    "unhurried", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 LONG = (
     "journey/test_pages_desk.py",
