@@ -29,7 +29,7 @@ __all__ = ["sink"]
 CARRIER, OTHER = "car_3aaaaaaaaaaaaaaa", "car_5bbbbbbbbbbbbbbb"
 ZOE = {"x-who": "per_5aaaaaaaaaaaaaaa"}
 CAR, UNKNOWN = "veh_7k3m9qxd4hwe2a5t", "veh_5zzzzzzzzzzzzzzz"
-LIMITS = WebhooksLimits(jitter=0)
+LIMITS = WebhooksLimits(jitter=0, ping_wait=timedelta(seconds=30))
 STATUS = {Kind.INVALID: 422, Kind.NOT_FOUND: 404, Kind.CONFLICT: 409}
 PATH = "/v1/webhook-endpoints"
 

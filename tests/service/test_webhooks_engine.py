@@ -36,7 +36,10 @@ from webhooks.states import State
 
 CARRIER = "car_3aaaaaaaaaaaaaaa"
 DELIVERY = "dlv_7k3m9qxd4hwe2a5t"
-LIMITS = WebhooksLimits(connect_timeout=timedelta(seconds=20), total_timeout=timedelta(seconds=30), jitter=0)
+LIMITS = WebhooksLimits(
+    connect_timeout=timedelta(seconds=20), total_timeout=timedelta(seconds=30), stale_within=timedelta(seconds=20),
+    ping_wait=timedelta(seconds=30), jitter=0,
+)  # fmt: skip
 """Patient: a busy machine is no receiver that hangs."""
 HASTY = LIMITS.model_copy(update={"total_timeout": timedelta(seconds=2)})
 """For receivers that do hang: the time has to pass."""
@@ -370,7 +373,7 @@ async def test_a_receiver_that_hangs_times_out(hasty: Office, sink: Sink) -> Non
     assert message.kept.attempts[0].reason == "timeout"
 
 
-async def test_a_body_that_never_ends_turns_no_200_into_a_failure(hasty: Office, sink: Sink) -> None:
+async def test_a_body_that_never_ends_turns_no_200_into_a_failure(office: Office, sink: Sink) -> None:
     async def drip(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(status=200)
         await response.prepare(request)
@@ -379,10 +382,10 @@ async def test_a_body_that_never_ends_turns_no_200_into_a_failure(hasty: Office,
         raise AssertionError
 
     sink.answer = drip
-    endpoint, _ = await hasty.address(sink.url)
-    news = hasty.news(endpoint)
-    await hasty.engine.queue(news)
-    message = await hasty.due(news.id)
+    endpoint, _ = await office.address(sink.url)
+    news = office.news(endpoint)
+    await office.engine.queue(news)
+    message = await office.due(news.id)
     assert message.state is State.DELIVERED
     assert message.kept is not None
     assert message.kept.attempts[0].answer == "thanks"

@@ -15,7 +15,6 @@ from tests.far_ends import BODY, FAR_ENDS, HEADERS, OK, TRANSPORTS, WITHIN, Cert
 from tests.service.conftest import until
 from webhooks.answer import NoAnswer
 from webhooks.guard import Guard
-from webhooks.limits import WebhooksLimits
 from webhooks.sender import HttpSender
 
 both = pytest.mark.parametrize("transport", TRANSPORTS)
@@ -130,11 +129,10 @@ async def test_a_header_never_ends_its_line(
 
 
 @both
-async def test_connections_are_kept_counted_and_given_up(
+async def test_connections_are_kept_and_counted(
     transport: str, certificates: Certificates, tmp_path: Path
 ) -> None:
-    short = {"idle_for": timedelta(milliseconds=150), "idle_connections": 4}
-    limits = WebhooksLimits.model_validate({**far_ends.limits(transport).model_dump(), **short})
+    limits = far_ends.limits(transport).model_copy(update={"idle_connections": 4})
     async with (
         far_ends.listening(FarEnd("", says(OK, wait=0.05)), certificates, str(tmp_path)) as (url, seen),
         HttpSender(limits, Guard(dev=True)) as sender,
@@ -145,6 +143,19 @@ async def test_connections_are_kept_counted_and_given_up(
             )
             assert all(each.accepted for each in answers)
         assert (sender.posts, sender.reused, seen.connections) == (12, 8, 4)
+
+
+@both
+async def test_a_connection_that_nobody_needs_is_given_up(
+    transport: str, certificates: Certificates, tmp_path: Path
+) -> None:
+    limits = far_ends.limits(transport).model_copy(update={"idle_for": timedelta(milliseconds=150)})
+    async with (
+        far_ends.listening(FarEnd("", says(OK)), certificates, str(tmp_path)) as (url, seen),
+        HttpSender(limits, Guard(dev=True)) as sender,
+    ):
+        assert (await sender.post(url, HEADERS, BODY, within=WITHIN)).accepted
+        assert seen.connections == 1
         await until(lambda: seen.open == 0)
         assert not (await sender.post(url, HEADERS, BODY, within=WITHIN)).reused
 
