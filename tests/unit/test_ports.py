@@ -1,9 +1,8 @@
 """Ports for processes that are about to be started."""
 
+import itertools
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,18 @@ def test_none_is_one_that_an_outgoing_connection_may_be_given() -> None:
     assert len(set(found)) == 200, "each is named once"
 
 
-def test_two_processes_look_in_different_places() -> None:
-    ask = "from trunkline.ports import free_port; print(*(free_port() for _ in range(100)))"
-    others = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout
-    assert not {free_port() for _ in range(100)} & set(map(int, others.split()))
+@pytest.mark.parametrize("apart", range(1, 13))
+def test_processes_beside_one_another_look_in_different_places(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, apart: int
+) -> None:
+    """Workers of one run are started one after the other; any two numbers at all may meet, one pair in a hundred."""
+    monkeypatch.setattr(ports, "_TOLD", tmp_path / "none")
+    found = []
+    for number in (4_711, 4_711 + apart):
+        monkeypatch.setattr(os, "getpid", lambda number=number: number)
+        monkeypatch.setattr(ports, "_asked", itertools.count())
+        found.append({free_port() for _ in range(100)})
+    assert not found[0] & found[1]
 
 
 def test_one_that_is_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
