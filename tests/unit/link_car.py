@@ -33,7 +33,7 @@ def running(rig: Rig, prepare: Callable[[Unit], None] = lambda _: None) -> Itera
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield port[0]
     finally:
         ends[0]()

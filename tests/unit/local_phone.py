@@ -64,7 +64,7 @@ async def listening(unit: Unit) -> AsyncIterator[int]:
     assert unit.phones is not None
     task = asyncio.create_task(unit.phones.run())
     try:
-        await asyncio.wait_for(unit.phones.ready.wait(), 10)
+        await asyncio.wait_for(unit.phones.ready.wait(), 60)
         yield unit.phones.port
     finally:
         task.cancel()

@@ -22,15 +22,25 @@ from vehicle_unit.readers.source import Source
 
 HEADING = Heading(boot=3, seq=0, scan_id="scan-1", at=datetime(2026, 11, 26, tzinfo=UTC), drive_cycle=7)
 QUICK = ReaderLimits(elm_silence=timedelta(milliseconds=200), elm_answer=timedelta(seconds=2))
+"""For adapters that say nothing, or no end: the time has to pass."""
+PATIENT = ReaderLimits(elm_silence=timedelta(seconds=30), elm_answer=timedelta(seconds=60))
+"""For all others: an adapter in a thread of a busy machine is not one that does not answer."""
 HERE = "7E8064100BE3EB810"
 READY = "7E80641010007E500"
 
 
-def read(answers: dict[str, Any], limits: ReaderLimits = QUICK, **how: Any) -> FaultScan:
+def read(answers: dict[str, Any], limits: ReaderLimits | None = None, **how: Any) -> FaultScan:
     with ElmCar(answers, **how) as car:
-        found = Source(elm=car.address).scan(HEADING, limits, time.monotonic)
+        found = Source(elm=car.address).scan(HEADING, limits or fitting(answers), time.monotonic)
     assert FaultScan.model_validate_json(found.model_dump_json()) == found
     return found
+
+
+def fitting(answers: dict[str, Any]) -> ReaderLimits:
+    """Quick only where a prompt is awaited in vain; a connection that is closed (``!``) is seen at once."""
+    said = [one for each in answers.values() for one in (each if isinstance(each, list) else [each])]
+    ends = [one if isinstance(one, str) else one.decode("latin-1") for one in said]
+    return PATIENT if all(one.endswith(">") or one == "!" for one in ends) else QUICK
 
 
 def clean(**other: Any) -> dict[str, Any]:
@@ -113,7 +123,7 @@ def test_what_the_car_says_beside_its_codes() -> None:
 
 def test_the_vin_is_never_asked_for() -> None:
     with ElmCar(clean()) as car:
-        Source(elm=car.address).scan(HEADING, QUICK, time.monotonic)
+        Source(elm=car.address).scan(HEADING, PATIENT, time.monotonic)
         assert not any(asked.startswith("09") for asked in car.asked)
 
 
@@ -166,7 +176,7 @@ def test_a_broken_answer_is_asked_for_again() -> None:
 
 def test_connects_again_and_sets_up_anew_where_the_adapter_closes() -> None:
     with ElmCar(with_mode("07", [b"!", reply(["7E8024700"])])) as car:
-        found = Source(elm=car.address).scan(HEADING, QUICK, time.monotonic)
+        found = Source(elm=car.address).scan(HEADING, PATIENT, time.monotonic)
         assert (found.outcome, car.connections, car.asked.count("ATH1")) == ("complete", 2, 2)
 
 
@@ -179,7 +189,7 @@ def test_an_adapter_that_keeps_closing_is_an_error_and_nobody_has_answered() -> 
 def test_nothing_listens_there() -> None:
     with ElmCar({}) as car:
         address = car.address
-    assert Source(elm=address).scan(HEADING, QUICK, time.monotonic).outcome == "error"
+    assert Source(elm=address).scan(HEADING, PATIENT, time.monotonic).outcome == "error"
 
 
 def test_a_flood_without_a_prompt_ends() -> None:
@@ -200,7 +210,7 @@ def test_an_older_car_is_asked_what_it_knows() -> None:
     said = clean()
     del said["0A"]
     assert read(said).outcome == "partial"
-    assert read(said, QUICK.model_copy(update={"obd_modes": ("03", "07")})).outcome == "complete"
+    assert read(said, PATIENT.model_copy(update={"obd_modes": ("03", "07")})).outcome == "complete"
 
 
 # ---- whatever comes

@@ -21,6 +21,7 @@ from tests.depth import deep
 from tests.unit.local_phone import Phone, listening, phone
 from tests.unit.test_unit_opening import QUICK, Rig, until
 from tests.unit.unit_rig import DELIVERY, RECEIPT_KEY, T0, UNIT, key_token, proof_of
+from trunkline.ports import free_port
 from vehicle_unit.limits import UnitLimits
 from vehicle_unit.local_limits import LocalLimits
 from vehicle_unit.lock import Lock
@@ -307,12 +308,16 @@ async def test_frames_over_their_rate_are_told_busy(rig: Rig) -> None:
     [("silent", b""), ("unproven", b""), ("frame_within", b"\x00\x00\x00\x09{"), ("longest", b"")],
 )
 async def test_a_slow_phone_is_let_go(rig: Rig, limit: str, sends: bytes) -> None:
-    rig.local = replace_limits(**{limit: 30 * MS})
     async with rig.unit() as unit, listening(unit) as port, phone(port) as slow:
         if limit == "longest":
             assert (await slow.present(key_token())).ok is not None
+        assert unit.phones is not None
+        # It is slow from here on: what it did until now may have taken this machine longer.
+        unit.phones._limits = replace_limits(**{limit: 30 * MS})
         if sends:
             await slow.raw(sends)
+        else:
+            assert await slow.ask(local.hello()) == Said({"hello": 1})
         with pytest.raises((EOFError, ConnectionError)):
             async with asyncio.timeout(60):
                 await slow.heard()
@@ -334,7 +339,7 @@ async def test_a_phone_that_takes_no_answers_is_let_go(rig: Rig) -> None:
     async with rig.unit() as unit, listening(unit) as port, phone(port) as deaf:
         deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]
         with pytest.raises(ConnectionError):
-            await asyncio.wait_for(talk_on(deaf), 30)
+            await asyncio.wait_for(talk_on(deaf), 120)
 
 
 async def talk_on(deaf: Phone) -> None:
@@ -464,8 +469,8 @@ async def stay_the_same(rig: Rig, frames: list[bytes]) -> None:
 
 
 async def test_an_address_that_is_not_free_is_tried_again(rig: Rig) -> None:
-    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port = taken.sockets[0].getsockname()[1]
+    port = free_port()  # once it is free again, no outgoing connection is given it
+    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
     rig.local = replace_limits(listen=f"127.0.0.1:{port}", bind_again=5 * MS)
     async with rig.unit() as unit:
         assert unit.phones is not None
@@ -474,7 +479,7 @@ async def test_an_address_that_is_not_free_is_tried_again(rig: Rig) -> None:
         assert not unit.phones.ready.is_set()
         taken.close()
         await taken.wait_closed()
-        await asyncio.wait_for(unit.phones.ready.wait(), 10)
+        await asyncio.wait_for(unit.phones.ready.wait(), 60)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

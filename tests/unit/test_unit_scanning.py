@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.unit.elm_car import ElmCar
-from tests.unit.test_readers_elm import QUICK, clean
+from tests.unit.test_readers_elm import PATIENT, clean
 from vehicle_gateway.diag.scan import FaultScan
 from vehicle_unit.clock import SystemTime, UnitClock
 from vehicle_unit.disk import MemoryDisk
@@ -28,12 +28,12 @@ async def test_scans_at_ignition_on_and_when_asked_and_counts_drive_cycles_over_
     disk, said = MemoryDisk(), asyncio.Queue[Mapping[str, Any]]()
     with ElmCar(clean()) as car:
         for cycle in (1, 2):
-            one = scanner(disk, UnitOptions(elm=car.address, readers=QUICK), said, Vehicle())
+            one = scanner(disk, UnitOptions(elm=car.address, readers=PATIENT), said, Vehicle())
             task = asyncio.create_task(one.run())
             one.ignition_on()
-            first = FaultScan.model_validate(await asyncio.wait_for(said.get(), 10))
+            first = FaultScan.model_validate(await asyncio.wait_for(said.get(), 60))
             assert one.ask()
-            second = FaultScan.model_validate(await asyncio.wait_for(said.get(), 10))
+            second = FaultScan.model_validate(await asyncio.wait_for(said.get(), 60))
             assert [(scan.drive_cycle, scan.seq, scan.outcome) for scan in (first, second)] == [
                 (cycle, 1, "complete"),
                 (cycle, 2, "complete"),
@@ -48,9 +48,9 @@ async def test_scans_by_the_clock_with_ignition_on_and_goes_on_after_a_dead_adap
     said = asyncio.Queue[Mapping[str, Any]]()
     with ElmCar({}) as car:
         address = car.address
-    options = UnitOptions(elm=address, readers=QUICK, scan_every=timedelta(milliseconds=20))
+    options = UnitOptions(elm=address, readers=PATIENT, scan_every=timedelta(milliseconds=20))
     task = asyncio.create_task(scanner(MemoryDisk(), options, said, Vehicle(ignition_on=True)).run())
-    outcomes = [(await asyncio.wait_for(said.get(), 10))["outcome"] for _ in range(2)]
+    outcomes = [(await asyncio.wait_for(said.get(), 60))["outcome"] for _ in range(2)]
     assert outcomes == ["error", "error"]
     task.cancel()
     with suppress(asyncio.CancelledError):
