@@ -303,14 +303,13 @@ class Heard:
 async def ask(made: Made, raw: bytes) -> Heard:
     """One request, byte by byte, and all that comes back until the other side closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
+    # Who is sent far too much answers, and closes before all of it has come: the answer is read beside the writing,
+    # since what has come is not given any more once a write has failed.
+    coming = asyncio.create_task(_all_that_comes(reader))
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
         writer.write(raw)
         await writer.drain()
-    answer = b""
-    # Who is sent far too much answers, and closes before all of it has come.
-    with contextlib.suppress(ConnectionResetError):
-        while piece := await asyncio.wait_for(reader.read(65_536), 15):
-            answer += piece
+    answer = await asyncio.wait_for(coming, 60)
     writer.close()
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
         await writer.wait_closed()
@@ -318,6 +317,15 @@ async def ask(made: Made, raw: bytes) -> Heard:
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
     return Heard(int(first.split(" ")[1]), headers, body)
+
+
+async def _all_that_comes(reader: asyncio.StreamReader) -> bytes:
+    """Until the other side closes, in whatever way."""
+    answer = b""
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        while piece := await reader.read(65_536):
+            answer += piece
+    return answer
 
 
 def drafted(made: Made, *spoils: Spoil) -> bytes:
