@@ -244,16 +244,18 @@ class DeliveryHouse:
     @asynccontextmanager
     async def living(self, answers: Answers | None = None) -> AsyncIterator[None]:
         """Readers run beside the body, and a gateway and car that answer commands so."""
-        self.answers = answers
+        self.answers, over = answers, False
 
         async def run() -> None:
-            while True:
+            while not over:
                 await self.settle()
                 await asyncio.sleep(0.002)
 
         task = asyncio.create_task(run())
         try:
             yield
+            over = True  # what was begun is done to its end: a fact cut off in between would count as read
+            await task
         finally:
             task.cancel()
             await asyncio.wait([task])
