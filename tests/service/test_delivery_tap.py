@@ -24,7 +24,7 @@ from trunkline.headers import BodyLimit, SecurityHeaders, security_headers
 __all__ = ["home", "house_of_people"]
 
 PROOF = {"proof": "a.b.c"}
-PATIENCE = timedelta(seconds=0.2)
+PATIENCE = timedelta(seconds=60)
 
 
 class Doors:
@@ -49,17 +49,17 @@ class Doors:
 
 
 @pytest.fixture
-async def doors(home: DeliveryHouse) -> AsyncIterator[Doors]:
-    apps = list[Any]()
+async def doors(home: DeliveryHouse, request: pytest.FixtureRequest) -> AsyncIterator[Doors]:
+    apps, patience = list[Any](), getattr(request, "param", PATIENCE)
     for short, ordinary in ((False, True), (True, True), (True, False)):
         app = FastAPI()
         problems.install(app)
-        app.add_middleware(BodyLimit, limit=100_000, patience=PATIENCE)
+        app.add_middleware(BodyLimit, limit=100_000, patience=patience)
         app.add_middleware(SecurityHeaders, headers=security_headers())
         if ordinary:
             app.include_router(api_courier.routes(home.desk), prefix="/v1")
         app.router.routes.insert(0, Raised())
-        short_way = Tap(home.desk, app, patience=PATIENCE, headers=security_headers())
+        short_way = Tap(home.desk, app, patience=patience, headers=security_headers())
         apps.append(short_way if short else app)
     granted = await home.people.people.courier_tokens.sign_in(
         home.phone.sign_in(home.courier, home.now), now=home.now
@@ -177,6 +177,7 @@ async def test_the_ordinary_way_is_still_there(doors: Doors) -> None:
         assert (await doors.tap(doors.short, delivery, headers=sent)).status_code == 404
 
 
+@pytest.mark.parametrize("doors", [timedelta(seconds=0.2)], indirect=True, ids=["impatient"])
 async def test_a_body_that_does_not_come_is_refused_as_others_are(doors: Doors) -> None:
     """As a server hands it over: the first half, and then nothing."""
     delivery = await doors.home.arrived()
