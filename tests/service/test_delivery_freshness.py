@@ -18,7 +18,7 @@ from keys.car.proof import make_proof
 from keys.problems import BadNonce, KeyOver
 from spine.facts.delivery import DeliveryApproved
 from spine.facts.vehicle import CommandCreated, UnitReceipt
-from spine.ids import DeliveryId
+from spine.ids import DeliveryId, UnitId, VehicleId
 from spine.store import Change, Write
 from tests.service.delivery_house import CAR, HERE, UNIT, DeliveryHouse, home, house_of_people
 from tests.service.test_delivery_api import Web, web
@@ -106,12 +106,21 @@ async def test_news_for_another_challenge_are_not_brought(home: DeliveryHouse) -
     assert "fresh" not in given[0]
 
 
-async def test_where_nobody_signs_the_courier_is_told_and_nothing_was_opened(home: DeliveryHouse) -> None:
-    delivery = await home.arrived()
-    home.keys.fresh._signing = None
+async def test_where_nobody_signs_the_courier_is_told_and_nothing_was_opened(
+    home: DeliveryHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery, news = await home.arrived(), home.desk.at_the_car._news
+    home.keys.fresh._signing, obtain = None, news.obtain
+
+    async def soon_given_up(vehicle: VehicleId, unit: UnitId, challenge: str, *, wait: float) -> str:
+        assert wait == 60
+        return await obtain(vehicle, unit, challenge, wait=0.3)
+
+    # The car does answer, and is waited for as long as that takes; only for the signature that never comes, briefly.
+    monkeypatch.setattr(news, "obtain", soon_given_up)
     async with home.living(asking(home, fresh=True, given=[])):
         with pytest.raises(NewsMissing) as told:
-            await home.desk.at_the_car.challenge(home.device, delivery, wait=0.3)
+            await home.desk.at_the_car.challenge(home.device, delivery, wait=60)
     assert (told.value.try_again, told.value.may_have_happened) == (True, False)
 
 
