@@ -160,6 +160,30 @@ async def running(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.wait(tasks)
 
 
+@asynccontextmanager
+async def standstill() -> AsyncIterator[Callable[[], float]]:
+    """How long this process stood still at most, in seconds, since the block began.
+
+    For what is promised only of a process that runs (a ping in time, a lease kept): a busy machine breaks it, too.
+    """
+    loop = asyncio.get_running_loop()
+    longest, last = 0.0, loop.time()
+
+    def look() -> float:
+        nonlocal longest, last
+        now = loop.time()
+        longest, last = max(longest, now - last), now
+        return longest
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            look()
+
+    async with running(beat()):
+        yield look
+
+
 async def until(condition: Callable[[], Any], *, within: float = 60.0) -> Any:
     """Wait for a condition (plain or awaitable) to hold and give its value."""
     async with asyncio.timeout(within):
