@@ -44,6 +44,13 @@ async def scene(store: Store, mosquitto: Mosquitto) -> AsyncIterator[Scene]:
         yield scene
 
 
+@pytest.fixture
+async def patient(store: Store, mosquitto: Mosquitto) -> AsyncIterator[Scene]:
+    """A gateway that waits for cars as long as their commands live: until they are back, a slow machine takes seconds."""
+    async with a_gateway(store, mosquitto, limits=GatewayLimits(cars_back_within=TTL)) as scene:
+        yield scene
+
+
 def command_of(vehicle: VehicleId, n: int = 1) -> tuple[CommandId, DeliveryId]:
     delivery = DeliveryId(new_id("dlv", partition_of(vehicle)))
     return CommandId(named_after("cmd", delivery, n, "open")), delivery
@@ -240,8 +247,8 @@ async def test_a_command_arrives_signed_and_its_answer_comes_back(scene: Scene) 
         await asyncio.gather(*tasks)
 
 
-async def _is(commands: Commands, command: CommandId, state: CommandState) -> bool:
-    return (await commands.view(command)).state is state
+async def _is(commands: Commands, command: CommandId, *states: CommandState) -> bool:
+    return (await commands.view(command)).state in states
 
 
 async def test_sent_is_the_broker_s_word_and_undeliverable_too(scene: Scene) -> None:
@@ -266,7 +273,8 @@ async def test_a_command_for_a_unit_quarantined_meanwhile_is_not_sent(
         assert await kinds(store, scene.log, command) == ["command.created", "command.undeliverable"]
 
 
-async def test_a_broker_that_is_away_is_waited_for_until_it_is_too_late(scene: Scene) -> None:
+async def test_a_broker_that_is_away_is_waited_for_until_it_is_too_late(patient: Scene) -> None:
+    scene = patient
     commands = Commands(scene.store, Now(), LIMITS)
     async with scene.car() as car, scene.car() as other:
         scene.mosquitto.stop(kill=True)
@@ -280,8 +288,9 @@ async def test_a_broker_that_is_away_is_waited_for_until_it_is_too_late(scene: S
         assert "cmd" not in car.heard, "an expired command never leaves"
 
 
-async def test_a_car_that_comes_back_after_the_gateway_gets_its_command(scene: Scene) -> None:
+async def test_a_car_that_comes_back_after_the_gateway_gets_its_command(patient: Scene) -> None:
     """A broker that lost its sessions knows nobody until the cars have connected again: that is waited for."""
+    scene = patient
     commands = Commands(scene.store, Now(), LIMITS)
     vehicle, unit, shard = await enrol(scene.store)
     command = await created(scene.store, Now(), vehicle)
@@ -319,19 +328,22 @@ async def test_late_commands_are_never_sent(scene: Scene, clock: SetClock) -> No
         await car.until(lambda c: "cmd" in c.heard)
         assert [json.loads(said["cmd"])["cmd"] for said in car.heard["cmd"]] == [fresh]
         commands = Commands(scene.store, Now(), LIMITS)
-        await until(lambda: _is(commands, late[-1], CommandState.EXPIRED))
-        assert {(await commands.view(each)).state for each in late} == {CommandState.EXPIRED}
+        for each in late:  # what became of one is saved while the next is read
+            await until(lambda each=each: _is(commands, each, CommandState.EXPIRED))
 
 
 async def test_a_car_that_comes_back_too_late_finds_no_command(scene: Scene) -> None:
     """The broker drops it with its message expiry: the queue of a sleeping car holds nothing that is over."""
     async with scene.car() as car:
         pass
-    command = await created(scene.store, Now(), car.vehicle, ttl=timedelta(seconds=2))
-    commands = Commands(scene.store, Now(), LIMITS)
-    await until(lambda: _is(commands, command, CommandState.SENT))
-    ends = (await commands.view(command)).expires_at
-    await until(lambda: Now().now() > ends + timedelta(milliseconds=100))
+    commands, sent = Commands(scene.store, Now(), LIMITS), False
+    while not sent:  # of those two seconds a slow machine may need more than the one in which it still leaves
+        command = await created(scene.store, Now(), car.vehicle, ttl=timedelta(seconds=2))
+        await until(lambda: _is(commands, command, CommandState.SENT, CommandState.EXPIRED))  # noqa: B023
+        sent = await _is(commands, command, CommandState.SENT)
+    ends = (await commands.view(command)).expires_at.replace(microsecond=0)
+    # What left in its last second the broker keeps for one more: it counts whole ones, and at least one.
+    await until(lambda: Now().now() > ends + timedelta(milliseconds=1_100))
     back = Car(scene.mosquitto, car.vehicle, car.unit, car.shard, seq=10)
     async with running(back.link.run()):
         await back.link.wait_connected()
