@@ -49,7 +49,8 @@ class Server:
             "daemonize": "no",
         }
         if cluster:
-            self._options |= {"cluster-enabled": "yes", "cluster-node-timeout": "3000"}
+            # Nothing here fails over: a server that a busy machine holds up for seconds is not to be given up.
+            self._options |= {"cluster-enabled": "yes", "cluster-node-timeout": "60000"}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
