@@ -166,7 +166,7 @@ async def _deliver_once(stage: Stage, cast: Cast, timeline: Timeline) -> Path:
 async def _play_fault(stage: Stage, timeline: Timeline) -> Path:
     from trunkline.fault_demo import play_fault
 
-    return await play_fault(stage, timeline.say, _claimed)
+    return await play_fault(stage, timeline.say, claimed)
 
 
 async def introduce(stage: Stage, api: Api, timeline: Timeline) -> Cast:
@@ -180,7 +180,7 @@ async def introduce(stage: Stage, api: Api, timeline: Timeline) -> Cast:
     await owner.choose_link()
     timeline.say("owner", "signed in by mail, has no passkey and chose that mail links approve")
     code = (await asyncio.to_thread(stage.pair))["code"]
-    vehicle = await _claimed(owner, code)
+    vehicle = await claimed(owner, code)
     address = await owner.make_address(vehicle)
     timeline.say("owner", f"claimed the car with code {code}, gives shops {address}")
     folder = stage.directory / "demo-keys"
@@ -220,16 +220,20 @@ def _write_names(stage: Stage, names: dict[str, str]) -> None:
     (stage.directory / "demo.env").write_text("\n".join(lines) + "\n", "utf-8")
 
 
-async def _claimed(owner: Owner, code: str) -> str:
+async def claimed(owner: Owner, code: str) -> str:
+    """Claim the car once the code that it shows has reached the server.
+
+    A person may try ten codes in ten minutes: each time it is waited twice as long, half a minute in all.
+    """
     from trunkline.play import Refused
 
-    for _ in range(200):
+    for tries in range(9):
         try:
             return await owner.claim(code)
         except Refused as refused:
             if refused.status not in {404, 422, 403, 409, 410}:
                 raise
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05 * 2**tries)
     return await owner.claim(code)
 
 

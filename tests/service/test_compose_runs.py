@@ -9,7 +9,7 @@ import pytest
 
 from keys.car.evidence import Roots, verify_file
 from tests.service.plain_compose import PlainCompose, mounts
-from trunkline.demo import OWNER, POSITION, Cast, Timeline, deliver
+from trunkline.demo import OWNER, POSITION, Cast, Timeline, claimed, deliver
 from trunkline.devices import load_key, make_key
 from trunkline.embedded import mosquitto_binary
 from trunkline.play import Api, Carrier, Courier, Mailbox, Owner
@@ -81,7 +81,7 @@ async def introduced(compose: PlainCompose, api: Api, folder: Path) -> Cast:
     compose.run("unit", "unit", "tell", '{"ignition": true}', "--dir", "/unit")
     code = json.loads(compose.run("unit", "unit", "pair", "--dir", "/unit"))["code"]
     compose.run("unit", "unit", "tell", '{"ignition": false}', "--dir", "/unit")
-    vehicle = await owner.claim(code)
+    vehicle = await claimed(owner, code)  # the code comes by way of broker, gateway and work
     jwk = json.dumps(make_key(folder / "carrier.pem"))
     enrolled = compose.run(
         "operator", "carrier", "enrol", "Parcel Post", "--public-jwk", "-", "--json", stdin=jwk
