@@ -159,7 +159,9 @@ def _cars(people: People) -> APIRouter:
 
         async def work(_: str) -> CarOut:
             await _not_while_recovering(people, me)
-            return _car(await people.cars.claim(me.id, shown.code, zone=shown.zone, now=clock.now()))
+            car = await people.cars.claim(me.id, shown.code, zone=shown.zone, now=clock.now())
+            await people.cars.enlist(me.id, car.vehicle, now=clock.now())
+            return _car(car)
 
         return await idempotency.answer(asked, me.id, 201, work)
 
@@ -286,6 +288,7 @@ def _invitations(people: People) -> APIRouter:
             view = await people.invitations.accept(
                 invitation, person=me.id, code=wanted.code, now=clock.now()
             )
+            await people.cars.enlist(me.id, view.vehicle, now=clock.now())
             return _invitation(view)
 
         return await idempotency.answer(asked, me.id, 201, work)

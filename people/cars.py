@@ -148,6 +148,22 @@ class Cars:
         found = [await self.role_of(person, VehicleId(vehicle), now=now) for vehicle in page.members]
         return [role for role in found if role is not None]
 
+    async def enlist(self, person: PersonId, vehicle: VehicleId, *, now: datetime) -> None:
+        """Put a car that is theirs on the person's list before they are told so.
+
+        The reaction to ``car.claimed`` does the same, a moment later and whatever was cut off here.
+        """
+        held = await self._held(person, vehicle, now)
+        if held is None:
+            return
+        await self._index.put(OF_PERSON, person, vehicle, held.since.timestamp())
+        again = await self._held(person, vehicle, now)
+        if again is None or again.until != held.until:  # it ended meanwhile, and was struck off before
+            await self._index.remove(OF_PERSON, person, vehicle)
+
+    async def _held(self, person: PersonId, vehicle: VehicleId, now: datetime) -> Held | None:
+        return roles.role_of(people_in(await self._store.load(subject_of(vehicle))), person, now)
+
     async def zone_of(self, vehicle: VehicleId) -> str | None:
         """By whose clock times are told to its people; None where nobody said, or it is not known here any more."""
         zone = people_in(await self._store.load(subject_of(vehicle))).zone

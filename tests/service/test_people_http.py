@@ -307,6 +307,29 @@ async def test_an_owners_day(house_of_people: PeopleHouse, http: httpx.AsyncClie
     assert (await http.get("/v1/me", headers=owner)).status_code == 401
 
 
+async def test_a_car_is_on_the_list_of_whoever_was_just_told_that_it_is_theirs(
+    house_of_people: PeopleHouse, http: httpx.AsyncClient
+) -> None:
+    """Whatever reads the log may be late: the next page shows the car all the same."""
+    house = house_of_people
+    ada, ben = await house.person("ada@example.org"), await house.person("ben@example.org")
+    owner, driver = bearer(await house.session(ada)), bearer(await house.session(ben))
+
+    async def listed(who: dict[str, str]) -> list[str]:
+        return [one["vehicle"] for one in (await http.get("/v1/owner/cars", headers=who)).json()["data"]]
+
+    await house.show("ABCD2345")
+    assert (await http.post("/v1/owner/cars/claim", json={"code": "ABCD2345"}, headers=owner)).is_success
+    assert await listed(owner) == [CAR]
+    offered = await house.people.invitations.offer(
+        CAR, "ben@example.org", Role.DRIVER, by=ada, may_approve=True, now=house.now
+    )
+    assert (await http.post(f"/v1/invitations/{offered.id}/acceptance", json={}, headers=driver)).is_success
+    assert await listed(driver) == [CAR]
+    await house.settle()
+    assert (await listed(owner), await listed(driver)) == ([CAR], [CAR])
+
+
 async def test_a_car_has_the_clock_of_where_it_was_claimed_until_an_owner_says_another(
     house_of_people: PeopleHouse, http: httpx.AsyncClient
 ) -> None:
