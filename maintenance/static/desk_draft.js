@@ -112,10 +112,17 @@ async function run() {
     const at = held;
     keep();
     by("saved").textContent = t("Saving…");
+    const sent = written();
     try {
-      const said = await ask("PUT", `/v1/desk/cases/${at.case}/draft`, { body: { token: at.token, n: at.n, ...written() } });
+      const said = await ask("PUT", `/v1/desk/cases/${at.case}/draft`, { body: { token: at.token, n: at.n, ...sent } });
       at.n = said.draft_n;
-      if (held === at && !wanted) sessionStorage.removeItem(kept(at.case));
+      if (held !== at || wanted) continue;
+      // What was written meanwhile is not saved by this: it stays in the tab until its own turn.
+      if (JSON.stringify(written()) !== JSON.stringify(sent)) {
+        keep();
+        continue;
+      }
+      sessionStorage.removeItem(kept(at.case));
       by("saved").textContent = t("Saved {time}", { time: second(new Date()) });
     } catch (problem) {
       wanted = true;
