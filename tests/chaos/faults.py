@@ -54,6 +54,8 @@ class Seen:
     """What the log says."""
 
     facts: list[Fact] = field(default_factory=list)
+    ends: list[str] = field(default_factory=list)
+    """Where the log ended then, by partition."""
 
     @property
     def scans(self) -> list[UnitScan]:
@@ -126,13 +128,13 @@ async def settled(open_: Desk, scans: int) -> Seen:
 
     async def all_read() -> bool:
         """The readers are at the log's end, and it did not grow while it was looked at: they write no more."""
-        ends = await _ends(log)
+        seen.ends = await _ends(log)
         if any(one.group in _READERS and one.late for one in await progress(log)):
             return False
         seen.facts = [
             entry.fact for partition in range(log.house.partitions) async for entry in log.entries(partition)
         ]
-        return len(seen.scans) >= scans and ends == await _ends(log)
+        return len(seen.scans) >= scans and seen.ends == await _ends(log)
 
     await until(all_read, f"all of {scans} scans in the log, and all of it read", seconds=_SETTLES)
     return seen
@@ -187,8 +189,11 @@ def play(scans: int, units: int, seed: int) -> list[str]:
 
         async def look() -> list[str]:
             async with desk(Settings(data_dir=folder)) as open_:
-                seen = await settled(open_, sung * _SCANS_A_SONG)
-                wrong = await judge(open_, seen, faults.vehicles)
+                log, seen = Log(open_.valkey, open_.house), Seen()
+                while seen.ends != await _ends(log):
+                    # Of a song that a kill broke off there are scans, too: one may still come while it is judged.
+                    seen = await settled(open_, sung * _SCANS_A_SONG)
+                    wrong = await judge(open_, seen, faults.vehicles)
                 opened = sum(isinstance(one, f.CaseOpened | f.CaseReopened) for one in seen.facts)
                 print(
                     f"{len(seen.scans)} scans of {units} units, {opened} faults became cases, {kills} kills, "
