@@ -206,10 +206,11 @@ async def until(there: Callable[[], Any], what: str, *, seconds: float = 60) -> 
         await asyncio.sleep(0.03)
 
 
-async def decide(
-    owner: Owner, delivery: str, decision: str = "approve", *, silent: bool = False
-) -> dict[str, Any]:
-    """Follow the link in the mail about this delivery (mails about others are left unanswered)."""
+async def question(owner: Owner, delivery: str) -> tuple[str, dict[str, Any]]:
+    """The token of the link in the mail about this delivery, and what it asks.
+
+    Mails about others are left unanswered: those of tests before, which nobody has read, lie in the same box.
+    """
     while True:
         letter = await owner.mail.wait(owner.address, "May ")
         token = link_token(letter)
@@ -220,9 +221,17 @@ async def decide(
                 raise
             continue
         if asked["delivery"] == delivery:
-            answer = {"token": token, "decision": decision, "shown": asked["shown"], "silent": silent}
-            decided: dict[str, Any] = await owner.api.call("POST", "/v1/questions/decide", answer)
-            return decided
+            return token, asked
+
+
+async def decide(
+    owner: Owner, delivery: str, decision: str = "approve", *, silent: bool = False
+) -> dict[str, Any]:
+    """Follow the link in the mail about this delivery."""
+    token, asked = await question(owner, delivery)
+    answer = {"token": token, "decision": decision, "shown": asked["shown"], "silent": silent}
+    decided: dict[str, Any] = await owner.api.call("POST", "/v1/questions/decide", answer)
+    return decided
 
 
 async def mailed(owner: Owner, subject: str, delivery: str, *, seconds: float = 60) -> str:

@@ -23,7 +23,13 @@ async def test_what_a_webhook_said_can_be_read_again(cast: Cast, sink: Sink) -> 
 
     await until(told, "it is in the carrier's stream")
     assert heard in found, "the same body under the same id"
-    mine = await _all(api, cast.owner.token)
+    mine: list[dict[str, Any]] = []
+
+    async def told_the_owner() -> bool:
+        mine[:] = await _all(api, cast.owner.token)
+        return any(one["subject"] == delivery for one in mine)
+
+    await until(told_the_owner, "it is in the owner's stream")
     assert {one["data"]["page"] for one in mine if one["subject"] == delivery} == {
         f"{api.url}/deliveries/{delivery}"
     }

@@ -15,9 +15,9 @@ from keys.car.claims import ReceiptClaims
 from keys.car.jws import RECEIPT, RECORD, read
 from keys.car.owner_keys import cid_hash
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, web
-from tests.journey.stand import Cast, Stand, until
+from tests.journey.stand import Cast, Stand, question, until
 from tests.journey.test_delivery import _verified
-from trunkline.play import Refused, link_token
+from trunkline.play import Refused
 from trunkline.processes import python_command
 
 __all__ = ["browser", "cast", "web"]
@@ -88,11 +88,8 @@ async def asked(cast: Cast, strict: Strict, reference: str) -> tuple[str, str]:
     delivery = await cast.carrier.order(
         strict.address, courier=cast.courier.courier, reference=reference, hours=2
     )
-    while True:
-        token = link_token(await cast.owner.mail.wait(cast.owner.address, "May "))
-        found = await cast.owner.api.call("POST", "/v1/questions/open", {"token": token})
-        if found["delivery"] == delivery:
-            return delivery, token
+    token, _ = await question(cast.owner, delivery)
+    return delivery, token
 
 
 async def delivered(cast: Cast, strict: Strict, delivery: str) -> dict[str, Any]:

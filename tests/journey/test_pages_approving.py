@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from playwright.async_api import Page, expect
 
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, midday, web
-from tests.journey.stand import Cast, Stand, until
+from tests.journey.stand import Cast, Stand, question, until
 from tests.journey.test_pages_for_everybody import faults
 from tests.journey.test_pages_passkeys import Hand
-from trunkline.play import Owner, Refused, link_token
+from trunkline.play import Owner, Refused
 
 __all__ = ["browser", "cast", "web"]
 pytestmark = IN_THE_BROWSER
@@ -46,11 +46,8 @@ async def tomorrow(cast: Cast, address: str, reference: str, hour: int) -> str:
 
 async def asked(owner: Owner, delivery: str) -> str:
     """The path in the mail about this delivery."""
-    while True:
-        token = link_token(await owner.mail.wait(owner.address, "May "))
-        found = await owner.api.call("POST", "/v1/questions/open", {"token": token})
-        if found["delivery"] == delivery:
-            return f"/decide#{token}"
+    token, _ = await question(owner, delivery)
+    return f"/decide#{token}"
 
 
 async def look(page: Page, web: Chromium, path: str) -> None:
@@ -65,10 +62,7 @@ async def test_one_gesture_approves_and_what_follows_from_it(
     owner = Owner(cast.owner.api, cast.owner.mail, "vera@example.org")
     await owner.sign_in()
     await stand.by_hand(stand.stage.add_car, "vera", options=stand.unit_options())
-    code, vehicle = (await stand.by_hand(stand.stage.pair, "vera"))["code"], ""
-    while not vehicle:  # the car says its code over the broker: it may be known here a moment later
-        with contextlib.suppress(Refused):
-            vehicle = await owner.claim(code)
+    vehicle = await stand._claimed(owner, "vera")
     address = await owner.make_address(vehicle)
     page = await web.page(session=owner.token)
     hand = await Hand.of(page)

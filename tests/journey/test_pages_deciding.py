@@ -7,8 +7,7 @@ from playwright.async_api import Page, Route, expect
 
 from keys.car.jws import KEY, read
 from tests.journey.chromium import IN_THE_BROWSER, Chromium, browser, cast, violations, web
-from tests.journey.stand import Cast, Stand, until
-from trunkline.play import link_token
+from tests.journey.stand import Cast, Stand, question, until
 
 __all__ = ["browser", "cast", "web"]
 pytestmark = IN_THE_BROWSER
@@ -24,11 +23,8 @@ async def asked(cast: Cast, *, reference: str) -> tuple[str, str]:
 
 async def link_to(cast: Cast, delivery: str) -> str:
     """The path in the mail about this delivery."""
-    while True:
-        token = link_token(await cast.owner.mail.wait(cast.owner.address, "May "))
-        found = await cast.owner.api.call("POST", "/v1/questions/open", {"token": token})
-        if found["delivery"] == delivery:
-            return f"/decide#{token}"
+    token, _ = await question(cast.owner, delivery)
+    return f"/decide#{token}"
 
 
 async def look(web: Chromium, path: str, **options: object) -> Page:
@@ -204,14 +200,14 @@ async def test_the_mail_of_what_nobody_was_asked_blocks_by_its_button(cast: Cast
     """The page alone: a courier is known long enough for a standing approval only after a day."""
     _, path = await asked(cast, reference="let in")
     token = path.partition("#")[2]
-    question = await cast.owner.api.call("POST", "/v1/questions/open", {"token": token})
+    found = await cast.owner.api.call("POST", "/v1/questions/open", {"token": token})
     answer = {"state": "approved", "decided": "approve", "level": "standing", "can_block": True}
-    let_in = {**question, **answer, "decided_at": question["expires_at"]}
+    let_in = {**found, **answer, "decided_at": found["expires_at"]}
     sent: list[Any] = []
 
     async def block(route: Route) -> None:
         sent.append(route.request.post_data_json)
-        done = {"delivery": question["delivery"], "state": "blocked", "decided": "approve"}
+        done = {"delivery": found["delivery"], "state": "blocked", "decided": "approve"}
         await route.fulfill(json=done)
 
     page = await web.page()
