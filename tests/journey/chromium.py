@@ -44,6 +44,12 @@ class Chromium:
         """A request under ``path`` will be answered with this status (or network error): the console says so."""
         self._foreseen.append((path, answer))
 
+    def foresee_no_network(self, *paths: str) -> None:
+        """The network will be away: of what is asked then, and of what was on its way as it went."""
+        for path in paths:
+            for answer in ("ERR_INTERNET_DISCONNECTED", "ERR_NETWORK_IO_SUSPENDED"):
+                self.foresee(path, answer)
+
     async def page(self, *, session: str = "", javascript: bool = True, **options: Any) -> Page:
         """A page of somebody new; with ``session`` they are signed in."""
         wanted = {

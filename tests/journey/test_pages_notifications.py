@@ -135,9 +135,11 @@ async def test_a_notification_from_the_button_to_the_decided_page(cast: Cast, we
         await running.evaluate(NOTES_WINDOWS)
         await running.evaluate(CLICK, delivery)
         assert await running.evaluate("self.opened") == f"/deliveries/{delivery}"
-        assert delivery not in [one["tag"] for one in await page.evaluate(SHOWN)], (
-            "what was clicked is put away"
-        )
+
+        async def put_away() -> bool:  # the browser is told, and does it a moment later
+            return delivery not in [one["tag"] for one in await page.evaluate(SHOWN)]
+
+        await until(put_away, "what was clicked is put away")
         opened = await web.tab(page.context)
         await opened.goto(f"{web.url}/deliveries/{delivery}")
         await expect(opened.locator("#state")).to_have_text("Your answer is awaited")

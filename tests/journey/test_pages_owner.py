@@ -61,6 +61,9 @@ async def test_a_person_signs_in_by_mail_and_comes_back_to_where_they_were(cast:
     await expect(scanned.get_by_label("Your e-mail")).to_be_visible()
 
     await mailed.get_by_role("link", name="Your deliveries and cars").click()
+    await expect(mailed.locator("#live")).to_have_text(
+        "live"
+    )  # nothing that it asks for is on its way any more
     await mailed.get_by_role("button", name="Sign out on this device").click()
     await expect(mailed.get_by_role("link", name="Sign in")).to_be_visible()
 
@@ -286,8 +289,7 @@ async def test_the_page_follows_while_the_car_opens(stand: Stand, cast: Cast, we
     assert all(len(one) == len("14:03:11") for one in times)
     await expect(page.locator("#live")).to_have_text("live")
 
-    for path in ("/v1/owner/deliveries/", "/static/"):
-        web.foresee(path, "ERR_INTERNET_DISCONNECTED")
+    web.foresee_no_network("/v1/owner/deliveries/", "/static/")
     await page.context.set_offline(True)
     await expect(page.locator("#live")).to_contain_text("reconnecting, as of ")
 
@@ -302,6 +304,7 @@ async def test_block_while_the_courier_stands_there_says_the_true_state_of_the_k
     await cast.courier.arrive(delivery)
     await expect(page.locator("#state")).to_have_text("The courier is at your car")
     await stand.car(mode="no_coverage")
+    await stand.car_comes_to("latched", connected=False)
     await page.get_by_role("button", name="Block").click()
     await page.get_by_role("button", name="Keep it").click()
     assert (await cast.owner.view(delivery))["state"] == "arrived"

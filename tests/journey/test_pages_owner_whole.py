@@ -103,9 +103,7 @@ async def test_from_the_link_to_the_evidence(stand: Stand, cast: Cast, web: Chro
 
     # Somebody in a tunnel: nothing is lost of what happened there.
     key = await cast.courier.key(delivery)
-    for path in ("/v1/owner/deliveries/", "/static/"):
-        web.foresee(path, "ERR_INTERNET_DISCONNECTED")
-        web.foresee(path, "ERR_NETWORK_IO_SUSPENDED")
+    web.foresee_no_network("/v1/owner/deliveries/", "/static/")
     await page.context.set_offline(True)
     await expect(page.locator("#live")).to_contain_text("reconnecting, as of ")
     await cast.courier.arrive(delivery)

@@ -88,8 +88,12 @@ async def test_the_first_choice_and_a_passkey_that_signs_in(cast: Cast, web: Chr
     assert await faults(page) == []
     await page.get_by_role("button", name="Go on").click()
     await expect(page).to_have_url(f"{web.url}/")
+    await expect(page.locator("#live")).to_have_text(
+        "live"
+    )  # nothing that it asks for is on its way any more
     await page.get_by_role("button", name="Sign out on this device").click()
     await page.get_by_role("link", name="Sign in").click()
+    await expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_visible()
     assert await page.evaluate("[sessionStorage.length, localStorage.getItem('back')]") == [0, None]
     await page.evaluate("localStorage.setItem('back', '{half a leftover')")
 
