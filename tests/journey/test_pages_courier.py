@@ -2,6 +2,7 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,6 @@ from vehicle_unit.control import ask
 __all__ = ["cast", "film", "phones", "web"]
 pytestmark = IN_THE_BROWSER
 
-OFFLINE: Final = "ERR_INTERNET_DISCONNECTED"
 KEPT: Final = """async (store) => new Promise((done) => {
     const request = indexedDB.open("trunkline-courier");
     request.onsuccess = () => {
@@ -121,7 +121,7 @@ async def test_from_the_code_to_the_photo_with_no_signal_in_between(
 
     await _arrives_without_signal(page, web)
     await cast.carrier.wait_for(delivery, {"arrived"})
-    look_at(film, "parcel-77")  # before the camera opens: half a film is no camera
+    look_at(film, "parcel-77")
     await page.get_by_role("button", name="Scan a parcel").click()
     await expect(page.locator("#parcel-said")).to_have_text("This parcel belongs here.")
     assert await faults(page) + await small(page) == []
@@ -142,8 +142,8 @@ async def test_from_the_code_to_the_photo_with_no_signal_in_between(
     assert len(view["photos"]) == 1
 
     await expect(page.locator("#waiting")).to_be_hidden()
-    assert await page.evaluate(KEPT, "keys") == []
-    assert await page.evaluate(KEPT, "jobs") == []
+    await until(lambda: _forgot(page, "keys"), "no key stays")
+    await until(lambda: _forgot(page, "jobs"), "no job stays")
     kept: list[str] = await page.evaluate(
         """async () => (await Promise.all((await caches.keys()).map(async (name) =>
             (await (await caches.open(name)).keys()).map((one) => new URL(one.url).pathname)))).flat()"""
@@ -189,7 +189,7 @@ async def _enrolled_by_camera(page: Page, film: Path, web: Chromium, code: str) 
 
 async def _arrives_without_signal(page: Page, web: Chromium) -> None:
     """Said 100 m away with a reason, in a garage without signal; the page is closed and opened there."""
-    web.foresee("/v1/courier", OFFLINE)
+    web.foresee_no_network("/v1/courier")
     await page.context.set_geolocation(NEAR)
     await expect(page.locator("#far")).to_have_text("100 m to the south")
     await page.context.set_offline(True)
@@ -242,6 +242,11 @@ async def _photographs_without_signal(page: Page, web: Chromium) -> None:
 
 async def _has(page: Page, store: str) -> bool:
     return bool(await page.evaluate(KEPT, store))
+
+
+async def _forgot(page: Page, store: str) -> bool:
+    """What the phone forgets goes from its disk a moment before or after the screen says so."""
+    return not await _has(page, store)
 
 
 async def _hostile(page: Page) -> None:
@@ -297,7 +302,7 @@ async def _removed(cast: Cast, page: Page, web: Chromium, courier: str) -> None:
     await expect(page.locator("#said")).to_contain_text("This job is not yours any more")
     await expect(page.locator("#car")).to_be_hidden()
     await expect(page.locator("#acts button:visible")).to_have_count(0)
-    assert await page.evaluate(KEPT, "jobs") == []
+    await until(lambda: _forgot(page, "jobs"), "nothing of the job stays")
     await page.unroute(job)
     await expect(page.locator("#state")).to_have_text("Ready")
     await until(lambda: _has(page, "keys"), "the key is on the phone")
@@ -305,7 +310,7 @@ async def _removed(cast: Cast, page: Page, web: Chromium, courier: str) -> None:
     api, token = cast.carrier.api, cast.carrier.token
     web.foresee("/v1/courier", "401")
     await page.context.set_offline(True)
-    web.foresee("/v1/courier", OFFLINE)
+    web.foresee_no_network("/v1/courier")
     await page.evaluate(
         """async (job) => (await import("/courier/outbox.js")).later(job, "photo", { bytes: new ArrayBuffer(9) })""",
         delivery,
@@ -316,9 +321,8 @@ async def _removed(cast: Cast, page: Page, web: Chromium, courier: str) -> None:
     await expect(page.locator("#enrol-said")).to_contain_text("This phone is not enrolled any more")
     await expect(page.locator("#job")).to_be_hidden()
     await expect(page.locator("#refusals")).to_contain_text("Photo")
-    assert [await page.evaluate(KEPT, store) for store in ("jobs", "keys")] == [[], []], (
-        "no plate, place or key stays"
-    )
+    for store in ("jobs", "keys"):
+        await until(partial(_forgot, page, store), "no plate, place or key stays")
     left = await page.evaluate(KEPT, "outbox")
     assert [(one["refused"], one.get("bytes"), one.get("json")) for one in left] == [
         ("device.unknown", None, None)
@@ -326,10 +330,15 @@ async def _removed(cast: Cast, page: Page, web: Chromium, courier: str) -> None:
     await api.call("POST", f"/v1/deliveries/{delivery}/cancel", token=token)
     for language in ("nl", "de"):
         await page.context.add_cookies([{"name": "tl_language", "value": language, "url": web.url}])
-        await page.reload()
-        await expect(page.locator("html")).to_have_attribute("lang", language)
+        await until(partial(_speaks, page, language), f"the page speaks {language}")
         await expect(page.locator("#enrol")).to_be_visible()
         assert await faults(page) + await small(page) == []
+
+
+async def _speaks(page: Page, language: str) -> bool:
+    """After a look. Where the network took long the page is the one that was kept, as it was spoken then."""
+    await page.reload()
+    return await page.locator("html").get_attribute("lang") == language
 
 
 async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothing(
@@ -345,9 +354,13 @@ async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothi
         tries.append(route.request)
 
     await page.route("**/open", swallowed)
+    # The phone's clock stands still meanwhile: on a busy machine a finger may come up late, and that were a hold.
+    await page.clock.pause_at(await page.evaluate("Date.now()") / 1000 + 1)
     await page.get_by_role("button", name="Hold to open").click()
+    await page.clock.run_for(2_000)
     await expect(page.locator("#state")).to_have_text("You are here")
     assert tries == []  # a tap is no hold
+    await page.clock.resume()
     await held(page)
     await until(lambda: _is(len(tries) == 1), "the request has left")
     web.foresee("/v1/courier", "ERR_")
@@ -383,10 +396,12 @@ async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothi
     async def behind(route: Route) -> None:
         """The answer to the tap has come, and the service's own account of the job has not heard of it yet."""
         answer = await route.fetch()
-        late.append("opening")
-        await route.fulfill(response=answer, json={**await answer.json(), "state": "opening", "can": []})
-        if len(late) == 2:
-            await page.unroute(job)
+        told = await answer.json()
+        # A look from before the tap, or whatever comes after two that were late, is told as it is.
+        if told["state"] != "arrived" and len(late) < 2:
+            late.append("opening")
+            told |= {"state": "opening", "can": []}
+        await route.fulfill(response=answer, json=told)
 
     await page.route(job, behind)
     await page.evaluate(TITLES)
@@ -395,6 +410,7 @@ async def test_signal_lost_during_an_opening_and_back_a_minute_later_opens_nothi
     await page.keyboard.up("Space")
     await expect(page.locator("#state")).to_have_text("Done")
     titles: list[str] = await page.evaluate("window.titles")
+    await page.unroute(job)
     assert len(late) == 2
     assert "Asking the car…" in titles
     assert "Asking the car…" not in titles[titles.index("Open") :], (
@@ -472,7 +488,7 @@ async def test_a_car_without_network_is_opened_over_bluetooth_by_a_phone_without
     await expect(page.locator("#said")).to_contain_text("The car cannot be reached now")
     await page.get_by_role("button", name="Set out all the same").click()
     await expect(page.get_by_role("button", name="I am here")).to_be_visible()
-    web.foresee("/v1/courier", OFFLINE)
+    web.foresee_no_network("/v1/courier")
     await page.context.set_offline(True)
     await page.get_by_role("button", name="I am here").click()
     await page.get_by_role("button", name="Connect to the car by Bluetooth").click()
