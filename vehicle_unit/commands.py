@@ -120,8 +120,8 @@ class Commands:
             return Answer("refused", "refused")
         answer = self._openings.challenge(link)
         if answer.outcome == "done" and isinstance(key, str):
-            # once the answer has left: its asker waits, and the key comes with what follows
-            asyncio.get_running_loop().call_soon(self._openings.foresee, link, key)
+            # Once the answer has left: its asker waits. By a lambda: a loop that complains of a call names its arguments.
+            asyncio.get_running_loop().call_soon(lambda: self._openings.foresee(link, key))
         return answer
 
     async def _present(self, claims: CommandClaims, arrived: float) -> Answer:

@@ -75,6 +75,10 @@ class Foreseen(NamedTuple):
     parts: Parts
     issuer: TrustedKey
 
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"Foreseen(issuer={self.issuer.kid!r})"
+
 
 class Proven(NamedTuple):
     """A key of our service for this car, held by who presented it. Not yet allowed."""
