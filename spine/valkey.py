@@ -1,15 +1,16 @@
-"""The one door to the store, with ``pipe.py`` all that knows redis-py: one pipelined connection per server."""
+"""The one door to the store: one pipelined connection per server, one more for each that listens."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Final, Self, cast
+from typing import Any, Final, Self, cast
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.crc import key_slot
-from redis.exceptions import AskError, MovedError, RedisError, ResponseError
+from redis.exceptions import AskError, MovedError, RedisError
 
+from spine.listening import Hearing, Listening
 from spine.pipe import Awaited, Pipe, Several, Word, pack
-from spine.problems import Kind, Problem
+from spine.refused import CommandRejected, StoreDown, meaning
 
 __all__ = ["CommandRejected", "Listening", "StoreDown", "Valkey", "Word", "called"]
 
@@ -19,29 +20,6 @@ _ONE: Final[Address] = ("", 0)
 _ANSWER_WITHIN: Final = 10.0
 """Seconds after which a silent server counts as down."""
 _HOPS: Final = 5
-_NOT_NOW: Final = (
-    "LOADING",
-    "OOM",
-    "MISCONF",
-    "NOREPLICAS",
-    "READONLY",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-)
-
-
-class StoreDown(Problem):
-    """The store did not answer. ``may_have_happened``: a commit on its way may have been saved."""
-
-    code: ClassVar[str] = "store.unavailable"
-    kind: ClassVar[Kind] = Kind.UNAVAILABLE
-    may_have_happened: ClassVar[bool] = True
-    try_again: ClassVar[bool] = True
-
-
-class CommandRejected(Exception):
-    """The server understood the command and said no: a mistake of ours, not of the network."""
 
 
 def called(function: str, keys: Sequence[str], args: Sequence[Word]) -> Sequence[Word]:
@@ -100,9 +78,10 @@ class Valkey:
         primaries = sorted({address for _, _, address in self._slots})
         return [await self._line(address).ask(command) for address in primaries]
 
-    async def listen(self, stream: str) -> "Listening":
+    async def listen(self, stream: str) -> Listening:
         """A connection of its own for blocking reads of one stream."""
-        return Listening(await _opened(self._connection(await self._home(stream))), stream)
+        pipe = await _opened(self._connection(await self._home(stream)))
+        return Listening(pipe, stream, within=_ANSWER_WITHIN)
 
     def say(self, channel: str, texts: Iterable[str]) -> None:
         """Publish at once, before what is asked next, and wait for nobody: whether it is heard is not known.
@@ -115,10 +94,10 @@ class Valkey:
             said.add_done_callback(lambda done: done.cancelled() or done.exception())
         line.flush()
 
-    async def hear(self, channel: str, heard: Callable[[str], object]) -> "Hearing":
+    async def hear(self, channel: str, heard: Callable[[str], object]) -> Hearing:
         """A connection of its own that hears what is said. Raises ``StoreDown``."""
         pipe = await _opened(self._connection(self._seed))
-        hearing = Hearing(pipe)
+        hearing = Hearing(pipe, within=_ANSWER_WITHIN)
         await hearing.begin(channel, heard)
         return hearing
 
@@ -198,7 +177,7 @@ class _Line:
         try:
             return await answer
         except (RedisError, OSError) as refused:
-            raise _meaning(refused) from refused
+            raise meaning(refused) from refused
 
     def flush(self) -> None:
         """Send what was posted."""
@@ -217,7 +196,7 @@ class _Line:
         try:
             return await several.future
         except (RedisError, OSError) as refused:
-            raise _meaning(refused) from refused
+            raise meaning(refused) from refused
 
     def post(self, command: Sequence[Word], *, asking: bool = False) -> asyncio.Future[Any]:
         """Hand a command over; the answer comes through the future, a refusal as redis-py has it."""
@@ -295,71 +274,3 @@ async def _watched(pipe: Pipe) -> str:
             return pipe.lost.result()
         if waiting and pipe.waiting and answers == pipe.answers:
             return "Silent"
-
-
-class Listening:
-    """Blocking reads of one stream, on a connection of their own."""
-
-    def __init__(self, pipe: Pipe, stream: str) -> None:
-        self._pipe = pipe
-        self._stream = stream
-
-    async def read(self, after: str, *, count: int, block_ms: int) -> list[tuple[str, list[str]]]:
-        """Entries after a position as (position, flat fields); none where none came in time."""
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        words = ("XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", self._stream, after)
-        if self._pipe.lost.done():
-            raise StoreDown(self._pipe.lost.result())
-        self._pipe.post(pack(words), answer)
-        try:
-            async with asyncio.timeout(block_ms / 1000 + _ANSWER_WITHIN):
-                found = await answer
-        except (RedisError, OSError) as refused:
-            meaning = _meaning(refused)
-            raise (StoreDown("moved") if isinstance(meaning, AskError) else meaning) from refused
-        return [] if not found else [(position, fields) for position, fields in found[0][1]]
-
-    async def close(self) -> None:
-        self._pipe.close()
-
-
-class Hearing:
-    """A subscription, on a connection of its own."""
-
-    def __init__(self, pipe: Pipe) -> None:
-        self._pipe = pipe
-
-    async def begin(self, channel: str, heard: Callable[[str], object]) -> None:
-        """Return once the server knows of it. Raises ``StoreDown``."""
-        await self._answered(self._pipe.hear(channel, heard))
-
-    async def lost(self) -> None:
-        """Until it is lost: raises ``StoreDown``. One that falls silent is noticed."""
-        try:
-            while True:
-                done, _ = await asyncio.wait([self._pipe.lost], timeout=_ANSWER_WITHIN)
-                if done:
-                    raise StoreDown(self._pipe.lost.result())
-                await self._answered(self._pipe.knock())
-        finally:
-            self._pipe.close()
-
-    async def _answered(self, answer: asyncio.Future[Any]) -> None:
-        try:
-            async with asyncio.timeout(_ANSWER_WITHIN):
-                await answer
-        except (RedisError, OSError) as refused:
-            self._pipe.close()
-            raise _meaning(refused) from refused
-
-
-def _meaning(refused: Exception) -> Exception:
-    """A refusal as ours: a redirection as it is, lost or "not now" as ``StoreDown``, the rest a mistake."""
-    if isinstance(refused, AskError):  # MovedError too
-        return refused
-    if not isinstance(refused, ResponseError):
-        return StoreDown(str(refused) if type(refused) is ConnectionError else type(refused).__name__)
-    code = getattr(refused, "status_code", None) or str(refused).split(" ", 1)[0]
-    if code in _NOT_NOW or any(f"{word} " in str(refused) for word in ("OOM", "MISCONF")):
-        return StoreDown(str(code))
-    return CommandRejected(str(refused))
