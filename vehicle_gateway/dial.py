@@ -31,12 +31,17 @@ async def dial(broker: Broker) -> socket.socket:
     raise failed
 
 
-async def _shake_hands(sock: socket.socket, tls: Tls, host: str) -> ssl.SSLSocket:
+def secured(tls: Tls) -> ssl.SSLContext:
+    """By which a broker is known, and we to it. From TLS 1.2 on: what a system's Python allows is the system's."""
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=tls.ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.cert is not None:
         context.load_cert_chain(tls.cert, tls.key)
-    wrapped = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    return context
+
+
+async def _shake_hands(sock: socket.socket, tls: Tls, host: str) -> ssl.SSLSocket:
+    wrapped = secured(tls).wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     loop = asyncio.get_running_loop()
     try:
         while True:

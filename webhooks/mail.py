@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from spine.ids import PersonId
+from webhooks.tls import trusting
 from webhooks.web_push_notice import Notice
 
 _LINE_MOST: Final = 998
@@ -223,7 +224,7 @@ class SmtpDoor:
 
     def _talk(self, mail: EmailMessage) -> int:
         server = self._server
-        context = server.tls or ssl.create_default_context()
+        context = server.tls or trusting()
         with self._connect(context) as smtp:
             if server.security == "starttls":
                 smtp.starttls(context=context)

@@ -15,6 +15,7 @@ from webhooks.guard import AddressBlocked, Guard, Lookup, SystemLookup, UrlRefus
 from webhooks.limits import WebhooksLimits
 from webhooks.over_aiohttp import AiohttpTransport
 from webhooks.over_sockets import SocketTransport
+from webhooks.tls import trusting
 
 __all__ = ["Answer", "HttpSender", "NoAnswer", "Sender"]
 
@@ -54,7 +55,7 @@ class HttpSender:
 
     async def __aenter__(self) -> Self:
         kind = SocketTransport if self._limits.transport == "sockets" else AiohttpTransport
-        tls = self._tls or ssl.create_default_context()
+        tls = self._tls or trusting()
         self._transport = kind(self._limits, self._guard, self._lookup, tls)
         return self
 

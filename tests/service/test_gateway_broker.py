@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import warnings
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.service.brokers import Mosquitto
+from vehicle_gateway.dial import secured
 from vehicle_gateway.enrol import pem_of
 from vehicle_gateway.limits import GatewayLimits
 from vehicle_gateway.link import NOT_AUTHORIZED, Broker, Incoming, Link, LinkLimits
@@ -226,7 +229,23 @@ async def test_a_unit_with_a_password_has_the_same_topics(mosquitto: Mosquitto) 
         assert await car.link.publish(up(8, OTHER, "sig"), b"{}") == NOT_AUTHORIZED
 
 
-def test_tls_is_at_least_1_2(mosquitto: Mosquitto) -> None:
-    context = ssl.create_default_context(cafile=str(mosquitto.pki / "broker-ca.crt"))
-    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
-    assert "tls_version tlsv1.2" in mosquitto.conf.read_text()
+def test_tls_is_at_least_1_2(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    tls = mosquitto.certificate(ME, tmp_path).tls
+    assert tls is not None
+    context = secured(tls)
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2, "ours"
+    context.set_ciphers("ALL:@SECLEVEL=0")  # or this side would refuse by itself
+
+    def version(most: ssl.TLSVersion) -> str | None:
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, most
+        with (
+            socket.create_connection(("127.0.0.1", mosquitto.vehicle_port), 30) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as wrapped,
+        ):
+            return wrapped.version()
+
+    assert version(ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that it is old is what this is about
+        with pytest.raises(ssl.SSLError, match=r"(?i)version"):
+            version(ssl.TLSVersion.TLSv1_1)
